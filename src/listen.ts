@@ -1,0 +1,81 @@
+import { lstatSync, unlinkSync } from 'node:fs';
+import { connect, type Server } from 'node:net';
+
+/** Where a listener stands: `host:port`, `unix:/path`, or `fd:N` for a socket that was handed over. */
+export type ListenAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'fd'; readonly fd: number };
+
+/** A reload of HAProxy opens all its connections at once. */
+const BACKLOG = 4096;
+
+/**
+ * Opens `server` on `address`. A unix socket that nobody listens on any more is replaced.
+ *
+ * @throws the system's error, with `address` in its message
+ */
+export async function listen(server: Server, address: ListenAddress): Promise<void> {
+  if (address.kind === 'unix') await removeStaleSocket(address.path);
+  await new Promise<void>((resolve, reject) => {
+    const onError = (error: Error): void =>
+      reject(new Error(`cannot listen on ${formatAddress(address)}: ${error.message}`));
+    server.once('error', onError);
+    server.listen({ ...toOptions(address), backlog: BACKLOG }, () => {
+      server.off('error', onError);
+      resolve();
+    });
+  });
+}
+
+/** The address as it is written in settings; the port is the one really bound. */
+export function boundAddress(server: Server, address: ListenAddress): string {
+  const bound = server.address();
+  if (address.kind === 'tcp' && bound !== null && typeof bound === 'object') {
+    return formatAddress({ ...address, port: bound.port });
+  }
+  return formatAddress(address);
+}
+
+export function formatAddress(address: ListenAddress): string {
+  switch (address.kind) {
+    case 'tcp':
+      return address.host.includes(':')
+        ? `[${address.host}]:${address.port}`
+        : `${address.host}:${address.port}`;
+    case 'unix':
+      return `unix:${address.path}`;
+    case 'fd':
+      return `fd:${address.fd}`;
+    default:
+      return address satisfies never;
+  }
+}
+
+function toOptions(
+  address: ListenAddress,
+): { host: string; port: number } | { path: string } | { fd: number } {
+  switch (address.kind) {
+    case 'tcp':
+      return { host: address.host, port: address.port };
+    case 'unix':
+      return { path: address.path };
+    case 'fd':
+      return { fd: address.fd };
+    default:
+      return address satisfies never;
+  }
+}
+
+/** A socket file outlives the process that made it; only one that still answers is left alone. */
+async function removeStaleSocket(path: string): Promise<void> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
+  const answers = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+  if (!answers) unlinkSync(path);
+}

@@ -1,0 +1,189 @@
+import type { Duplex } from 'node:stream';
+import { FrameType, StatusCode } from './constants.ts';
+import { decodeDisconnect, decodeHaproxyHello, NotifyReader, readFrameHead } from './decode.ts';
+import { AckWriter, writeAgentDisconnect, writeAgentHello } from './encode.ts';
+import { SpopError } from './error.ts';
+import { type Agreement, negotiate } from './handshake.ts';
+import { Reader } from './reader.ts';
+import { FrameSplitter } from './splitter.ts';
+import { Writer } from './writer.ts';
+
+/** Reads one NOTIFY and adds the actions of its ACK. It must not keep either argument. */
+export type NotifyHandler = (notify: NotifyReader, ack: AckWriter) => void;
+
+export type ConnectionLimits = {
+  /** The largest frame taken and announced, in bytes. */
+  readonly maxFrameSize: number;
+  /** From connect to a complete HAPROXY-HELLO, in milliseconds. */
+  readonly helloTimeout: number;
+  /** Unread output, in bytes, at which a peer that does not read is closed. */
+  readonly maxUnread: number;
+};
+
+/** Why a connection ended; told once per connection. */
+export type ConnectionEnd =
+  | { readonly reason: 'healthcheck' | 'closed' | 'stopped' }
+  | { readonly reason: 'disconnected'; readonly status: number; readonly message: string }
+  | { readonly reason: 'protocol'; readonly status: StatusCode; readonly message: string }
+  | { readonly reason: 'unread'; readonly bytes: number }
+  | { readonly reason: 'socket'; readonly message: string };
+
+export type ConnectionEvents = {
+  readonly onHello?: (agreement: Agreement) => void;
+  readonly onEnd?: (end: ConnectionEnd) => void;
+};
+
+type State = 'hello' | 'open' | 'ended';
+
+/** How long a peer has to take the last frame and close, in milliseconds. */
+const LINGER = 1000;
+
+/** One SPOP connection over any duplex stream: handshake, NOTIFY to ACK, DISCONNECT both ways. */
+export class Connection {
+  private state: State = 'hello';
+  private readonly stream: Duplex;
+  private readonly handler: NotifyHandler;
+  private readonly limits: ConnectionLimits;
+  private readonly events: ConnectionEvents;
+  private readonly splitter: FrameSplitter;
+  private readonly reader = new Reader();
+  private readonly notify = new NotifyReader(this.reader);
+  private readonly out = new Writer();
+  private readonly ack = new AckWriter(this.out);
+  private readonly helloTimer: NodeJS.Timeout;
+  private readonly onFrame = (buffer: Buffer, start: number, end: number): void =>
+    this.frame(buffer, start, end);
+
+  constructor(
+    stream: Duplex,
+    handler: NotifyHandler,
+    limits: ConnectionLimits,
+    events: ConnectionEvents = {},
+  ) {
+    this.stream = stream;
+    this.handler = handler;
+    this.limits = limits;
+    this.events = events;
+    this.splitter = new FrameSplitter(limits.maxFrameSize);
+    this.helloTimer = setTimeout(() => {
+      this.fail(
+        new SpopError(StatusCode.TIMEOUT, `no HAPROXY-HELLO within ${limits.helloTimeout} ms`),
+      );
+    }, limits.helloTimeout);
+    stream.on('data', (chunk: Buffer) => this.data(chunk));
+    stream.on('end', () => this.end({ reason: 'closed' }));
+    stream.on('close', () => this.end({ reason: 'closed' }));
+    stream.on('error', (error: Error) => this.end({ reason: 'socket', message: error.message }));
+  }
+
+  /** Answers what was read, says DISCONNECT with status 0 and closes. */
+  stop(): void {
+    if (this.state === 'ended') return;
+    writeAgentDisconnect(this.out, StatusCode.NORMAL, 'agent is stopping');
+    this.end({ reason: 'stopped' });
+  }
+
+  /** Says DISCONNECT with the error's status and closes. */
+  fail(error: SpopError): void {
+    if (this.state === 'ended') return;
+    writeAgentDisconnect(this.out, error.status, error.message);
+    this.end({ reason: 'protocol', status: error.status, message: error.message });
+  }
+
+  private data(chunk: Buffer): void {
+    if (this.state === 'ended') return;
+    try {
+      this.splitter.push(chunk, this.onFrame);
+    } catch (error) {
+      if (!(error instanceof SpopError)) throw error;
+      this.fail(error);
+    }
+    this.flush();
+  }
+
+  private frame(buffer: Buffer, start: number, end: number): void {
+    if (this.state === 'ended') return;
+    this.reader.reset(buffer, start, end);
+    const head = readFrameHead(this.reader);
+    if (this.state === 'hello') {
+      if (head.type !== FrameType.HAPROXY_HELLO) {
+        throw new SpopError(
+          StatusCode.INVALID_FRAME,
+          `frame type ${head.type} where HAPROXY-HELLO was expected`,
+        );
+      }
+      this.hello();
+      return;
+    }
+    switch (head.type) {
+      case FrameType.NOTIFY:
+        if (!head.aborted) this.answer();
+        return;
+      case FrameType.HAPROXY_DISCONNECT: {
+        const { status, message } = decodeDisconnect(this.reader);
+        writeAgentDisconnect(this.out, StatusCode.NORMAL, 'bye');
+        this.end({ reason: 'disconnected', status, message });
+        return;
+      }
+      case FrameType.HAPROXY_HELLO:
+        throw new SpopError(StatusCode.INVALID_FRAME, 'second HAPROXY-HELLO');
+      default:
+        // Section 3.2.2: unknown frames may be silently skipped.
+        return;
+    }
+  }
+
+  private hello(): void {
+    const agreement = negotiate(decodeHaproxyHello(this.reader), this.limits.maxFrameSize);
+    clearTimeout(this.helloTimer);
+    writeAgentHello(this.out, agreement);
+    this.state = 'open';
+    this.events.onHello?.(agreement);
+    if (agreement.healthcheck) this.end({ reason: 'healthcheck' });
+  }
+
+  private answer(): void {
+    this.notify.open();
+    this.ack.begin(this.notify);
+    try {
+      this.handler(this.notify, this.ack);
+      // What the handler left unread is checked too: a frame is consumed exactly.
+      while (this.notify.nextMessage());
+    } catch (error) {
+      this.out.abandonFrame();
+      throw error;
+    }
+    this.ack.end();
+  }
+
+  /** All frames of a chunk leave in one write. */
+  private flush(): void {
+    if (this.out.position === 0 || this.stream.destroyed || this.stream.writableEnded) return;
+    this.stream.write(this.out.bytes());
+    if (this.stream.writableLength === 0) {
+      this.out.clear();
+      return;
+    }
+    this.out.release();
+    if (this.stream.writableLength > this.limits.maxUnread) {
+      const bytes = this.stream.writableLength;
+      this.end({ reason: 'unread', bytes });
+      this.stream.destroy();
+    }
+  }
+
+  private end(end: ConnectionEnd): void {
+    if (this.state === 'ended') return;
+    this.state = 'ended';
+    clearTimeout(this.helloTimer);
+    this.flush();
+    if (!this.stream.destroyed) {
+      this.stream.end();
+      // Reading on lets the peer's last bytes drain: closing with unread input would reset the
+      // connection and could take our DISCONNECT with it.
+      const linger = setTimeout(() => this.stream.destroy(), LINGER);
+      this.stream.once('close', () => clearTimeout(linger));
+    }
+    this.events.onEnd?.(end);
+  }
+}

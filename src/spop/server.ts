@@ -1,0 +1,66 @@
+import type { Socket } from 'node:net';
+import {
+  Connection,
+  type ConnectionEnd,
+  type ConnectionLimits,
+  type NotifyHandler,
+} from './connection.ts';
+import { StatusCode } from './constants.ts';
+import { SpopError } from './error.ts';
+import type { Agreement } from './handshake.ts';
+
+export type ServerLimits = ConnectionLimits & {
+  /** Connections at a time; one more is told RESOURCE_ALLOCATION and closed. */
+  readonly maxConnections: number;
+};
+
+/** `peer` names the other side in logs: `address:port`, or `unix` for a local socket. */
+export type ServerEvents = {
+  readonly onHello?: (peer: string, agreement: Agreement) => void;
+  readonly onEnd?: (peer: string, end: ConnectionEnd) => void;
+};
+
+/** The SPOP connections of one agent: takes sockets from any listener, bounds them, drains them. */
+export class SpopServer {
+  private readonly connections = new Map<Connection, Socket>();
+  private readonly handler: NotifyHandler;
+  private readonly limits: ServerLimits;
+  private readonly events: ServerEvents;
+
+  constructor(handler: NotifyHandler, limits: ServerLimits, events: ServerEvents = {}) {
+    this.handler = handler;
+    this.limits = limits;
+    this.events = events;
+  }
+
+  accept(socket: Socket): void {
+    socket.setNoDelay(true);
+    const peer =
+      socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${socket.remotePort}`;
+    const connection = new Connection(socket, this.handler, this.limits, {
+      onHello: (agreement) => this.events.onHello?.(peer, agreement),
+      onEnd: (end) => this.events.onEnd?.(peer, end),
+    });
+    this.connections.set(connection, socket);
+    socket.once('close', () => this.connections.delete(connection));
+    if (this.connections.size > this.limits.maxConnections) {
+      connection.fail(
+        new SpopError(
+          StatusCode.RESOURCE_ALLOCATION,
+          `${this.limits.maxConnections} connections are open already`,
+        ),
+      );
+    }
+  }
+
+  /** Sends DISCONNECT on every connection; resolves when all are closed. The listener is closed before. */
+  async stop(): Promise<void> {
+    const closed = [...this.connections].map(([connection, socket]) => {
+      connection.stop();
+      return socket.destroyed
+        ? undefined
+        : new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    });
+    await Promise.all(closed);
+  }
+}

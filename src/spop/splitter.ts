@@ -1,0 +1,87 @@
+import { LENGTH_BYTES, MIN_FRAME_BYTES, StatusCode } from './constants.ts';
+import { SpopError } from './error.ts';
+
+/** `buffer[start, end)` is one frame without its length. The bytes are valid during the call only. */
+export type FrameSink = (buffer: Buffer, start: number, end: number) => void;
+
+/**
+ * Cuts a stream of bytes into frames. Whole frames are handed on where they lie in the chunk; only
+ * a frame that spans chunks is copied. What is held back is never more than one frame of `limit` bytes.
+ */
+export class FrameSplitter {
+  private readonly limit: number;
+  private held: Buffer = Buffer.alloc(0);
+  private heldLength = 0;
+
+  /** @param limit the longest frame in bytes, its length prefix not counted */
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** Bytes of an unfinished frame that wait for the rest. */
+  get pending(): number {
+    return this.heldLength;
+  }
+
+  /** @throws SpopError FRAME_TOO_BIG or INVALID_FRAME by the announced length, before its bytes are kept */
+  push(chunk: Buffer, sink: FrameSink): void {
+    let position = this.heldLength > 0 ? this.complete(chunk, sink) : 0;
+    while (chunk.length - position >= LENGTH_BYTES) {
+      const start = position + LENGTH_BYTES;
+      const end = start + this.checkedLength(chunk, position);
+      if (end > chunk.length) break;
+      sink(chunk, start, end);
+      position = end;
+    }
+    if (position < chunk.length) this.hold(chunk, position, chunk.length);
+  }
+
+  /** Fills the held frame from `chunk`, hands it on when whole; returns how many bytes it took. */
+  private complete(chunk: Buffer, sink: FrameSink): number {
+    let taken = 0;
+    if (this.heldLength < LENGTH_BYTES) {
+      taken = Math.min(LENGTH_BYTES - this.heldLength, chunk.length);
+      this.hold(chunk, 0, taken);
+      if (this.heldLength < LENGTH_BYTES) return taken;
+    }
+    const total = LENGTH_BYTES + this.checkedLength(this.held, 0);
+    const missing = Math.min(total - this.heldLength, chunk.length - taken);
+    this.hold(chunk, taken, taken + missing);
+    taken += missing;
+    if (this.heldLength === total) {
+      this.heldLength = 0;
+      sink(this.held, LENGTH_BYTES, total);
+    }
+    return taken;
+  }
+
+  private hold(chunk: Buffer, start: number, end: number): void {
+    const needed = this.heldLength + end - start;
+    if (needed > this.held.length) {
+      const grown = Buffer.allocUnsafeSlow(
+        Math.min(Math.max(needed, this.held.length * 2, 1024), this.limit + LENGTH_BYTES),
+      );
+      this.held.copy(grown, 0, 0, this.heldLength);
+      this.held = grown;
+    }
+    chunk.copy(this.held, this.heldLength, start, end);
+    this.heldLength = needed;
+  }
+
+  private checkedLength(buffer: Buffer, position: number): number {
+    const length = buffer.readUInt32BE(position);
+    if (length > this.limit) {
+      throw new SpopError(
+        StatusCode.FRAME_TOO_BIG,
+        `frame of ${length} bytes, at most ${this.limit} accepted`,
+      );
+    }
+    if (length < MIN_FRAME_BYTES) {
+      throw new SpopError(
+        StatusCode.INVALID_FRAME,
+        `frame of ${length} bytes, at least ${MIN_FRAME_BYTES} expected`,
+      );
+    }
+    return length;
+  }
+}
