@@ -1,0 +1,181 @@
+import { DataType, Scope } from '../spop/constants.ts';
+import type { NotifyReader } from '../spop/decode.ts';
+import { type AckWriter, compileSetVar } from '../spop/encode.ts';
+import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH } from './hop.ts';
+import { RandomIds, writeHexByte } from './ids.ts';
+import type { Sampler } from './sampling.ts';
+import {
+  FLAGS_OFFSET,
+  PARENT_ID_OFFSET,
+  parseTraceparent,
+  SPAN_ID_DIGITS,
+  TRACE_ID_DIGITS,
+  TRACE_ID_OFFSET,
+  TRACEPARENT_LENGTH,
+  TraceFlag,
+} from './traceparent.ts';
+import { propagateTracestate } from './tracestate.ts';
+
+/**
+ * Messages and arguments of spoe/otel.conf. `tracestates` carries the second and further header
+ * fields of a request that has several; it follows `mint` in the same NOTIFY.
+ */
+const MINT = Buffer.from('mint');
+const TRACESTATES = Buffer.from('tracestates');
+const TRACEPARENT = Buffer.from('traceparent');
+const TRACEPARENT_COUNT = Buffer.from('traceparent_count');
+const TRACESTATE = Buffer.from('tracestate');
+const TRACESTATE_COUNT = Buffer.from('tracestate_count');
+
+const SET_HOP = compileSetVar(Scope.TRANSACTION, 'hop');
+const SET_TRACEPARENT = compileSetVar(Scope.TRANSACTION, 'traceparent');
+const SET_TRACESTATE = compileSetVar(Scope.TRANSACTION, 'tracestate');
+
+const DASH = 0x2d;
+const ZERO = 0x30;
+
+/** What became of the requests so far, each counted once. */
+export type MintCounts = {
+  /** The caller's trace was continued. */
+  continued: number;
+  /** There was no traceparent: a trace was started. */
+  started: number;
+  /** There was a traceparent that nobody may use, or several: a trace was started. */
+  restarted: number;
+  /** Of all these, how many were sampled. */
+  sampled: number;
+};
+
+/** Answers one `mint` message: continues or starts the trace, decides, and sets the variables. */
+export class Minter {
+  readonly counts: MintCounts = { continued: 0, started: 0, restarted: 0, sampled: 0 };
+  private readonly sampler: Sampler;
+  private readonly ids = new RandomIds();
+
+  private asked = false;
+  private traceparentStart = 0;
+  private traceparentEnd = 0;
+  private traceparentCount = 0;
+  private tracestateCount = 0;
+  /** Copies, and rare: only a caller that is a tracing system sends the header. */
+  private readonly tracestates: Buffer[] = [];
+
+  constructor(sampler: Sampler) {
+    this.sampler = sampler;
+  }
+
+  /** A `NotifyHandler`: unknown messages and arguments are passed over. */
+  readonly handle = (notify: NotifyReader, ack: AckWriter): void => {
+    this.forget();
+    while (notify.nextMessage()) {
+      const isMint = notify.named(MINT);
+      if (isMint) this.asked = true;
+      if (isMint || notify.named(TRACESTATES)) {
+        while (notify.nextArgument()) this.take(notify);
+      }
+    }
+    if (this.asked) this.answer(notify.buffer, ack);
+  };
+
+  private forget(): void {
+    this.asked = false;
+    this.traceparentStart = 0;
+    this.traceparentEnd = 0;
+    this.traceparentCount = 0;
+    this.tracestateCount = 0;
+    this.tracestates.length = 0;
+  }
+
+  private take(notify: NotifyReader): void {
+    if (notify.type === DataType.NULL) return;
+    const isText = notify.type === DataType.STRING;
+    if (notify.named(TRACEPARENT)) {
+      if (!isText) return;
+      this.traceparentStart = notify.valueStart;
+      this.traceparentEnd = notify.valueEnd;
+    } else if (notify.named(TRACEPARENT_COUNT)) {
+      this.traceparentCount = notify.integer;
+    } else if (notify.named(TRACESTATE)) {
+      if (!isText) return;
+      this.tracestates.push(
+        Buffer.from(notify.buffer.subarray(notify.valueStart, notify.valueEnd)),
+      );
+    } else if (notify.named(TRACESTATE_COUNT)) {
+      this.tracestateCount = notify.integer;
+    }
+  }
+
+  private answer(request: Buffer, ack: AckWriter): void {
+    const parentFlags =
+      this.traceparentCount > 1
+        ? -1
+        : parseTraceparent(request, this.traceparentStart, this.traceparentEnd);
+    const continued = parentFlags >= 0;
+    const { out } = ack;
+
+    const hop = ack.setVar(SET_HOP, continued ? CHILD_HOP_LENGTH : ROOT_HOP_LENGTH);
+    const traceId = hop + HopOffset.TRACE_ID;
+    if (continued) {
+      const incoming = this.traceparentStart + TRACE_ID_OFFSET;
+      request.copy(out.buffer, traceId, incoming, incoming + TRACE_ID_DIGITS);
+      const parent = this.traceparentStart + PARENT_ID_OFFSET;
+      out.buffer[hop + HopOffset.PARENT_ID - 1] = DASH;
+      request.copy(out.buffer, hop + HopOffset.PARENT_ID, parent, parent + SPAN_ID_DIGITS);
+      this.counts.continued += 1;
+    } else {
+      this.ids.traceId(out.buffer, traceId);
+      if (this.traceparentEnd > this.traceparentStart || this.traceparentCount > 1) {
+        this.counts.restarted += 1;
+      } else {
+        this.counts.started += 1;
+      }
+    }
+    const sampled = this.sampler(
+      continued ? (parentFlags & TraceFlag.SAMPLED) !== 0 : undefined,
+      out.buffer,
+      traceId,
+    );
+    if (sampled) this.counts.sampled += 1;
+    const random = continued ? parentFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
+    const flags = random | (sampled ? TraceFlag.SAMPLED : 0);
+    out.buffer[hop + HopOffset.SPAN_ID - 1] = DASH;
+    this.ids.spanId(out.buffer, hop + HopOffset.SPAN_ID);
+    out.buffer[hop + HopOffset.FLAGS - 1] = DASH;
+    writeHexByte(out.buffer, hop + HopOffset.FLAGS, flags);
+    out.buffer[hop + HopOffset.CLIENT_SPAN_ID - 1] = DASH;
+    this.ids.spanId(out.buffer, hop + HopOffset.CLIENT_SPAN_ID);
+
+    const traceparent = ack.setVar(SET_TRACEPARENT, TRACEPARENT_LENGTH);
+    const target = out.buffer;
+    target[traceparent] = ZERO;
+    target[traceparent + 1] = ZERO;
+    target[traceparent + TRACE_ID_OFFSET - 1] = DASH;
+    target.copy(target, traceparent + TRACE_ID_OFFSET, traceId, traceId + TRACE_ID_DIGITS);
+    target[traceparent + PARENT_ID_OFFSET - 1] = DASH;
+    const clientSpanId = hop + HopOffset.CLIENT_SPAN_ID;
+    target.copy(
+      target,
+      traceparent + PARENT_ID_OFFSET,
+      clientSpanId,
+      clientSpanId + SPAN_ID_DIGITS,
+    );
+    target[traceparent + FLAGS_OFFSET - 1] = DASH;
+    writeHexByte(target, traceparent + FLAGS_OFFSET, flags);
+
+    if (continued && this.tracestates.length > 0) this.answerTracestate(ack);
+  }
+
+  private answerTracestate(ack: AckWriter): void {
+    // More header fields than the engine asks for: a part of the list must not pass for the whole.
+    if (this.tracestateCount > this.tracestates.length) return;
+    const joined =
+      this.tracestates.length === 1
+        ? this.tracestates[0]
+        : Buffer.from(this.tracestates.map((part) => part.toString('latin1')).join(','), 'latin1');
+    if (joined === undefined) return;
+    const value = propagateTracestate(joined);
+    if (value.length === 0) return;
+    const position = ack.setVar(SET_TRACESTATE, value.length);
+    value.copy(ack.out.buffer, position);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * The `traceparent` header of W3C Trace Context Level 2, read from bytes: only where the parts lie
+ * and what the flags say is kept, so that ids are copied once, from the request into the answer.
+ */
+
+export const TraceFlag = { SAMPLED: 0x01, RANDOM: 0x02 } as const;
+
+/** Flags this version defines; all others must be sent as zero. */
+export const KNOWN_FLAGS = TraceFlag.SAMPLED | TraceFlag.RANDOM;
+
+export const TRACE_ID_DIGITS = 32;
+export const SPAN_ID_DIGITS = 16;
+
+/** `00-` trace-id `-` parent-id `-` flags. */
+export const TRACEPARENT_LENGTH = 55;
+export const TRACE_ID_OFFSET = 3;
+export const PARENT_ID_OFFSET = 36;
+export const FLAGS_OFFSET = 53;
+
+const DASH = 0x2d;
+const VERSION_FORBIDDEN = 0xff;
+
+/** The value of a lower-case hexadecimal digit, by its code; 255 for anything else. */
+const DIGIT = new Uint8Array(256).fill(255);
+for (let value = 0; value < 16; value += 1) DIGIT[value.toString(16).charCodeAt(0)] = value;
+
+/**
+ * Checks the header value in `bytes[start, end)`.
+ *
+ * A higher version is read by the rules of the section "Versioning of traceparent": its first 55
+ * characters as version 00, then nothing or a dash.
+ *
+ * @returns the trace flags that this version knows (0 to 3), or -1 when the header is invalid
+ */
+export function parseTraceparent(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  if (length < TRACEPARENT_LENGTH) return -1;
+  const version = hexByte(bytes, start);
+  if (version < 0 || version === VERSION_FORBIDDEN) return -1;
+  if (length > TRACEPARENT_LENGTH) {
+    if (version === 0 || bytes[start + TRACEPARENT_LENGTH] !== DASH) return -1;
+  }
+  if (
+    bytes[start + TRACE_ID_OFFSET - 1] !== DASH ||
+    bytes[start + PARENT_ID_OFFSET - 1] !== DASH ||
+    bytes[start + FLAGS_OFFSET - 1] !== DASH ||
+    !isId(bytes, start + TRACE_ID_OFFSET, TRACE_ID_DIGITS) ||
+    !isId(bytes, start + PARENT_ID_OFFSET, SPAN_ID_DIGITS)
+  ) {
+    return -1;
+  }
+  const flags = hexByte(bytes, start + FLAGS_OFFSET);
+  return flags < 0 ? -1 : flags & KNOWN_FLAGS;
+}
+
+/** Lower-case hexadecimal digits, not all of them zero. */
+function isId(bytes: Uint8Array, start: number, digits: number): boolean {
+  let any = 0;
+  for (let i = start; i < start + digits; i += 1) {
+    const digit = digitAt(bytes, i);
+    if (digit > 15) return false;
+    any |= digit;
+  }
+  return any !== 0;
+}
+
+/** Two digits as a number, or -1. */
+function hexByte(bytes: Uint8Array, position: number): number {
+  const high = digitAt(bytes, position);
+  const low = digitAt(bytes, position + 1);
+  return high > 15 || low > 15 ? -1 : high * 16 + low;
+}
+
+function digitAt(bytes: Uint8Array, position: number): number {
+  return DIGIT[bytes[position] ?? 0] ?? 255;
+}
+
+/**
+ * The low 56 bits of the trace id whose digits start at `position`: the part that Level 2 calls
+ * random. Exact up to 53 bits, which is what a JavaScript number holds; the three lowest are cut.
+ *
+ * @returns 0 (inclusive) to 2^53 (exclusive)
+ */
+export function randomness53(bytes: Uint8Array, position: number): number {
+  const first = position + TRACE_ID_DIGITS - 14;
+  let high = 0;
+  for (let i = first; i < first + 6; i += 1) high = high * 16 + digitAt(bytes, i);
+  let low = 0;
+  for (let i = first + 6; i < first + 14; i += 1) low = low * 16 + digitAt(bytes, i);
+  return high * 2 ** 29 + Math.floor(low / 8);
+}
