@@ -1,0 +1,75 @@
+import type { Hop } from '../context/hop.ts';
+
+/**
+ * What HAProxy says about one finished hop. Times are microseconds since the epoch, durations are
+ * milliseconds; what HAProxy did not reach or does not know is undefined.
+ */
+export type HopRecord = {
+  /** Undefined for a request that never reached the agent: its hop starts a trace of its own. */
+  readonly hop: Hop | undefined;
+  readonly tracestate: string | undefined;
+  /** First byte of the request. */
+  readonly start: number;
+  /** HAProxy turned to a server: the request was complete and had left the queue. */
+  readonly clientStart: number;
+  /** Last byte of the response. */
+  readonly end: number;
+  readonly phases: Phases;
+  readonly retries: Retries;
+  /** `%tsc`: who ended the session, and in which phase. */
+  readonly terminationState: string;
+
+  readonly method: string | undefined;
+  readonly tls: boolean;
+  readonly host: string | undefined;
+  readonly path: string | undefined;
+  readonly query: string | undefined;
+  /** `1.0`, `1.1`, `2`, `3`. */
+  readonly protocolVersion: string | undefined;
+  readonly userAgent: string | undefined;
+  readonly requestId: string | undefined;
+  /** `http.route`, where the user's configuration knows it. */
+  readonly route: string | undefined;
+  readonly statusCode: number | undefined;
+  /** Bytes on the wire, headers included. */
+  readonly requestSize: number | undefined;
+  readonly responseSize: number | undefined;
+
+  readonly peer: Endpoint;
+  readonly local: Endpoint;
+  /** The server that was chosen; undefined when none was. */
+  readonly server: Server | undefined;
+  readonly frontend: string;
+  readonly backend: string | undefined;
+  /** What the user's log line adds, by attribute name. */
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+};
+
+export type AttributeValue = string | number | boolean | string[];
+
+export type Endpoint = { readonly address: string | undefined; readonly port: number | undefined };
+
+/** `tls` is known only from a response: false where the server never answered. */
+export type Server = Endpoint & { readonly name: string; readonly tls: boolean };
+
+/** HAProxy's timers, by what they measure. */
+export type Phases = {
+  /** `%TR`: from the first byte until the request was complete and its rules were run. */
+  readonly request: number | undefined;
+  /** The part of `request` that was spent waiting for this agent; microsecond resolution. */
+  readonly agent: number | undefined;
+  /** `%Tw` */
+  readonly queue: number | undefined;
+  /** `%Tc` */
+  readonly connect: number | undefined;
+  /** `%Tr`: until the server's response headers were there. */
+  readonly response: number | undefined;
+  /** `%Td` */
+  readonly transfer: number | undefined;
+};
+
+export type Retries = {
+  readonly count: number;
+  /** The last retry went to another server. */
+  readonly redispatched: boolean;
+};
