@@ -1,0 +1,38 @@
+import type { SamplerConfig } from '../context/sampling.ts';
+import type { ListenAddress } from '../listen.ts';
+
+/** What the telemetry thread is started with: plain data, so that it can be sent to a thread. */
+export type TelemetryConfig = {
+  readonly logLevel: string;
+  readonly records: ListenAddress;
+  /** Decides for requests that never reached the mint path. */
+  readonly sampler: SamplerConfig;
+  readonly resourceAttributes: Readonly<Record<string, string>>;
+  readonly exporter: ExporterConfig;
+  /** Spans a batch. */
+  readonly batchSize: number;
+  /** The longest time that a span waits for its batch to fill, in milliseconds. */
+  readonly scheduleDelay: number;
+  /** The bounds of what waits for the receiver; the oldest go first beyond either. */
+  readonly queueSpans: number;
+  readonly queueBytes: number;
+};
+
+export type ExporterConfig =
+  | { readonly kind: 'none' | 'console' }
+  | ({ readonly kind: 'otlp' } & OtlpConfig);
+
+export type OtlpConfig = {
+  /** As in `OTEL_EXPORTER_OTLP_ENDPOINT`. */
+  readonly endpoint: string;
+  /** For an endpoint without scheme. */
+  readonly insecure: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly compression: 'gzip' | 'none';
+  /** Of one attempt, in milliseconds. */
+  readonly timeout: number;
+  /** Paths of PEM files. */
+  readonly certificate: string | undefined;
+  readonly clientKey: string | undefined;
+  readonly clientCertificate: string | undefined;
+};

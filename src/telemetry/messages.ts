@@ -1,0 +1,17 @@
+import type { RecordCounts } from './pipeline.ts';
+import type { QueueCounts } from './queue.ts';
+
+/** From the main thread to the telemetry thread. */
+export type Command = { readonly type: 'stop'; readonly limit: number };
+
+/** From the telemetry thread to the main thread. */
+export type Report =
+  | { readonly type: 'ready'; readonly records: string }
+  | { readonly type: 'failed'; readonly reason: string }
+  | ({ readonly type: 'stopped' } & TelemetryCounts);
+
+export type TelemetryCounts = {
+  readonly records: RecordCounts;
+  /** Spans by what became of them; `waiting` ones were lost with the stop. */
+  readonly spans: QueueCounts & { readonly waiting: number };
+};

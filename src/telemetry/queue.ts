@@ -1,0 +1,207 @@
+import type { Batch, SendResult } from './otlp.ts';
+
+export type QueueLimits = {
+  /** What may wait, in spans and in bytes; the oldest batches go first beyond either. */
+  readonly spans: number;
+  readonly bytes: number;
+};
+
+/** Spans, counted since the start. */
+export type QueueCounts = {
+  exported: number;
+  /** Dropped because the queue was full. */
+  dropped: number;
+  /** Refused by the receiver for good, or rejected in a partial success. */
+  refused: number;
+  /** Attempts that failed and are repeated, in batches. */
+  retries: number;
+};
+
+/** What the operator is told: once when it starts, once when it is over. */
+export type QueueEvent =
+  | { readonly kind: 'failing'; readonly reason: string }
+  | { readonly kind: 'recovered'; readonly seconds: number; readonly retries: number }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'dropping'; readonly spans: number; readonly bytes: number }
+  | { readonly kind: 'dropped'; readonly spans: number };
+
+/** Batches on their way at a time, so that a distant receiver does not limit the rate. */
+const MAX_IN_FLIGHT = 8;
+
+/** Backoff as OTLP's specification wants it: exponential, with jitter. Milliseconds. */
+const FIRST_BACKOFF = 500;
+const MAX_BACKOFF = 10_000;
+
+/**
+ * Sends batches in order, a few at a time. A batch that fails in a retryable way goes back to its place
+ * and everything waits: the receiver is asked again by one batch at a time until it answers.
+ */
+export class ExportQueue {
+  readonly counts: QueueCounts = { exported: 0, dropped: 0, refused: 0, retries: 0 };
+  private readonly send: (batch: Batch) => Promise<SendResult>;
+  private readonly limits: QueueLimits;
+  private readonly onEvent: (event: QueueEvent) => void;
+
+  private readonly waiting: Batch[] = [];
+  private waitingSpans = 0;
+  private waitingBytes = 0;
+  private inFlight = 0;
+  private attempt = 0;
+  private failingSince: number | undefined;
+  private failedRetries = 0;
+  private backoff: NodeJS.Timeout | undefined;
+  private droppedInEpisode = 0;
+  private refusing = false;
+  private idle: (() => void)[] = [];
+
+  constructor(
+    send: (batch: Batch) => Promise<SendResult>,
+    limits: QueueLimits,
+    onEvent: (event: QueueEvent) => void,
+  ) {
+    this.send = send;
+    this.limits = limits;
+    this.onEvent = onEvent;
+  }
+
+  /** Spans that wait for the receiver, those on their way not counted. */
+  get size(): number {
+    return this.waitingSpans;
+  }
+
+  push(batch: Batch): void {
+    this.waiting.push(batch);
+    this.waitingSpans += batch.spans;
+    this.waitingBytes += batch.bytes.length;
+    this.bound();
+    this.pump();
+  }
+
+  /** Resolves when nothing waits and nothing is on its way, or after `limit` milliseconds. */
+  async flush(limit: number): Promise<void> {
+    if (this.waiting.length === 0 && this.inFlight === 0) return;
+    this.retryNow();
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, limit);
+      this.idle.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  private bound(): void {
+    const before = this.counts.dropped;
+    while (
+      this.waiting.length > 1 &&
+      (this.waitingSpans > this.limits.spans || this.waitingBytes > this.limits.bytes)
+    ) {
+      const oldest = this.take();
+      if (oldest === undefined) break;
+      this.counts.dropped += oldest.spans;
+    }
+    const dropped = this.counts.dropped - before;
+    if (dropped === 0) return;
+    if (this.droppedInEpisode === 0) {
+      this.onEvent({ kind: 'dropping', spans: this.waitingSpans, bytes: this.waitingBytes });
+    }
+    this.droppedInEpisode += dropped;
+  }
+
+  private take(): Batch | undefined {
+    const batch = this.waiting.shift();
+    if (batch !== undefined) {
+      this.waitingSpans -= batch.spans;
+      this.waitingBytes -= batch.bytes.length;
+    }
+    return batch;
+  }
+
+  private pump(): void {
+    if (this.backoff !== undefined) return;
+    const limit = this.failingSince === undefined ? MAX_IN_FLIGHT : 1;
+    while (this.inFlight < limit) {
+      const batch = this.take();
+      if (batch === undefined) break;
+      this.inFlight += 1;
+      void this.send(batch).then((result) => {
+        this.inFlight -= 1;
+        this.settle(batch, result);
+        this.pump();
+      });
+    }
+    if (this.inFlight === 0 && this.waiting.length === 0) {
+      for (const done of this.idle.splice(0)) done();
+    }
+  }
+
+  private settle(batch: Batch, result: SendResult): void {
+    switch (result.kind) {
+      case 'sent':
+        this.counts.exported += batch.spans - result.rejected;
+        this.answered();
+        if (result.rejected > 0) this.refuse(result.rejected, result.message);
+        else this.refusing = false;
+        return;
+      case 'refused':
+        this.answered();
+        this.refuse(batch.spans, result.reason);
+        return;
+      case 'retryable':
+        this.putBack(batch);
+        this.wait(result.reason, result.delay);
+        return;
+      default:
+        result satisfies never;
+    }
+  }
+
+  private putBack(batch: Batch): void {
+    this.waiting.unshift(batch);
+    this.waitingSpans += batch.spans;
+    this.waitingBytes += batch.bytes.length;
+    this.counts.retries += 1;
+    this.failedRetries += 1;
+    this.bound();
+  }
+
+  private wait(reason: string, delay: number | undefined): void {
+    if (this.failingSince === undefined) {
+      this.failingSince = performance.now();
+      this.onEvent({ kind: 'failing', reason });
+    }
+    // Batches that were on their way together fail together: they are one attempt.
+    if (this.backoff !== undefined) return;
+    const exponential = Math.min(FIRST_BACKOFF * 2 ** this.attempt, MAX_BACKOFF);
+    this.attempt += 1;
+    const jittered = exponential * (0.5 + Math.random() / 2);
+    this.backoff = setTimeout(() => this.retryNow(), Math.max(jittered, delay ?? 0));
+  }
+
+  private retryNow(): void {
+    clearTimeout(this.backoff);
+    this.backoff = undefined;
+    this.pump();
+  }
+
+  /** The receiver is there. */
+  private answered(): void {
+    if (this.failingSince !== undefined) {
+      const seconds = (performance.now() - this.failingSince) / 1000;
+      this.failingSince = undefined;
+      this.onEvent({ kind: 'recovered', seconds, retries: this.failedRetries });
+      this.failedRetries = 0;
+    }
+    this.attempt = 0;
+    if (this.droppedInEpisode > 0 && this.waitingSpans <= this.limits.spans / 2) {
+      this.onEvent({ kind: 'dropped', spans: this.droppedInEpisode });
+      this.droppedInEpisode = 0;
+    }
+  }
+
+  private refuse(spans: number, reason: string): void {
+    this.counts.refused += spans;
+    if (!this.refusing) this.onEvent({ kind: 'refused', reason });
+    this.refusing = true;
+  }
+}

@@ -1,0 +1,16 @@
+import {
+  detectResources,
+  hostDetector,
+  processDetector,
+  type Resource,
+  resourceFromAttributes,
+} from '@opentelemetry/resources';
+
+/** The host and process this agent runs on; what the user set wins. */
+export async function createResource(
+  attributes: Readonly<Record<string, string>>,
+): Promise<Resource> {
+  const detected = detectResources({ detectors: [hostDetector, processDetector] });
+  await detected.waitForAsyncAttributes?.();
+  return detected.merge(resourceFromAttributes(attributes));
+}
