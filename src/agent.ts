@@ -1,0 +1,115 @@
+import { createServer, type Server } from 'node:net';
+import type { Config } from './config.ts';
+import { Minter } from './context/mint.ts';
+import { createSampler } from './context/sampling.ts';
+import { boundAddress, listen } from './listen.ts';
+import type { Logger } from './log.ts';
+import type { ConnectionEnd } from './spop/connection.ts';
+import type { Agreement } from './spop/handshake.ts';
+import { SpopServer } from './spop/server.ts';
+import { TelemetryChannel } from './telemetry/channel.ts';
+
+/** The running agent: the mint path on this thread, the telemetry path on its own. */
+export class Agent {
+  /** Where SPOP is spoken and records are received, ports as really bound. */
+  readonly spop: string;
+  readonly records: string;
+  private readonly config: Config;
+  private readonly log: Logger;
+  private readonly listener: Server;
+  private readonly server: SpopServer;
+  private readonly minter: Minter;
+  private readonly telemetry: TelemetryChannel;
+
+  private constructor(
+    config: Config,
+    log: Logger,
+    parts: { listener: Server; server: SpopServer; minter: Minter; telemetry: TelemetryChannel },
+  ) {
+    this.config = config;
+    this.log = log;
+    this.listener = parts.listener;
+    this.server = parts.server;
+    this.minter = parts.minter;
+    this.telemetry = parts.telemetry;
+    this.spop = boundAddress(parts.listener, config.spop);
+    this.records = parts.telemetry.records;
+  }
+
+  /**
+   * Starts both paths; resolves when both listen.
+   *
+   * @param onDeath called when the telemetry thread dies: half an agent is none
+   * @throws Error when a listener or the exporter cannot be set up
+   */
+  static async start(
+    config: Config,
+    log: Logger,
+    onDeath: (reason: string) => void,
+  ): Promise<Agent> {
+    const minter = new Minter(createSampler(config.sampler));
+    const server = new SpopServer(minter.handle, config.spopLimits, {
+      onHello: (peer, agreement) => logHello(log, peer, agreement),
+      onEnd: (peer, end) => logEnd(log, peer, end),
+    });
+    const listener = createServer((socket) => server.accept(socket));
+    // Records first: what the first request leaves behind must find its way.
+    const telemetry = await TelemetryChannel.start(config.telemetry, config.threadEnv, onDeath);
+    try {
+      await listen(listener, config.spop);
+    } catch (error) {
+      await telemetry.stop(0);
+      throw error;
+    }
+    return new Agent(config, log, { listener, server, minter, telemetry });
+  }
+
+  /** Stops accepting, answers what was read, says DISCONNECT, reads the records and exports them. */
+  async stop(): Promise<void> {
+    const started = performance.now();
+    this.listener.close();
+    await this.server.stop();
+    const left = Math.max(0, this.config.stopTimeout - (performance.now() - started));
+    const telemetry = await this.telemetry.stop(left);
+    const lost = telemetry?.spans.waiting ?? 0;
+    const fields = { requests: this.minter.counts, ...telemetry };
+    if (telemetry === undefined || lost > 0) {
+      this.log.error(fields, 'stopped, with spans that could not be exported in time');
+    } else {
+      this.log.info(fields, 'stopped');
+    }
+  }
+}
+
+function logHello(log: Logger, peer: string, agreement: Agreement): void {
+  if (!agreement.healthcheck) log.debug({ peer, ...agreement }, 'SPOP connection open');
+}
+
+function logEnd(log: Logger, peer: string, end: ConnectionEnd): void {
+  switch (end.reason) {
+    case 'protocol':
+      log.warn(
+        { peer, status: end.status, reason: end.message },
+        'SPOP peer disconnected: it broke the protocol',
+      );
+      return;
+    case 'unread':
+      log.warn({ peer, bytes: end.bytes }, 'SPOP peer closed: it does not read its answers');
+      return;
+    case 'disconnected':
+      if (end.status !== 0) {
+        log.warn({ peer, status: end.status, reason: end.message }, 'HAProxy disconnected');
+        return;
+      }
+      log.debug({ peer }, 'SPOP connection closed by HAProxy');
+      return;
+    case 'socket':
+    case 'closed':
+    case 'healthcheck':
+    case 'stopped':
+      log.debug({ peer, ...end }, 'SPOP connection closed');
+      return;
+    default:
+      end satisfies never;
+  }
+}

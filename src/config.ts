@@ -1,0 +1,259 @@
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { SAMPLER_NAMES, type SamplerConfig } from './context/sampling.ts';
+import type { ListenAddress } from './listen.ts';
+import {
+  address,
+  boolean,
+  ConfigError,
+  type Env,
+  endpoint,
+  file,
+  integerFrom,
+  type LogLevel,
+  logLevelNamed,
+  notAccepted,
+  oneOf,
+  type Parser,
+  propagators,
+  ratio,
+  read,
+  tcp,
+} from './settings.ts';
+import type { ServerLimits } from './spop/server.ts';
+import type { ExporterConfig, OtlpConfig, TelemetryConfig } from './telemetry/config.ts';
+
+export type Config = {
+  readonly logLevel: LogLevel;
+  readonly spop: ListenAddress;
+  readonly spopLimits: ServerLimits;
+  readonly sampler: SamplerConfig;
+  readonly telemetry: TelemetryConfig;
+  /** How long SIGTERM may take, in milliseconds. */
+  readonly stopTimeout: number;
+  /** What the telemetry thread sees of the environment: all but what is in this configuration. */
+  readonly threadEnv: Readonly<Record<string, string>>;
+};
+
+/** Command-line flags; each has the environment variable of the same meaning. */
+export const FLAGS = {
+  spop: 'HAPROXY_OTEL_SPOP',
+  records: 'HAPROXY_OTEL_RECORDS',
+  'log-level': 'OTEL_LOG_LEVEL',
+} as const;
+
+export type CommandLine = {
+  readonly command: string;
+  readonly help: boolean;
+  readonly version: boolean;
+  readonly once: boolean;
+  /** Flags as the environment variables they stand for. */
+  readonly settings: Env;
+};
+
+/** @throws ConfigError for an unknown flag or a missing value */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        version: { type: 'boolean', short: 'v', default: false },
+        once: { type: 'boolean', default: false },
+        spop: { type: 'string' },
+        records: { type: 'string' },
+        'log-level': { type: 'string' },
+      },
+    });
+    const [command = 'run', ...rest] = positionals;
+    if (rest.length > 0) throw new ConfigError(`unexpected argument "${rest[0]}"`);
+    const settings: Record<string, string> = {};
+    for (const [flag, variable] of Object.entries(FLAGS)) {
+      const value = values[flag as keyof typeof FLAGS];
+      if (value !== undefined) settings[variable] = value;
+    }
+    return {
+      command,
+      help: values.help,
+      version: values.version,
+      once: values.once,
+      settings,
+    };
+  } catch (error) {
+    if (error instanceof ConfigError || !(error instanceof TypeError)) throw error;
+    throw new ConfigError(error.message.split('. ', 1)[0] ?? error.message);
+  }
+}
+
+/**
+ * Reads all settings from `env`.
+ *
+ * @throws ConfigError at the first setting that cannot be used
+ */
+export function loadConfig(env: Env): Config {
+  const disabled = read(env, 'OTEL_SDK_DISABLED', false, boolean);
+  const batchSize = read(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 512, integerFrom(1));
+  const queueSpans = read(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 131_072, integerFrom(1));
+  if (batchSize > queueSpans) {
+    throw new ConfigError(
+      `OTEL_BSP_MAX_EXPORT_BATCH_SIZE is ${batchSize}: at most OTEL_BSP_MAX_QUEUE_SIZE, ${queueSpans}, is accepted`,
+    );
+  }
+  read(env, 'OTEL_PROPAGATORS', 'tracecontext', propagators);
+  const sampler = readSampler(env);
+  const maxFrameSize = read(
+    env,
+    'HAPROXY_OTEL_MAX_FRAME_SIZE',
+    65_536,
+    integerFrom(256, 16_777_216),
+  );
+  const logLevel = read(env, 'OTEL_LOG_LEVEL', 'info', logLevelNamed);
+  const config: Config = {
+    logLevel,
+    spop: read(env, 'HAPROXY_OTEL_SPOP', tcp('127.0.0.1', 12_345), address),
+    spopLimits: {
+      maxFrameSize,
+      helloTimeout: read(env, 'HAPROXY_OTEL_HELLO_TIMEOUT', 5_000, integerFrom(1, 3_600_000)),
+      maxConnections: read(env, 'HAPROXY_OTEL_MAX_CONNECTIONS', 4_096, integerFrom(1)),
+      maxUnread: 1_048_576,
+    },
+    sampler,
+    telemetry: {
+      logLevel,
+      records: read(env, 'HAPROXY_OTEL_RECORDS', tcp('127.0.0.1', 12_346), address),
+      sampler,
+      resourceAttributes: readResource(env),
+      exporter: disabled ? { kind: 'none' } : readExporter(env),
+      batchSize,
+      scheduleDelay: read(env, 'OTEL_BSP_SCHEDULE_DELAY', 5_000, integerFrom(0, 3_600_000)),
+      queueSpans,
+      queueBytes: read(env, 'HAPROXY_OTEL_QUEUE_BYTES', 67_108_864, integerFrom(1_048_576)),
+    },
+    stopTimeout: read(env, 'HAPROXY_OTEL_STOP_TIMEOUT', 10_000, integerFrom(0, 3_600_000)),
+    threadEnv: Object.fromEntries(
+      Object.entries(env).filter(
+        (entry): entry is [string, string] =>
+          entry[1] !== undefined && !/^(HAPROXY_)?OTEL_/.test(entry[0]),
+      ),
+    ),
+  };
+  return Object.freeze(config);
+}
+
+/** The signal's own variable before the common one. */
+function readOtlp<T, D>(env: Env, name: string, fallback: D, parser: Parser<T>): T | D {
+  const own = `OTEL_EXPORTER_OTLP_TRACES_${name}`;
+  const used = env[own]?.trim() ? own : `OTEL_EXPORTER_OTLP_${name}`;
+  return read(env, used, fallback, parser);
+}
+
+function readSampler(env: Env): SamplerConfig {
+  const name = read(env, 'OTEL_TRACES_SAMPLER', 'parentbased_always_on', oneOf(SAMPLER_NAMES));
+  if (!name.endsWith('traceidratio')) return { name, ratio: 1 };
+  return { name, ratio: read(env, 'OTEL_TRACES_SAMPLER_ARG', 1, ratio) };
+}
+
+function readExporter(env: Env): ExporterConfig {
+  const kind = read(env, 'OTEL_TRACES_EXPORTER', 'otlp', oneOf(['otlp', 'console', 'none']));
+  return kind === 'otlp' ? { kind: 'otlp', ...readOtlpConfig(env) } : { kind };
+}
+
+function readOtlpConfig(env: Env): OtlpConfig {
+  readOtlp(env, 'PROTOCOL', 'grpc', oneOf(['grpc']));
+  const clientKey = readOtlp(env, 'CLIENT_KEY', undefined, file);
+  const clientCertificate = readOtlp(env, 'CLIENT_CERTIFICATE', undefined, file);
+  if ((clientKey === undefined) !== (clientCertificate === undefined)) {
+    throw new ConfigError(
+      'OTEL_EXPORTER_OTLP_CLIENT_KEY and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: both or neither is accepted',
+    );
+  }
+  const headersFile = read(env, 'HAPROXY_OTEL_OTLP_HEADERS_FILE', undefined, file);
+  return {
+    endpoint: readOtlp(env, 'ENDPOINT', 'http://localhost:4317', endpoint),
+    insecure: readOtlp(env, 'INSECURE', false, boolean),
+    headers: {
+      ...readHeaders(env),
+      ...(headersFile === undefined ? {} : parseHeadersFile(headersFile)),
+    },
+    compression: readOtlp(env, 'COMPRESSION', 'none', oneOf(['gzip', 'none'])),
+    timeout: Math.min(
+      readOtlp(env, 'TIMEOUT', 10_000, integerFrom(1, 3_600_000)),
+      read(env, 'OTEL_BSP_EXPORT_TIMEOUT', 30_000, integerFrom(1, 3_600_000)),
+    ),
+    certificate: readOtlp(env, 'CERTIFICATE', undefined, file),
+    clientKey,
+    clientCertificate,
+  };
+}
+
+/** Secrets may be in here: an error says where the flaw is, never what the value is. */
+function readHeaders(env: Env): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']) {
+    const text = env[name]?.trim();
+    if (!text) continue;
+    text.split(',').forEach((pair, index) => {
+      if (pair.trim() === '') return;
+      addPair(headers, pair, true, `${name}, item ${index + 1}`);
+    });
+  }
+  return headers;
+}
+
+/** One `name=value` or `name: value` a line; empty lines and those that start with # are skipped. */
+function parseHeadersFile(path: string): Record<string, string> {
+  const headers: Record<string, string> = {};
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .forEach((line, index) => {
+      if (line.trim() === '' || line.trimStart().startsWith('#')) return;
+      addPair(headers, line.replace(/^([^:=\s]+):\s*/, '$1='), false, `${path}, line ${index + 1}`);
+    });
+  return headers;
+}
+
+/** Header names as gRPC takes them: lower case, and a value of visible characters and spaces. */
+function addPair(
+  headers: Record<string, string>,
+  pair: string,
+  encoded: boolean,
+  where: string,
+): void {
+  const equals = pair.indexOf('=');
+  const name = pair.slice(0, equals).trim().toLowerCase();
+  let value = pair.slice(equals + 1).trim();
+  if (encoded) value = decodePercent(value) ?? '\0';
+  if (equals < 1 || !/^[0-9a-z_.-]+$/.test(name) || !/^[\x20-\x7e]*$/.test(value)) {
+    throw new ConfigError(`${where}: name=value is accepted, as gRPC metadata allows it`);
+  }
+  headers[name] = value;
+}
+
+function readResource(env: Env): Record<string, string> {
+  const attributes: Record<string, string> = { 'service.name': 'haproxy' };
+  const text = env.OTEL_RESOURCE_ATTRIBUTES?.trim() ?? '';
+  for (const pair of text.split(',').filter((part) => part.trim() !== '')) {
+    const [name = '', value, ...rest] = pair.split('=');
+    const decoded = value === undefined ? undefined : decodePercent(value.trim());
+    if (name.trim() === '' || decoded === undefined || rest.length > 0) {
+      throw notAccepted(
+        'OTEL_RESOURCE_ATTRIBUTES',
+        pair.trim(),
+        'name=value,name=value with values percent-encoded',
+      );
+    }
+    attributes[name.trim()] = decoded;
+  }
+  const serviceName = env.OTEL_SERVICE_NAME?.trim();
+  if (serviceName) attributes['service.name'] = serviceName;
+  return attributes;
+}
+
+function decodePercent(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

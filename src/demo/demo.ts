@@ -1,0 +1,184 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { Haproxy } from './haproxy.ts';
+import { OtlpReceiver, type ReceivedSpan } from './otlp-receiver.ts';
+import { type Ports, portsForDemo } from './ports.ts';
+import { DemoServer } from './server.ts';
+import { formatTrace } from './tree.ts';
+
+type Scenario = {
+  readonly title: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Leave after this many milliseconds. */
+  readonly abortAfter?: number;
+  /** Spans its trace has when it is whole: HAProxy's one or two, and the server's. */
+  readonly spans: number;
+};
+
+const SCENARIOS: readonly Scenario[] = [
+  {
+    title: 'a caller with a trace of its own',
+    path: '/api/orders?delay=30',
+    headers: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' },
+    spans: 3,
+  },
+  { title: '404 from the server', path: '/missing', spans: 3 },
+  { title: '503, no server in the backend', path: '/nowhere', spans: 1 },
+  { title: '504, the server takes longer than it may', path: '/slow', spans: 3 },
+  { title: 'the client leaves', path: '/?delay=2000', abortAfter: 150, spans: 3 },
+  { title: 'refused by one server, retried on another', path: '/refused', spans: 3 },
+];
+
+/** Where the request id of a demo request is found on its SERVER span. */
+const REQUEST_ID = 'http.request.header.x-request-id';
+
+/** How long all traces of the demo may take to arrive, in milliseconds. */
+const TRACES_TIMEOUT = 30_000;
+
+/** A trace that got no span for this long is printed, in milliseconds. */
+const QUIET = 800;
+
+/**
+ * Starts a receiver, a server, the agent and HAProxy on the shipped configuration, sends a handful of
+ * requests and prints their traces; then stays for the user's own until Ctrl-C, unless `once`.
+ *
+ * @throws when a part does not start or a trace does not arrive whole
+ */
+export async function demo(options: { readonly once: boolean }): Promise<void> {
+  const ports = await portsForDemo();
+  const traces = new Map<string, ReceivedSpan[]>();
+  const receiver = await OtlpReceiver.start({
+    onSpans: (spans) => {
+      for (const span of spans) {
+        const trace = traces.get(span.traceId);
+        if (trace === undefined) traces.set(span.traceId, [span]);
+        else trace.push(span);
+      }
+    },
+  });
+  const server = await DemoServer.start(ports.server, receiver.endpoint);
+  const agent = await startAgent(ports, receiver.endpoint);
+  const haproxy = await Haproxy.start({ ports });
+  const stop = async (): Promise<void> => {
+    await haproxy.stop();
+    await agent.stop();
+    await server.stop();
+    receiver.stop();
+  };
+  try {
+    print(`HAProxy http://127.0.0.1:${ports.http}, HTTP/2 on ${ports.h2}; agent on ${ports.spop};`);
+    print(`server on ${ports.server}; OTLP receiver on ${receiver.port}\n`);
+    for (const [index, scenario] of SCENARIOS.entries()) {
+      await send(ports.http, `demo-${index}`, scenario);
+    }
+    for (const [index, scenario] of SCENARIOS.entries()) {
+      const spans = await wholeTrace(traces, `demo-${index}`, scenario.spans);
+      print(formatTrace(`${scenario.title}: GET ${scenario.path}`, spans));
+      traces.delete(spans[0]?.traceId ?? '');
+    }
+    if (!options.once) await showUntilInterrupted(ports, traces);
+  } finally {
+    await stop();
+  }
+}
+
+/** The agent as its users run it: a process of its own. */
+async function startAgent(ports: Ports, endpoint: string): Promise<{ stop: () => Promise<void> }> {
+  const main = fileURLToPath(new URL('../main.js', import.meta.url));
+  const agent = spawn(process.execPath, [main, 'run'], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+    // Ctrl-C is for the demo, which then stops its parts in order.
+    detached: true,
+    env: {
+      ...process.env,
+      HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,
+      HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+      OTEL_BSP_SCHEDULE_DELAY: '200',
+    },
+  });
+  let errors = '';
+  await new Promise<void>((resolve, reject) => {
+    agent.once('error', reject);
+    agent.once('exit', (code) => reject(new Error(`the agent ended with ${code}: ${errors}`)));
+    agent.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+      if (text.includes('"ready"')) resolve();
+    });
+  });
+  return {
+    stop: async () => {
+      if (agent.exitCode !== null) return;
+      agent.kill('SIGTERM');
+      await once(agent, 'exit');
+    },
+  };
+}
+
+function send(port: number, requestId: string, scenario: Scenario): Promise<void> {
+  return new Promise((resolve) => {
+    const outgoing = request(
+      {
+        host: '127.0.0.1',
+        port,
+        path: scenario.path,
+        agent: false,
+        headers: { ...scenario.headers, 'x-request-id': requestId },
+      },
+      (response) => {
+        response.resume();
+        response.once('close', () => resolve());
+      },
+    );
+    outgoing.once('error', () => resolve());
+    outgoing.end();
+    if (scenario.abortAfter !== undefined) {
+      setTimeout(() => outgoing.destroy(), scenario.abortAfter);
+    }
+  });
+}
+
+async function wholeTrace(
+  traces: ReadonlyMap<string, ReceivedSpan[]>,
+  requestId: string,
+  count: number,
+): Promise<ReceivedSpan[]> {
+  const deadline = performance.now() + TRACES_TIMEOUT;
+  for (;;) {
+    for (const spans of traces.values()) {
+      const found = spans.some(({ attributes }) => String(attributes[REQUEST_ID]) === requestId);
+      if (found && spans.length >= count) return spans;
+    }
+    if (performance.now() > deadline) throw new Error(`the trace of ${requestId} did not arrive`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function showUntilInterrupted(
+  ports: Ports,
+  traces: Map<string, ReceivedSpan[]>,
+): Promise<void> {
+  print(`Send your own: curl -i http://127.0.0.1:${ports.http}/api/you   (Ctrl-C ends the demo)\n`);
+  const lengths = new Map<string, number>();
+  const timer = setInterval(() => {
+    for (const [traceId, spans] of traces) {
+      if (lengths.get(traceId) !== spans.length) {
+        lengths.set(traceId, spans.length);
+        continue;
+      }
+      const path = spans.find(({ attributes }) => attributes['url.path'])?.attributes['url.path'];
+      print(formatTrace(String(path ?? ''), spans));
+      traces.delete(traceId);
+      lengths.delete(traceId);
+    }
+  }, QUIET);
+  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  clearInterval(timer);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

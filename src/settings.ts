@@ -1,0 +1,129 @@
+import { accessSync, constants } from 'node:fs';
+import { isIP } from 'node:net';
+import type { ListenAddress } from './listen.ts';
+
+/** A setting has a value that cannot be used; the message names it, the value and what is accepted. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** How a setting is read: `parse` gives undefined for what `accepts` does not describe. */
+export type Parser<T> = {
+  readonly accepts: string;
+  readonly parse: (text: string) => T | undefined;
+};
+
+/** An empty value is the same as none, as OpenTelemetry has it. */
+export function read<T, D>(env: Env, name: string, fallback: D, parser: Parser<T>): T | D {
+  const text = env[name]?.trim();
+  if (text === undefined || text === '') return fallback;
+  const value = parser.parse(text);
+  if (value === undefined) throw notAccepted(name, text, parser.accepts);
+  return value;
+}
+
+export function notAccepted(name: string, text: string, accepts: string): ConfigError {
+  return new ConfigError(`${name} is "${text}": ${accepts} is accepted`);
+}
+
+export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export function oneOf<const T extends string>(names: readonly T[]): Parser<T> {
+  return {
+    accepts: names.length === 1 ? `only ${names[0]}` : `one of ${names.join(', ')}`,
+    parse: (text) => names.find((name) => name === text.toLowerCase()),
+  };
+}
+
+export function integerFrom(minimum: number, maximum = 2 ** 31 - 1): Parser<number> {
+  return {
+    accepts: `a whole number from ${minimum} to ${maximum}`,
+    parse: (text) => {
+      const value = Number(text);
+      return /^\d+$/.test(text) && value >= minimum && value <= maximum ? value : undefined;
+    },
+  };
+}
+
+export const ratio: Parser<number> = {
+  accepts: 'a number from 0 to 1',
+  parse: (text) => {
+    const value = Number(text);
+    return value >= 0 && value <= 1 ? value : undefined;
+  },
+};
+
+export const boolean: Parser<boolean> = {
+  accepts: 'true or false',
+  parse: (text) => {
+    const lower = text.toLowerCase();
+    return lower === 'true' ? true : lower === 'false' ? false : undefined;
+  },
+};
+
+/** OpenTelemetry's names for log levels where they differ from pino's. */
+const OTEL_LEVELS: Readonly<Record<string, LogLevel>> = {
+  none: 'silent',
+  verbose: 'trace',
+  all: 'trace',
+};
+
+export const logLevelNamed: Parser<LogLevel> = {
+  accepts: `one of ${LOG_LEVELS.join(', ')}`,
+  parse: (text) => {
+    const lower = text.toLowerCase();
+    return OTEL_LEVELS[lower] ?? LOG_LEVELS.find((level) => level === lower);
+  },
+};
+
+export const propagators: Parser<string> = {
+  accepts: 'tracecontext, with or without baggage (which HAProxy passes on untouched),',
+  parse: (text) => {
+    const names = text.split(',').map((name) => name.trim());
+    const known = names.every((name) => name === 'tracecontext' || name === 'baggage');
+    return known && names.includes('tracecontext') ? text : undefined;
+  },
+};
+
+export const file: Parser<string> = {
+  accepts: 'the path of a file that this user can read',
+  parse: (text) => {
+    try {
+      accessSync(text, constants.R_OK);
+      return text;
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+export const endpoint: Parser<string> = {
+  accepts: 'http://host:port, https://host:port, unix:///path or host:port',
+  parse: (text) => {
+    if (/^unix:\/\/\/./.test(text)) return text;
+    const url = /^[a-z]+:\/\//i.test(text) ? text : `https://${text}`;
+    return /^https?:\/\//i.test(url) && URL.canParse(url) ? text : undefined;
+  },
+};
+
+export const address: Parser<ListenAddress> = {
+  accepts: 'host:port, unix:/path or fd:N',
+  parse: (text) => {
+    const unix = /^unix:(\/.+)$/.exec(text)?.[1];
+    if (unix !== undefined) return { kind: 'unix', path: unix };
+    const fd = /^fd:(\d{1,6})$/.exec(text)?.[1];
+    if (fd !== undefined) return { kind: 'fd', fd: Number(fd) };
+    const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+    const host = bracketed ?? plain;
+    if (host === undefined || Number(port) > 65_535) return undefined;
+    if (bracketed !== undefined && isIP(bracketed) !== 6) return undefined;
+    return tcp(host, Number(port));
+  },
+};
+
+export function tcp(host: string, port: number): ListenAddress {
+  return { kind: 'tcp', host, port };
+}
