@@ -84,7 +84,7 @@ export class NotifyReader {
   /** `buffer[valueStart, valueEnd)`: the bytes of a STRING or BINARY, without their length. */
   valueStart = 0;
   valueEnd = 0;
-  /** The value of an integer; 0 for every other type. */
+  /** The value of an integer up to 239, something from 240 to 255 for any other; 0 for other types. */
   integer = 0;
 
   private reader: Reader;
@@ -159,7 +159,7 @@ export class NotifyReader {
         this.valueStart = reader.position;
         reader.skipVarint();
         this.valueEnd = reader.position;
-        // Only counts are asked of this agent's messages: one byte holds them, larger is just "many".
+        // Only small counts are asked for in this agent's messages, and they are one byte.
         this.integer = reader.buffer[this.valueStart] ?? 0;
         return;
       default:
