@@ -4,7 +4,7 @@ import {
   Flag,
   FrameType,
   PIPELINING,
-  type Scope,
+  Scope,
   type StatusCode,
   VERSION,
 } from './constants.ts';
@@ -33,7 +33,7 @@ const NOTHING: Buffer = (() => {
   const writer = new Writer();
   writer.byte(ActionType.UNSET_VAR);
   writer.byte(2);
-  writer.byte(4);
+  writer.byte(Scope.TRANSACTION);
   writer.string('nothing');
   return Buffer.from(writer.bytes());
 })();
