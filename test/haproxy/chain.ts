@@ -1,0 +1,267 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent as HttpAgent, request } from 'node:http';
+import { join } from 'node:path';
+import { Haproxy, PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import {
+  OtlpReceiver,
+  OtlpSpanKind,
+  type ReceivedSpan,
+  type ReceiverOptions,
+} from '../../src/demo/otlp-receiver.ts';
+import { freePorts, type Ports } from '../../src/demo/ports.ts';
+import { DemoServer } from '../../src/demo/server.ts';
+
+/** The HAProxy under test; Debian's own unless the environment names another. */
+export const HAPROXY = process.env.HAPROXY ?? 'haproxy';
+
+/** What the tests wait for comes in milliseconds; this is for a machine that is busy. */
+const PATIENCE = 20_000;
+
+/** Waits until `condition` gives something; fails with `what` when it does not in time. */
+export async function until<T>(
+  what: string,
+  condition: () => T | undefined | false,
+  patience = PATIENCE,
+): Promise<T> {
+  const deadline = performance.now() + patience;
+  for (;;) {
+    const value = condition();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** The agent as a process of its own: the built command. */
+export class AgentProcess {
+  readonly process: ChildProcess;
+  readonly logs: Record<string, unknown>[] = [];
+  /** What it printed beside its log. */
+  output = '';
+  private rest = '';
+
+  private constructor(process: ChildProcess) {
+    this.process = process;
+    process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.output += text;
+    });
+    process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (this.rest + text).split('\n');
+      this.rest = lines.pop() ?? '';
+      for (const line of lines) {
+        if (line.startsWith('{')) this.logs.push(JSON.parse(line));
+        else this.output += `${line}\n`;
+      }
+    });
+  }
+
+  /** Starts it without waiting for anything. */
+  static spawn(args: readonly string[], env: Readonly<Record<string, string>> = {}): AgentProcess {
+    const main = join(PACKAGE_ROOT, 'dist/main.js');
+    const inherited = Object.entries(process.env).filter(([name]) => !/OTEL/.test(name));
+    return new AgentProcess(
+      spawn(process.execPath, [main, ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...Object.fromEntries(inherited), ...env },
+      }),
+    );
+  }
+
+  /** Starts it and waits until it is ready. */
+  static async start(env: Readonly<Record<string, string>>): Promise<AgentProcess> {
+    const agent = AgentProcess.spawn(['run'], env);
+    await until('the agent to be ready', () => {
+      if (agent.process.exitCode !== null) throw new Error(`the agent ended: ${agent.output}`);
+      return agent.logged('ready');
+    });
+    return agent;
+  }
+
+  /** The first log line with this message. */
+  logged(message: string): Record<string, unknown> | undefined {
+    return this.logs.find(({ msg }) => msg === message);
+  }
+
+  /** Sends the signal if it still runs; resolves with its exit code, null after SIGKILL. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      const exited = once(this.process, 'exit');
+      this.process.kill(signal);
+      await exited;
+    }
+    return this.process.exitCode;
+  }
+
+  async exited(): Promise<number | null> {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      await once(this.process, 'exit');
+    }
+    return this.process.exitCode;
+  }
+}
+
+export type ChainOptions = {
+  readonly agentEnv?: Readonly<Record<string, string>>;
+  readonly receiver?: ReceiverOptions;
+  readonly editConfig?: (config: string, ports: Ports) => string;
+};
+
+export type Hop = { readonly server: ReceivedSpan; readonly client: ReceivedSpan | undefined };
+
+/** Receiver, server, agent and HAProxy on the shipped files: what an installation is. */
+export class Chain {
+  readonly ports: Ports;
+  readonly receiver: OtlpReceiver;
+  readonly haproxy: Haproxy;
+  agent: AgentProcess;
+  private readonly server: DemoServer;
+  private readonly env: Readonly<Record<string, string>>;
+
+  private constructor(parts: {
+    ports: Ports;
+    receiver: OtlpReceiver;
+    server: DemoServer;
+    agent: AgentProcess;
+    haproxy: Haproxy;
+    env: Readonly<Record<string, string>>;
+  }) {
+    this.ports = parts.ports;
+    this.receiver = parts.receiver;
+    this.server = parts.server;
+    this.agent = parts.agent;
+    this.haproxy = parts.haproxy;
+    this.env = parts.env;
+  }
+
+  static async start(options: ChainOptions = {}): Promise<Chain> {
+    const ports = await freePorts();
+    const receiver = await OtlpReceiver.start(options.receiver);
+    const server = await DemoServer.start(ports.server, receiver.endpoint);
+    const env = {
+      HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,
+      HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+      OTEL_BSP_SCHEDULE_DELAY: '20',
+      ...options.agentEnv,
+    };
+    const agent = await AgentProcess.start(env);
+    const { editConfig } = options;
+    const haproxy = await Haproxy.start({
+      ports,
+      command: [HAPROXY],
+      ...(editConfig === undefined ? {} : { edit: (config) => editConfig(config, ports) }),
+    });
+    const chain = new Chain({ ports, receiver, server, agent, haproxy, env });
+    // The first health check of the agent decides whether HAProxy asks it at all.
+    await until('HAProxy to reach the agent', () => chain.probe());
+    return chain;
+  }
+
+  async stop(): Promise<void> {
+    await this.haproxy.stop();
+    await this.agent.end();
+    await this.server.stop();
+    this.receiver.stop();
+  }
+
+  /** A new agent in place of one that ended. */
+  async restartAgent(): Promise<void> {
+    this.agent = await AgentProcess.start(this.env);
+  }
+
+  async get(path: string, options: RequestOptions = {}): Promise<Response> {
+    return get(this.ports.http, path, options);
+  }
+
+  /** HAProxy's spans of one trace, once the SERVER span is there and its CLIENT span, if `both`. */
+  async hop(traceId: string, both = true): Promise<Hop> {
+    return until(`the hop of trace ${traceId}`, () => {
+      const spans = this.haproxySpans().filter((span) => span.traceId === traceId);
+      const server = spans.find(({ kind }) => kind === OtlpSpanKind.SERVER);
+      const client = spans.find(({ kind }) => kind === OtlpSpanKind.CLIENT);
+      return server !== undefined && (!both || client !== undefined) && { server, client };
+    });
+  }
+
+  /** The demo server's span of one trace. */
+  async serverSpan(traceId: string): Promise<ReceivedSpan> {
+    return until(`the server's span of trace ${traceId}`, () =>
+      this.receiver.spans.find(
+        (span) => span.traceId === traceId && span.resource['service.name'] === 'demo-app',
+      ),
+    );
+  }
+
+  haproxySpans(): ReceivedSpan[] {
+    return this.receiver.spans.filter(({ resource }) => resource['service.name'] !== 'demo-app');
+  }
+
+  private probed = false;
+
+  /** True once a request came back with the agent's trace id. */
+  private probe(): boolean {
+    if (!this.probed) {
+      void this.get('/probe').then(({ traceId }) => {
+        if (traceId !== '') this.probed = true;
+      });
+    }
+    return this.probed;
+  }
+}
+
+export type RequestOptions = {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  readonly body?: string;
+  readonly agent?: HttpAgent;
+  /** Leave after this many milliseconds. */
+  readonly abortAfter?: number;
+};
+
+export type Response = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+  /** From `x-trace-id`; empty when HAProxy did not say. */
+  readonly traceId: string;
+};
+
+/** The headers that the server got, when it echoed them. */
+export function echoed(response: Response): Record<string, string> {
+  return JSON.parse(response.body);
+}
+
+export function get(port: number, path: string, options: RequestOptions = {}): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        method: options.method ?? 'GET',
+        headers: { ...options.headers },
+        agent: options.agent ?? false,
+      },
+      (incoming) => {
+        let body = '';
+        incoming.setEncoding('utf8').on('data', (text: string) => {
+          body += text;
+        });
+        incoming.once('error', reject);
+        incoming.once('end', () => {
+          const { headers } = incoming;
+          const traceId = String(headers['x-trace-id'] ?? '');
+          resolve({ status: incoming.statusCode ?? 0, headers, body, traceId });
+        });
+      },
+    );
+    outgoing.once('error', reject);
+    if (options.abortAfter !== undefined) {
+      setTimeout(() => outgoing.destroy(new Error('left')), options.abortAfter);
+    }
+    outgoing.end(options.body);
+  });
+}
+
+export { HttpAgent };
