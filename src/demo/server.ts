@@ -62,9 +62,9 @@ export class DemoServer {
 
 /** `/slow` never answers, `/missing` is a 404, `/error` a 500, everything else echoes the headers. */
 function answer(request: IncomingMessage, response: ServerResponse, span: Span): void {
-  const url = new URL(request.url ?? '/', 'http://localhost');
-  const delay = Number(url.searchParams.get('delay') ?? 0);
-  const status = url.pathname === '/missing' ? 404 : url.pathname === '/error' ? 500 : 200;
+  const [path, query] = (request.url ?? '').split('?', 2);
+  const delay = Number(new URLSearchParams(query).get('delay') ?? 0);
+  const status = path === '/missing' ? 404 : path === '/error' ? 500 : 200;
   let ended = false;
   const end = (): void => {
     if (ended) return;
@@ -73,7 +73,7 @@ function answer(request: IncomingMessage, response: ServerResponse, span: Span):
     span.end();
   };
   response.once('close', end);
-  if (url.pathname === '/slow') return;
+  if (path === '/slow') return;
   request.resume();
   setTimeout(() => {
     if (response.destroyed) return;

@@ -40,6 +40,9 @@ const HOP_FIELD = Buffer.from('{"hop":"');
 /** Two digits of trace flags with the sampled bit clear. */
 const UNSAMPLED = /^[0-9a-f][02468ace]$/;
 
+/** The longest escape, `\u0000`: as much may have to go from the end of a text that was cut. */
+const ESCAPE_LENGTH = 6;
+
 const MISSING = '-';
 const BAD_REQUEST = '<BADREQ>';
 
@@ -60,10 +63,9 @@ class Fields {
       this.attributes = parseAttributes(this.buffer, start, end);
       return;
     }
-    const raw = this.buffer.toString('utf8', start, end);
-    const value = kind === 'escaped' ? parseJson(`"${raw}"`) : raw;
+    const value = readText(this.buffer.toString('utf8', start, end), kind);
     // The first of equal names wins: what clients control comes last in the line.
-    if (typeof value === 'string' && value !== MISSING && !this.values.has(key)) {
+    if (value !== undefined && value !== MISSING && !this.values.has(key)) {
       this.values.set(key, value);
     }
   };
@@ -99,12 +101,12 @@ class Fields {
       },
       retries: parseRetries(this.text('retries')),
       terminationState: this.text('termination_state') ?? '',
-      method: this.unlessBad('method'),
+      method: this.method(),
       tls: frontend.endsWith('~'),
       host: this.text('host'),
       path: this.text('path'),
       query: this.text('query'),
-      protocolVersion: protocolVersion(this.unlessBad('protocol')),
+      protocolVersion: protocolVersion(this.positive('protocol_major'), this.text('protocol')),
       userAgent: this.text('user_agent'),
       requestId: this.text('request_id'),
       route: this.text('route'),
@@ -157,8 +159,8 @@ class Fields {
     return this.values.get(key);
   }
 
-  private unlessBad(key: string): string | undefined {
-    const value = this.values.get(key);
+  private method(): string | undefined {
+    const value = this.values.get('method');
     return value === BAD_REQUEST ? undefined : value;
   }
 
@@ -202,10 +204,33 @@ function parseRetries(text: string | undefined): Retries {
   };
 }
 
-/** `HTTP/1.1` is `1.1`, `HTTP/2.0` is `2`, as OpenTelemetry's conventions write it. */
-function protocolVersion(text: string | undefined): string | undefined {
-  const version = text?.split('/', 2)[1];
-  return version?.endsWith('.0') && version !== '1.0' ? version.slice(0, -2) : version;
+/** `1.0` or `1.1` as the request line says, `2` and above as the connection does. */
+function protocolVersion(major: number | undefined, text: string | undefined): string | undefined {
+  return major !== undefined && major > 1 ? String(major) : text?.split('/', 2)[1];
+}
+
+/** The text that a field stands for; undefined where its escapes are broken. */
+function readText(raw: string, kind: FieldKind): string | undefined {
+  switch (kind) {
+    case 'raw':
+    case 'text':
+      return raw;
+    case 'escaped':
+      return parseJson(`"${raw}"`) as string | undefined;
+    case 'cut':
+      return readCutText(raw.replace(/\ufffd$/, ''));
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Text without the rest of an escape at its end. */
+function readCutText(raw: string): string | undefined {
+  for (let dropped = 0; dropped < ESCAPE_LENGTH; dropped += 1) {
+    const value = parseJson(`"${raw.slice(0, raw.length - dropped)}"`);
+    if (typeof value === 'string') return value;
+  }
+  return undefined;
 }
 
 /** The user's own fields: what is not a value that a span attribute can have is left out. */

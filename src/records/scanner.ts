@@ -9,8 +9,11 @@ export type FieldSink = (
   kind: FieldKind,
 ) => void;
 
-/** `text` has escapes to decode only where `escaped`; `raw` is a number, a literal or a nested value. */
-export type FieldKind = 'text' | 'escaped' | 'raw';
+/**
+ * `text` has nothing to decode, `escaped` has; `cut` is text whose end is missing, and may have to be
+ * decoded; `raw` is a number, a literal or a nested value.
+ */
+export type FieldKind = 'text' | 'escaped' | 'cut' | 'raw';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -24,7 +27,8 @@ const SPACE = 0x20;
 
 /**
  * Walks a JSON object as HAProxy's log formats print it: like JSON, but a value may also be a bare `-`
- * or have a `+` in front, and the line may be cut anywhere. Fields up to the first flaw are reported.
+ * or have a `+` in front, and the line may be cut anywhere. Fields up to the first flaw are reported,
+ * and the text that is cut there.
  *
  * @returns whether the object was whole
  */
@@ -49,7 +53,10 @@ export function scanRecord(buffer: Buffer, start: number, end: number, sink: Fie
     if (buffer[position] === QUOTE) {
       valueStart += 1;
       valueEnd = textEnd(buffer, valueStart, end);
-      if (valueEnd === -1) return false;
+      if (valueEnd === -1) {
+        sink(buffer.toString('latin1', keyStart, keyEnd), valueStart, end, 'cut');
+        return false;
+      }
       kind = hasEscape(buffer, valueStart, valueEnd) ? 'escaped' : 'text';
       position = valueEnd + 1;
     } else {
