@@ -1,0 +1,215 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { type Config, loadConfig, parseCommandLine } from '../src/config.ts';
+import { ConfigError } from '../src/settings.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+test('the defaults', () => {
+  expect(loadConfig({})).toEqual({
+    logLevel: 'info',
+    spop: { kind: 'tcp', host: '127.0.0.1', port: 12_345 },
+    spopLimits: {
+      maxFrameSize: 65_536,
+      helloTimeout: 5_000,
+      maxConnections: 4_096,
+      maxUnread: 1_048_576,
+    },
+    sampler: { name: 'parentbased_always_on', ratio: 1 },
+    telemetry: {
+      logLevel: 'info',
+      records: { kind: 'tcp', host: '127.0.0.1', port: 12_346 },
+      sampler: { name: 'parentbased_always_on', ratio: 1 },
+      resourceAttributes: { 'service.name': 'haproxy' },
+      exporter: {
+        kind: 'otlp',
+        endpoint: 'http://localhost:4317',
+        insecure: false,
+        headers: {},
+        compression: 'none',
+        timeout: 10_000,
+        certificate: undefined,
+        clientKey: undefined,
+        clientCertificate: undefined,
+      },
+      batchSize: 512,
+      scheduleDelay: 5_000,
+      queueSpans: 131_072,
+      queueBytes: 67_108_864,
+    },
+    stopTimeout: 10_000,
+    threadEnv: {},
+  });
+});
+
+test('an empty value is the same as none', () => {
+  expect(loadConfig({ OTEL_BSP_SCHEDULE_DELAY: '', HAPROXY_OTEL_SPOP: ' ' })).toEqual(
+    loadConfig({}),
+  );
+});
+
+const exporterOf = (config: Config) => {
+  const { exporter } = config.telemetry;
+  if (exporter.kind !== 'otlp') throw new Error(exporter.kind);
+  return exporter;
+};
+
+describe('addresses', () => {
+  test.each([
+    ['0.0.0.0:1', { kind: 'tcp', host: '0.0.0.0', port: 1 }],
+    ['[::1]:12345', { kind: 'tcp', host: '::1', port: 12_345 }],
+    ['localhost:0', { kind: 'tcp', host: 'localhost', port: 0 }],
+    ['unix:/run/otel.sock', { kind: 'unix', path: '/run/otel.sock' }],
+    ['fd:3', { kind: 'fd', fd: 3 }],
+  ])('%s', (text, expected) => {
+    expect(loadConfig({ HAPROXY_OTEL_SPOP: text }).spop).toEqual(expected);
+    expect(loadConfig({ HAPROXY_OTEL_RECORDS: text }).telemetry.records).toEqual(expected);
+  });
+});
+
+describe('a value that cannot be used is one line: the variable, the value, what is accepted', () => {
+  test.each([
+    ['HAPROXY_OTEL_SPOP', 'nonsense', 'host:port, unix:/path or fd:N'],
+    ['HAPROXY_OTEL_SPOP', '127.0.0.1:70000', 'host:port, unix:/path or fd:N'],
+    ['HAPROXY_OTEL_SPOP', '::1:80', 'host:port, unix:/path or fd:N'],
+    ['HAPROXY_OTEL_RECORDS', 'unix:relative', 'host:port, unix:/path or fd:N'],
+    ['OTEL_LOG_LEVEL', 'loud', 'one of silent, fatal, error, warn, info, debug, trace'],
+    ['OTEL_TRACES_SAMPLER', 'xray', 'one of always_on, always_off, traceidratio'],
+    ['OTEL_TRACES_EXPORTER', 'zipkin', 'one of otlp, console, none'],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf', 'only grpc'],
+    ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'ftp://x', 'http://host:port, https://host:port'],
+    ['OTEL_EXPORTER_OTLP_COMPRESSION', 'brotli', 'one of gzip, none'],
+    ['OTEL_EXPORTER_OTLP_TIMEOUT', '10s', 'a whole number from 1'],
+    ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/does/not/exist', 'the path of a file'],
+    ['OTEL_BSP_SCHEDULE_DELAY', '-1', 'a whole number from 0'],
+    ['OTEL_BSP_MAX_QUEUE_SIZE', '1.5', 'a whole number from 1'],
+    ['OTEL_RESOURCE_ATTRIBUTES', 'novalue', 'name=value,name=value'],
+    ['OTEL_PROPAGATORS', 'b3', 'tracecontext'],
+    ['OTEL_SDK_DISABLED', 'yes', 'true or false'],
+    ['HAPROXY_OTEL_MAX_FRAME_SIZE', '255', 'a whole number from 256'],
+    ['HAPROXY_OTEL_OTLP_HEADERS_FILE', '/does/not/exist', 'the path of a file'],
+  ])('%s=%s', (name, value, accepted) => {
+    expect(() => loadConfig({ [name]: value })).toThrow(ConfigError);
+    expect(() => loadConfig({ [name]: value })).toThrow(`${name} is "${value}": ${accepted}`);
+  });
+
+  test.each(['2', '-0.1', 'half'])('a ratio of %s', (value) => {
+    const env = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: value };
+    expect(() => loadConfig(env)).toThrow('a number from 0 to 1 is accepted');
+  });
+
+  test('a batch larger than the queue', () => {
+    const env = { OTEL_BSP_MAX_QUEUE_SIZE: '100', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '101' };
+    expect(() => loadConfig(env)).toThrow('at most OTEL_BSP_MAX_QUEUE_SIZE, 100, is accepted');
+  });
+
+  test('a client key without its certificate', () => {
+    const env = { OTEL_EXPORTER_OTLP_CLIENT_KEY: file('key.pem', 'key') };
+    expect(() => loadConfig(env)).toThrow('both or neither is accepted');
+  });
+});
+
+describe('OTLP', () => {
+  test("the signal's own variable wins over the common one", () => {
+    const config = loadConfig({
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://common:4317',
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://traces:4317',
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '5000',
+    });
+    expect(exporterOf(config)).toMatchObject({
+      endpoint: 'https://traces:4317',
+      compression: 'gzip',
+      timeout: 5000,
+    });
+  });
+
+  test('headers come from the environment, percent-decoded, and from a file', () => {
+    const path = file('headers', '# token\n\nLightstep-Access-Token: a=b c\nx-two=2\n');
+    const config = loadConfig({
+      OTEL_EXPORTER_OTLP_HEADERS: 'x-one=1%2C0,x-two=1',
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'x-three=3',
+      HAPROXY_OTEL_OTLP_HEADERS_FILE: path,
+    });
+    expect(exporterOf(config).headers).toEqual({
+      'x-one': '1,0',
+      'x-two': '2',
+      'x-three': '3',
+      'lightstep-access-token': 'a=b c',
+    });
+  });
+
+  test('a flaw in a header is told by its place, never by its value', () => {
+    const secret = 's3cr3t\u00e9';
+    for (const env of [
+      { OTEL_EXPORTER_OTLP_HEADERS: `ok=1,token=${secret}` },
+      { HAPROXY_OTEL_OTLP_HEADERS_FILE: file('bad', `ok=1\ntoken=${secret}\n`) },
+    ]) {
+      expect(() => loadConfig(env)).toThrow(/(item|line) 2/);
+      expect(() => loadConfig(env)).not.toThrow('s3cr3t');
+    }
+  });
+
+  test('the telemetry thread gets neither the settings nor the secrets in its environment', () => {
+    const config = loadConfig({
+      OTEL_EXPORTER_OTLP_HEADERS: 'token=secret',
+      HAPROXY_OTEL_SPOP: '127.0.0.1:1',
+      PATH: '/bin',
+    });
+    expect(config.threadEnv).toEqual({ PATH: '/bin' });
+  });
+
+  test('OTEL_SDK_DISABLED exports nothing', () => {
+    expect(loadConfig({ OTEL_SDK_DISABLED: 'true' }).telemetry.exporter).toEqual({ kind: 'none' });
+  });
+});
+
+test('the resource: attributes percent-decoded, the service name from its own variable first', () => {
+  const attributes = (env: Record<string, string>) => loadConfig(env).telemetry.resourceAttributes;
+  const OTEL_RESOURCE_ATTRIBUTES = 'service.name=edge,a=b%20c, d = e';
+  expect(attributes({ OTEL_RESOURCE_ATTRIBUTES })).toEqual({
+    'service.name': 'edge',
+    a: 'b c',
+    d: 'e',
+  });
+  expect(attributes({ OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME: 'lb' })).toMatchObject({
+    'service.name': 'lb',
+  });
+});
+
+test.each([
+  ['none', 'silent'],
+  ['VERBOSE', 'trace'],
+  ['all', 'trace'],
+  ['Debug', 'debug'],
+])("OTEL_LOG_LEVEL=%s is pino's %s", (value, level) => {
+  expect(loadConfig({ OTEL_LOG_LEVEL: value }).logLevel).toBe(level);
+});
+
+describe('the command line', () => {
+  test('flags stand for their variables, the command is run unless named', () => {
+    const args = ['--spop', 'unix:/a', '--records=fd:3', '--log-level', 'debug'];
+    expect(parseCommandLine(args)).toMatchObject({
+      command: 'run',
+      settings: {
+        HAPROXY_OTEL_SPOP: 'unix:/a',
+        HAPROXY_OTEL_RECORDS: 'fd:3',
+        OTEL_LOG_LEVEL: 'debug',
+      },
+    });
+    expect(parseCommandLine(['demo', '--once'])).toMatchObject({ command: 'demo', once: true });
+  });
+
+  test.each([[['--nonsense']], [['--spop']], [['run', 'more']]])('%j is refused', (args) => {
+    expect(() => parseCommandLine(args)).toThrow(ConfigError);
+  });
+});
