@@ -63,7 +63,13 @@ async function run(commandLine: CommandLine): Promise<void> {
     }
     stopping = true;
     log.info({ signal }, 'stopping');
-    void agent.stop().then(() => process.exit(ExitCode.OK));
+    agent.stop().then(
+      () => process.exit(ExitCode.OK),
+      (error: unknown) => {
+        log.fatal({ error }, 'could not stop in order');
+        process.exit(ExitCode.FAILED);
+      },
+    );
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);

@@ -1,24 +1,27 @@
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { TelemetryConfig } from './config.ts';
 import type { Command, Report, TelemetryCounts } from './messages.ts';
+
+/** What the thread may take to answer beyond its own limit, in milliseconds. */
+const GRACE = 500;
 
 /** The main thread's handle on the telemetry thread. */
 export class TelemetryChannel {
   /** Where records are received. */
   readonly records: string;
   private readonly worker: Worker;
-  private stopping = false;
+  private state: 'running' | 'stopping' = 'running';
 
   private constructor(worker: Worker, records: string, onDeath: (reason: string) => void) {
     this.worker = worker;
     this.records = records;
-    worker.removeAllListeners();
     let reason: string | undefined;
     worker.on('error', (error: Error) => {
       reason = error.stack ?? error.message;
     });
     worker.on('exit', (code) => {
-      if (!this.stopping) onDeath(reason ?? `exit code ${code}`);
+      if (this.state === 'running') onDeath(reason ?? `exit code ${code}`);
     });
   }
 
@@ -38,18 +41,10 @@ export class TelemetryChannel {
       workerData: config,
       env: { ...env },
     });
-    const records = await new Promise<string>((resolve, reject) => {
-      worker.once('error', reject);
-      worker.once('exit', (code) => reject(new Error(`telemetry thread ended with ${code}`)));
-      worker.once('message', (message: Report) => {
-        if (message.type === 'ready') resolve(message.records);
-        else reject(new Error(message.type === 'failed' ? message.reason : message.type));
-      });
-    }).catch(async (error: unknown) => {
-      await worker.terminate();
-      throw error;
-    });
-    return new TelemetryChannel(worker, records, onDeath);
+    const [report] = (await once(worker, 'message')) as [Report];
+    if (report.type === 'ready') return new TelemetryChannel(worker, report.records, onDeath);
+    await worker.terminate();
+    throw new Error(report.type === 'failed' ? report.reason : `unexpected "${report.type}"`);
   }
 
   /**
@@ -59,20 +54,14 @@ export class TelemetryChannel {
    * @returns what the thread did, or undefined when it did not answer within the limit
    */
   async stop(limit: number): Promise<TelemetryCounts | undefined> {
-    this.stopping = true;
-    const counts = await new Promise<TelemetryCounts | undefined>((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), limit + GRACE);
-      this.worker.once('message', (message: Report) => {
-        clearTimeout(timer);
-        resolve(message.type === 'stopped' ? message : undefined);
-      });
-      const command: Command = { type: 'stop', limit };
-      this.worker.postMessage(command);
+    this.state = 'stopping';
+    const answer = once(this.worker, 'message', {
+      signal: AbortSignal.timeout(Math.ceil(limit) + GRACE),
     });
+    const command: Command = { type: 'stop', limit };
+    this.worker.postMessage(command);
+    const [report] = (await answer.catch(() => [undefined])) as [Report | undefined];
     await this.worker.terminate();
-    return counts;
+    return report?.type === 'stopped' ? report : undefined;
   }
 }
-
-/** What the thread may take to answer beyond its own limit, in milliseconds. */
-const GRACE = 500;

@@ -1,8 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { Agent as HttpAgent, request } from 'node:http';
-import { join } from 'node:path';
-import { Haproxy, PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { Haproxy } from '../../src/demo/haproxy.ts';
 import {
   OtlpReceiver,
   OtlpSpanKind,
@@ -11,95 +8,10 @@ import {
 } from '../../src/demo/otlp-receiver.ts';
 import { freePorts, type Ports } from '../../src/demo/ports.ts';
 import { DemoServer } from '../../src/demo/server.ts';
+import { AgentProcess, until } from '../agent-process.ts';
 
 /** The HAProxy under test; Debian's own unless the environment names another. */
 export const HAPROXY = process.env.HAPROXY ?? 'haproxy';
-
-/** What the tests wait for comes in milliseconds; this is for a machine that is busy. */
-const PATIENCE = 20_000;
-
-/** Waits until `condition` gives something; fails with `what` when it does not in time. */
-export async function until<T>(
-  what: string,
-  condition: () => T | undefined | false,
-  patience = PATIENCE,
-): Promise<T> {
-  const deadline = performance.now() + patience;
-  for (;;) {
-    const value = condition();
-    if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** The agent as a process of its own: the built command. */
-export class AgentProcess {
-  readonly process: ChildProcess;
-  readonly logs: Record<string, unknown>[] = [];
-  /** What it printed beside its log. */
-  output = '';
-  private rest = '';
-
-  private constructor(process: ChildProcess) {
-    this.process = process;
-    process.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.output += text;
-    });
-    process.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (this.rest + text).split('\n');
-      this.rest = lines.pop() ?? '';
-      for (const line of lines) {
-        if (line.startsWith('{')) this.logs.push(JSON.parse(line));
-        else this.output += `${line}\n`;
-      }
-    });
-  }
-
-  /** Starts it without waiting for anything. */
-  static spawn(args: readonly string[], env: Readonly<Record<string, string>> = {}): AgentProcess {
-    const main = join(PACKAGE_ROOT, 'dist/main.js');
-    const inherited = Object.entries(process.env).filter(([name]) => !/OTEL/.test(name));
-    return new AgentProcess(
-      spawn(process.execPath, [main, ...args], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...Object.fromEntries(inherited), ...env },
-      }),
-    );
-  }
-
-  /** Starts it and waits until it is ready. */
-  static async start(env: Readonly<Record<string, string>>): Promise<AgentProcess> {
-    const agent = AgentProcess.spawn(['run'], env);
-    await until('the agent to be ready', () => {
-      if (agent.process.exitCode !== null) throw new Error(`the agent ended: ${agent.output}`);
-      return agent.logged('ready');
-    });
-    return agent;
-  }
-
-  /** The first log line with this message. */
-  logged(message: string): Record<string, unknown> | undefined {
-    return this.logs.find(({ msg }) => msg === message);
-  }
-
-  /** Sends the signal if it still runs; resolves with its exit code, null after SIGKILL. */
-  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      const exited = once(this.process, 'exit');
-      this.process.kill(signal);
-      await exited;
-    }
-    return this.process.exitCode;
-  }
-
-  async exited(): Promise<number | null> {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      await once(this.process, 'exit');
-    }
-    return this.process.exitCode;
-  }
-}
 
 export type ChainOptions = {
   readonly agentEnv?: Readonly<Record<string, string>>;

@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OtlpSpanKind, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
-import { Chain, until } from './chain.ts';
+import { until } from '../agent-process.ts';
+import { Chain } from './chain.ts';
 
 let chain: Chain;
 beforeAll(async () => {

@@ -1,7 +1,8 @@
 import { connect as connectHttp2 } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OtlpSpanKind, OtlpStatus } from '../../src/demo/otlp-receiver.ts';
-import { Chain, echoed, HttpAgent, type Response, until } from './chain.ts';
+import { until } from '../agent-process.ts';
+import { Chain, echoed, HttpAgent, type Response } from './chain.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const PARENT_ID = 'b7ad6b7169203331';

@@ -1,0 +1,342 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
+import { freePort } from '../src/demo/ports.ts';
+import { VERSION } from '../src/version.ts';
+import { AgentProcess, until } from './agent-process.ts';
+import { hopOf, octetCounted, recordLine } from './records/lines.ts';
+import { decodeAgentFrames, hello, notify } from './spop/frames.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-agent-'));
+const running: AgentProcess[] = [];
+const receivers: OtlpReceiver[] = [];
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const agent of running.splice(0)) await agent.end('SIGKILL');
+  for (const receiver of receivers.splice(0)) receiver.stop();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const ANY_PORTS = { HAPROXY_OTEL_SPOP: '127.0.0.1:0', HAPROXY_OTEL_RECORDS: '127.0.0.1:0' };
+
+async function start(env: Record<string, string> = {}): Promise<AgentProcess> {
+  const agent = await AgentProcess.start({ ...ANY_PORTS, OTEL_TRACES_EXPORTER: 'none', ...env });
+  running.push(agent);
+  return agent;
+}
+
+async function receiver(
+  ...args: Parameters<typeof OtlpReceiver.start>
+): Promise<[OtlpReceiver, Record<string, string>]> {
+  const started = await OtlpReceiver.start(...args);
+  receivers.push(started);
+  return [
+    started,
+    {
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_EXPORTER_OTLP_ENDPOINT: started.endpoint,
+      OTEL_BSP_SCHEDULE_DELAY: '20',
+    },
+  ];
+}
+
+function spawnAgent(args: readonly string[], env: Record<string, string> = {}): AgentProcess {
+  const agent = AgentProcess.spawn(args, env);
+  running.push(agent);
+  return agent;
+}
+
+/** Connects to where the agent said that it listens. */
+async function peer(agent: AgentProcess, listener: 'spop' | 'records'): Promise<Peer> {
+  const address = String(agent.logged('ready')?.[listener]);
+  const unix = /^unix:(.*)/.exec(address)?.[1];
+  const port = Number(address.split(':').at(-1));
+  const socket = unix === undefined ? connect(port, '127.0.0.1') : connect(unix);
+  sockets.push(socket);
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.on('error', () => {});
+  const result: Peer = {
+    socket,
+    frames: () => decodeAgentFrames(Buffer.concat(chunks)),
+    closed: new Promise((resolve) => socket.once('close', () => resolve())),
+  };
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
+  return result;
+}
+
+type Peer = {
+  readonly socket: Socket;
+  readonly frames: () => ReturnType<typeof decodeAgentFrames>;
+  readonly closed: Promise<void>;
+};
+
+const MINT = notify(1, 1, [['mint', []]]);
+
+describe('the command', () => {
+  test('--help and --version', async () => {
+    const help = spawnAgent(['--help']);
+    expect(await help.exited()).toBe(0);
+    for (const flag of ['--spop', '--records', '--log-level', 'HAPROXY_OTEL_SPOP', 'demo']) {
+      expect(help.output).toContain(flag);
+    }
+    const version = spawnAgent(['--version']);
+    expect(await version.exited()).toBe(0);
+    expect(version.output).toBe(`${VERSION}\n`);
+  });
+
+  test.each([
+    [['run'], { OTEL_BSP_SCHEDULE_DELAY: 'soon' }, 'OTEL_BSP_SCHEDULE_DELAY is "soon": a whole'],
+    [['--spop', 'nowhere'], {}, 'HAPROXY_OTEL_SPOP is "nowhere": host:port'],
+    [['dance'], {}, 'unknown command "dance": run or demo is accepted'],
+    [['--dance'], {}, "Unknown option '--dance'"],
+  ])('%j %j: one clear line and exit code 2', async (args, env, line) => {
+    const agent = spawnAgent(args, env);
+    expect(await agent.exited()).toBe(2);
+    expect(agent.output).toMatch(/^haproxy-otel-spoa: .*\n$/);
+    expect(agent.output).toContain(line);
+  });
+
+  test.each(['HAPROXY_OTEL_SPOP', 'HAPROXY_OTEL_RECORDS'])(
+    'a port of %s that is taken: one clear line and exit code 1',
+    async (name) => {
+      const other = createServer();
+      await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+      const { port } = other.address() as { port: number };
+      const agent = spawnAgent(['run'], { ...ANY_PORTS, [name]: `127.0.0.1:${port}` });
+      expect(await agent.exited()).toBe(1);
+      expect(agent.output).toContain(`cannot listen on 127.0.0.1:${port}`);
+      other.close();
+    },
+  );
+
+  test('nothing is logged per request at info, everything is JSON', async () => {
+    const [otlp, env] = await receiver();
+    const agent = await start({ ...env });
+    const spop = await peer(agent, 'spop');
+    spop.socket.write(Buffer.concat([hello(), MINT, MINT]));
+    await until('three frames', () => spop.frames().length === 3);
+    const records = await peer(agent, 'records');
+    records.socket.write(octetCounted(recordLine()));
+    await until('two spans', () => otlp.spans.length === 2);
+    await agent.end();
+    expect(agent.logs.map(({ msg }) => msg)).toEqual(['ready', 'stopping', 'stopped']);
+    expect(agent.output).toBe('');
+  });
+
+  test('OTEL_TRACES_EXPORTER=console prints spans', async () => {
+    const agent = await start({ OTEL_TRACES_EXPORTER: 'console' });
+    const records = await peer(agent, 'records');
+    records.socket.write(octetCounted(recordLine(hopOf(5))));
+    await until('both spans', () => agent.output.split('traceId').length > 2);
+    expect(agent.output).toContain(hopOf(5).slice(0, 32));
+    expect(agent.output).toContain("'url.path': '/a'");
+  });
+});
+
+describe('SIGTERM', () => {
+  test('answers what was read, says DISCONNECT, exports what is left and exits with 0', async () => {
+    const [otlp, env] = await receiver();
+    const agent = await start({ ...env, OTEL_BSP_SCHEDULE_DELAY: '60000' });
+    const spop = await peer(agent, 'spop');
+    const records = await peer(agent, 'records');
+    spop.socket.write(Buffer.concat([hello(), MINT]));
+    records.socket.write(octetCounted(recordLine()));
+    await until('the answer', () => spop.frames().length === 2);
+    expect(otlp.spans).toEqual([]);
+    const half = new Promise<void>((resolve) => records.socket.once('end', resolve));
+    records.socket.allowHalfOpen = true;
+    const exited = agent.end();
+    // Records that are on their way when the agent half-closes are read to the end.
+    await half;
+    records.socket.end(octetCounted(recordLine(hopOf(2))));
+    expect(await exited).toBe(0);
+    await spop.closed;
+    expect(spop.frames().at(-1)).toMatchObject({ type: 102, items: { 'status-code': 0 } });
+    expect(new Set(otlp.spans.map(({ traceId }) => traceId))).toEqual(
+      new Set([hopOf(1).slice(0, 32), hopOf(2).slice(0, 32)]),
+    );
+    expect(agent.logged('stopped')).toMatchObject({
+      requests: { started: 1, sampled: 1 },
+      records: { sampled: 2, unsampled: 0, unusable: 0 },
+      spans: { exported: 4, dropped: 0, refused: 0, waiting: 0 },
+    });
+  });
+
+  test('gives up at its limit, and says how many spans were lost', async () => {
+    const agent = await start({
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+      OTEL_BSP_SCHEDULE_DELAY: '10',
+      HAPROXY_OTEL_STOP_TIMEOUT: '300',
+    });
+    const records = await peer(agent, 'records');
+    records.socket.end(octetCounted(recordLine()));
+    await until('the export to fail', () => agent.logged('export fails, spans wait'));
+    expect(await agent.end()).toBe(0);
+    const lost = agent.logged('stopped, with spans that could not be exported in time');
+    expect(lost).toMatchObject({ spans: { exported: 0, waiting: 2 } });
+  });
+
+  test('a second signal ends at once', async () => {
+    const agent = await start({
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+      OTEL_BSP_SCHEDULE_DELAY: '10',
+      HAPROXY_OTEL_STOP_TIMEOUT: '600000',
+    });
+    const records = await peer(agent, 'records');
+    records.socket.end(octetCounted(recordLine()));
+    await until('the export to fail', () => agent.logged('export fails, spans wait'));
+    agent.process.kill('SIGINT');
+    await until('the agent to stop', () => agent.logged('stopping'));
+    agent.process.kill('SIGTERM');
+    expect(await agent.exited()).toBe(1);
+    expect(agent.logged('second signal, ending at once')).toBeDefined();
+  });
+});
+
+test('a telemetry thread that dies takes the process with it, and the reason is told', async () => {
+  const preload = join(import.meta.dirname, 'telemetry/die-when-told.mjs');
+  const agent = await start({ NODE_OPTIONS: `--import=${preload}` });
+  agent.process.kill('SIGUSR2');
+  expect(await agent.exited()).toBe(1);
+  expect(agent.logged('telemetry thread died')?.reason).toContain('told to die');
+});
+
+describe('SPOP peers', () => {
+  test('one that breaks the protocol is told why and logged, others are not disturbed', async () => {
+    const agent = await start();
+    const good = await peer(agent, 'spop');
+    good.socket.write(hello());
+    const bad = await peer(agent, 'spop');
+    const { localPort } = bad.socket;
+    bad.socket.write('GET / HTTP/1.1\r\n\r\n');
+    await bad.closed;
+    expect(bad.frames()).toMatchObject([{ type: 102, items: { 'status-code': 3 } }]);
+    good.socket.write(MINT);
+    await until('the answer', () => good.frames().length === 2);
+    const told = agent.logs.filter(({ level }) => level === 'warn');
+    expect(told).toMatchObject([
+      {
+        msg: 'SPOP peer disconnected: it broke the protocol',
+        status: 3,
+        peer: `127.0.0.1:${localPort}`,
+        reason: expect.stringContaining('at most 65536 accepted'),
+      },
+    ]);
+  });
+
+  test('one too many is told so', async () => {
+    const agent = await start({ HAPROXY_OTEL_MAX_CONNECTIONS: '2' });
+    const taken = [await peer(agent, 'spop'), await peer(agent, 'spop')];
+    const third = await peer(agent, 'spop');
+    await third.closed;
+    expect(third.frames()).toMatchObject([{ type: 102, items: { 'status-code': 13 } }]);
+    taken[0]?.socket.destroy();
+    await until('a place for another', async () => {
+      const fourth = await peer(agent, 'spop');
+      fourth.socket.write(hello());
+      await Promise.race([fourth.closed, until('HELLO', () => fourth.frames().length > 0)]);
+      return fourth.frames()[0]?.type === 101;
+    });
+  });
+
+  test('one that does not finish its HELLO is closed in time', async () => {
+    const agent = await start({ HAPROXY_OTEL_HELLO_TIMEOUT: '50' });
+    const slow = await peer(agent, 'spop');
+    slow.socket.write(hello().subarray(0, 20));
+    await slow.closed;
+    expect(slow.frames()).toMatchObject([{ items: { 'status-code': 2 } }]);
+  });
+
+  test('one that does not read its answers is closed, and memory stays bounded', async () => {
+    const agent = await start();
+    const greedy = await peer(agent, 'spop');
+    greedy.socket.pause();
+    greedy.socket.write(hello());
+    const many = Buffer.concat(Array.from({ length: 500 }, () => MINT));
+    for (let i = 0; i < 2000 && !greedy.socket.destroyed; i += 1) {
+      if (!greedy.socket.write(many)) {
+        await Promise.race([
+          new Promise((resolve) => greedy.socket.once('drain', resolve)),
+          greedy.closed,
+        ]);
+      }
+    }
+    const closed = await until('the agent to close it', () =>
+      agent.logged('SPOP peer closed: it does not read its answers'),
+    );
+    expect(closed.bytes).toBeLessThan(4 * 1024 * 1024);
+  });
+});
+
+describe('unix sockets', () => {
+  const paths = { spop: join(folder, 'spop.sock'), records: join(folder, 'records.sock') };
+  const env = {
+    HAPROXY_OTEL_SPOP: `unix:${paths.spop}`,
+    HAPROXY_OTEL_RECORDS: `unix:${paths.records}`,
+  };
+
+  test('serve both paths, are taken over from a process that died, and refused where one lives', async () => {
+    const [otlp, exporter] = await receiver();
+    const first = await start({ ...env, ...exporter });
+    await first.end('SIGKILL');
+    expect(existsSync(paths.spop)).toBe(true);
+    const second = await start({ ...env, ...exporter });
+    const spop = await peer(second, 'spop');
+    spop.socket.write(Buffer.concat([hello(), MINT]));
+    await until('the answer', () => spop.frames().length === 2);
+    const records = await peer(second, 'records');
+    records.socket.write(octetCounted(recordLine()));
+    await until('two spans', () => otlp.spans.length === 2);
+    const third = spawnAgent(['run'], env);
+    expect(await third.exited()).toBe(1);
+    expect(third.output).toContain(`cannot listen on unix:${paths.records}`);
+    expect(await second.end()).toBe(0);
+  });
+
+  test('a file that is no socket is left alone', async () => {
+    const path = join(folder, 'file');
+    writeFileSync(path, 'precious');
+    const agent = spawnAgent(['run'], { ...ANY_PORTS, HAPROXY_OTEL_SPOP: `unix:${path}` });
+    expect(await agent.exited()).toBe(1);
+    expect(agent.output).toContain(`cannot listen on unix:${path}`);
+    expect(readFileSync(path, 'utf8')).toBe('precious');
+  });
+});
+
+describe('records', () => {
+  test('a connection that is not octet-counted is refused with what to do, others go on', async () => {
+    const [otlp, env] = await receiver();
+    const agent = await start(env);
+    const bad = await peer(agent, 'records');
+    bad.socket.write(`${recordLine()}\n`);
+    await bad.closed;
+    const good = await peer(agent, 'records');
+    good.socket.write(octetCounted(recordLine()));
+    await until('two spans', () => otlp.spans.length === 2);
+    expect(agent.logged('records refused')?.reason).toContain('log-proto octet-count');
+  });
+
+  test('lines that are no records are counted, and told once', async () => {
+    const agent = await start();
+    const records = await peer(agent, 'records');
+    const line = octetCounted('www/1: SSL handshake failure');
+    records.socket.end(line + line + line + octetCounted(recordLine(hopOf(1, '02'))));
+    await records.closed;
+    await agent.end();
+    expect(agent.logged('stopped')).toMatchObject({
+      records: { sampled: 0, unsampled: 1, unusable: 3 },
+    });
+    const told = agent.logs.filter(({ line }) => line !== undefined);
+    expect(told).toMatchObject([{ level: 'warn', line: 'www/1: SSL handshake failure' }]);
+  });
+});

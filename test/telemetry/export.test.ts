@@ -1,0 +1,302 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Metadata, ServerCredentials, status } from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
+import { generate } from 'selfsigned';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { OtlpReceiver, OtlpSpanKind, type ReceiverOptions } from '../../src/demo/otlp-receiver.ts';
+import { freePort } from '../../src/demo/ports.ts';
+import { AgentProcess, until } from '../agent-process.ts';
+import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-export-'));
+const running: AgentProcess[] = [];
+const receivers: OtlpReceiver[] = [];
+afterEach(async () => {
+  for (const agent of running.splice(0)) await agent.end('SIGKILL');
+  for (const receiver of receivers.splice(0)) receiver.stop();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function receive(options: ReceiverOptions = {}): Promise<OtlpReceiver> {
+  const receiver = await OtlpReceiver.start(options);
+  receivers.push(receiver);
+  return receiver;
+}
+
+async function start(endpoint: string, env: Record<string, string> = {}): Promise<AgentProcess> {
+  const agent = await AgentProcess.start({
+    HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+    HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+    OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+    OTEL_BSP_SCHEDULE_DELAY: '20',
+    ...env,
+  });
+  running.push(agent);
+  return agent;
+}
+
+/** Sends the records of these hops as HAProxy's ring does. */
+async function send(agent: AgentProcess, from: number, to: number): Promise<void> {
+  const port = Number(String(agent.logged('ready')?.records).split(':').at(-1));
+  const socket = connect(port, '127.0.0.1');
+  for (let first = from; first < to; first += 500) {
+    const indices = Array.from({ length: Math.min(500, to - first) }, (_, i) => first + i);
+    const text = indices.map((i) => octetCounted(recordLine(hopOf(i)))).join('');
+    if (!socket.write(text)) await new Promise<void>((resolve) => socket.once('drain', resolve));
+  }
+  await new Promise<void>((resolve) => {
+    socket.once('close', () => resolve());
+    socket.end();
+  });
+}
+
+/** Every hop from `from` to `to` is there with both of its spans, exactly once. */
+function expectExactly(receiver: OtlpReceiver, from: number, to: number): void {
+  for (const kind of [OtlpSpanKind.SERVER, OtlpSpanKind.CLIENT]) {
+    const spans = receiver.spans.filter((span) => span.kind === kind);
+    expect(spans).toHaveLength(to - from);
+    const traces = new Set(spans.map(({ traceId }) => traceId));
+    const indices = Array.from({ length: to - from }, (_, i) => from + i);
+    expect(indices.filter((i) => !traces.has(hopOf(i).slice(0, 32)))).toEqual([]);
+  }
+}
+
+test('batches are as large and as late as OTEL_BSP_* say', async () => {
+  const sizes: number[] = [];
+  const agent = await start(
+    (await receive({ onSpans: (spans) => sizes.push(spans.length) })).endpoint,
+    { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '64', OTEL_BSP_SCHEDULE_DELAY: '100' },
+  );
+  await send(agent, 0, 100);
+  await until('200 spans', () => sizes.reduce((sum, size) => sum + size, 0) === 200);
+  // Batches travel side by side: any of them may be the first to arrive.
+  expect(sizes.sort((a, b) => b - a)).toEqual([64, 64, 64, 8]);
+});
+
+test('headers come from the environment and from a file, and stay secret', async () => {
+  const file = join(folder, 'headers');
+  writeFileSync(file, 'lightstep-access-token: secret\n', { mode: 0o600 });
+  const receiver = await receive();
+  const agent = await start(receiver.endpoint, {
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-scope-orgid=tenant%201',
+    HAPROXY_OTEL_OTLP_HEADERS_FILE: file,
+  });
+  await send(agent, 0, 3);
+  await until('six spans', () => receiver.spans.length === 6);
+  expect(receiver.metadata).toMatchObject({
+    'x-scope-orgid': 'tenant 1',
+    'lightstep-access-token': 'secret',
+    'user-agent': expect.stringContaining('haproxy-otel-spoa'),
+  });
+  await agent.end();
+  expect(JSON.stringify(agent.logs) + agent.output).not.toContain('secret');
+});
+
+test('gzip makes the bytes on the wire fewer', async () => {
+  const bytesOnTheWire = async (compression: string): Promise<number> => {
+    const receiver = await receive();
+    let bytes = 0;
+    const wire = createServer((socket) => {
+      const onward = connect(receiver.port, '127.0.0.1');
+      socket.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      socket.pipe(onward).pipe(socket);
+      for (const end of [socket, onward]) end.on('error', () => {});
+    });
+    await new Promise<void>((resolve) => wire.listen(0, '127.0.0.1', resolve));
+    const { port } = wire.address() as { port: number };
+    const agent = await start(`http://127.0.0.1:${port}`, {
+      OTEL_EXPORTER_OTLP_COMPRESSION: compression,
+    });
+    await send(agent, 0, 256);
+    await until('512 spans', () => receiver.spans.length === 512);
+    wire.close();
+    return bytes;
+  };
+  expect((await bytesOnTheWire('gzip')) * 3).toBeLessThan(await bytesOnTheWire('none'));
+});
+
+describe('TLS', async () => {
+  const ca = await generate([{ name: 'commonName', value: 'test-ca' }], {
+    extensions: [{ name: 'basicConstraints', cA: true }],
+  });
+  const issue = (name: string) =>
+    generate([{ name: 'commonName', value: name }], {
+      ca: { key: ca.private, cert: ca.cert },
+      extensions: [
+        { name: 'basicConstraints', cA: false },
+        { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] },
+      ],
+    });
+  const server = await issue('localhost');
+  const client = await issue('agent');
+  const stranger = await generate([{ name: 'commonName', value: 'stranger' }]);
+
+  const pem = (name: string, content: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  const caFile = pem('ca.pem', ca.cert);
+  const credentials = (mutual: boolean): ServerCredentials =>
+    ServerCredentials.createSsl(
+      Buffer.from(ca.cert),
+      [{ private_key: Buffer.from(server.private), cert_chain: Buffer.from(server.cert) }],
+      mutual,
+    );
+
+  test('the receiver is known by its authority', async () => {
+    const receiver = await receive({ credentials: credentials(false) });
+    const agent = await start(`https://localhost:${receiver.port}`, {
+      OTEL_EXPORTER_OTLP_CERTIFICATE: caFile,
+    });
+    await send(agent, 0, 1);
+    await until('two spans', () => receiver.spans.length === 2);
+  });
+
+  test('the agent shows its own certificate', async () => {
+    const receiver = await receive({ credentials: credentials(true) });
+    const agent = await start(`https://localhost:${receiver.port}`, {
+      OTEL_EXPORTER_OTLP_CERTIFICATE: caFile,
+      OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: pem('client.pem', client.cert),
+      OTEL_EXPORTER_OTLP_CLIENT_KEY: pem('client.key', client.private),
+    });
+    await send(agent, 0, 1);
+    await until('two spans', () => receiver.spans.length === 2);
+  });
+
+  test('a receiver of another authority gets nothing, and spans wait', async () => {
+    const receiver = await receive({ credentials: credentials(false) });
+    const agent = await start(`https://localhost:${receiver.port}`, {
+      OTEL_EXPORTER_OTLP_CERTIFICATE: pem('stranger.pem', stranger.cert),
+      HAPROXY_OTEL_STOP_TIMEOUT: '100',
+    });
+    await send(agent, 0, 1);
+    const failing = await until('the export to fail', () =>
+      agent.logged('export fails, spans wait'),
+    );
+    expect(failing.reason).toContain('UNAVAILABLE');
+    expect(receiver.spans).toEqual([]);
+  });
+});
+
+/** google.rpc.Status with a RetryInfo of this many milliseconds, as receivers send it. */
+function retryInfo(milliseconds: number): Metadata {
+  const { root } = protobuf.parse(`
+    syntax = "proto3";
+    message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
+    message Any { string type_url = 1; bytes value = 2; }
+    message RetryInfo { Duration retry_delay = 1; }
+    message Duration { int64 seconds = 1; int32 nanos = 2; }
+  `);
+  const encode = (type: string, value: object): Uint8Array => {
+    const message = root.lookupType(type);
+    return message.encode(message.fromObject(value)).finish();
+  };
+  const retryDelay = {
+    seconds: Math.floor(milliseconds / 1000),
+    nanos: (milliseconds % 1000) * 1e6,
+  };
+  const details = [
+    {
+      typeUrl: 'type.googleapis.com/google.rpc.RetryInfo',
+      value: encode('RetryInfo', { retryDelay }),
+    },
+  ];
+  const metadata = new Metadata();
+  metadata.set('grpc-status-details-bin', Buffer.from(encode('Status', { code: 8, details })));
+  return metadata;
+}
+
+describe('a receiver that answers with an error', () => {
+  test.each([
+    ['CANCELLED', status.CANCELLED],
+    ['DEADLINE_EXCEEDED', status.DEADLINE_EXCEEDED],
+    ['ABORTED', status.ABORTED],
+    ['OUT_OF_RANGE', status.OUT_OF_RANGE],
+    ['UNAVAILABLE', status.UNAVAILABLE],
+    ['DATA_LOSS', status.DATA_LOSS],
+  ])('%s is asked again, and every span arrives once', async (_name, code) => {
+    let failures = 2;
+    const receiver = await receive({
+      verdict: () => {
+        failures -= 1;
+        return failures >= 0 ? { code, details: 'not now' } : undefined;
+      },
+    });
+    const agent = await start(receiver.endpoint);
+    await send(agent, 0, 10);
+    await until('20 spans', () => receiver.spans.length >= 20);
+    expectExactly(receiver, 0, 10);
+    await until('the end of the episode', () => agent.logged('export works again'));
+    expect(agent.logs.filter(({ msg }) => msg === 'export fails, spans wait')).toHaveLength(1);
+  });
+
+  test.each([
+    ['INVALID_ARGUMENT', status.INVALID_ARGUMENT],
+    ['UNAUTHENTICATED', status.UNAUTHENTICATED],
+    ['PERMISSION_DENIED', status.PERMISSION_DENIED],
+    ['UNIMPLEMENTED', status.UNIMPLEMENTED],
+    ['INTERNAL', status.INTERNAL],
+    ['UNKNOWN', status.UNKNOWN],
+    ['RESOURCE_EXHAUSTED without RetryInfo', status.RESOURCE_EXHAUSTED],
+  ])('%s is not, and it is counted and told', async (_name, code) => {
+    const receiver = await receive({ verdict: () => ({ code, details: 'never' }) });
+    const agent = await start(receiver.endpoint);
+    await send(agent, 0, 10);
+    await until('the refusal', () => agent.logged('the receiver refuses spans'));
+    await agent.end();
+    expect(receiver.calls).toBe(1);
+    expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 0, refused: 20 } });
+  });
+
+  test('RESOURCE_EXHAUSTED with RetryInfo is asked again after that time', async () => {
+    const times: number[] = [];
+    const receiver = await receive({
+      verdict: () => {
+        times.push(performance.now());
+        return times.length === 1
+          ? { code: status.RESOURCE_EXHAUSTED, details: 'busy', metadata: retryInfo(1200) }
+          : undefined;
+      },
+    });
+    const agent = await start(receiver.endpoint);
+    await send(agent, 0, 1);
+    await until('two spans', () => receiver.spans.length === 2);
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(1190);
+  });
+});
+
+test('a receiver that is away while 60,000 spans come costs none of them', async () => {
+  const port = await freePort();
+  const agent = await start(`http://127.0.0.1:${port}`, { OTEL_BSP_SCHEDULE_DELAY: '1000' });
+  await send(agent, 0, 30_000);
+  await until('the export to fail', () => agent.logged('export fails, spans wait'));
+  const receiver = await receive({ port });
+  await until('60,000 spans', () => receiver.spans.length >= 60_000, 60_000);
+  expectExactly(receiver, 0, 30_000);
+  expect(agent.logged('export queue is full, the oldest spans are dropped')).toBeUndefined();
+}, 120_000);
+
+test('beyond its limit the queue drops the oldest, counted and told once', async () => {
+  const port = await freePort();
+  const agent = await start(`http://127.0.0.1:${port}`, { OTEL_BSP_MAX_QUEUE_SIZE: '2048' });
+  await send(agent, 0, 5000);
+  const receiver = await receive({ port });
+  const dropped = await until('the end of the episode', () =>
+    agent.logged('export queue has room again, spans were dropped'),
+  );
+  await agent.end();
+  const stopped = agent.logged('stopped') as { spans: { exported: number; dropped: number } };
+  expect(stopped.spans.dropped).toBe(dropped.spans);
+  expect(stopped.spans.exported + stopped.spans.dropped).toBe(10_000);
+  expect(receiver.spans.length).toBe(stopped.spans.exported);
+  // The newest are there.
+  expectExactly(receiver, 5000 - receiver.spans.length / 2, 5000);
+  const told = agent.logs.filter(({ level }) => level === 'error');
+  expect(told).toHaveLength(2);
+});
