@@ -38,6 +38,8 @@ export type ReceiverOptions = {
   /** Takes what is accepted; without it, spans are kept in `spans`. */
   readonly onSpans?: (spans: readonly ReceivedSpan[]) => void;
   readonly verdict?: Verdict;
+  /** Takes what comes as it is, in place of all others: for whom decoding costs too much. */
+  readonly onRequest?: (request: Buffer) => void;
 };
 
 /** An OTLP/gRPC trace receiver in this process: what a Collector is to the agent. */
@@ -58,6 +60,11 @@ export class OtlpReceiver {
         receiver.metadata = Object.fromEntries(
           Object.entries(call.metadata.getMap()).map(([name, value]) => [name, String(value)]),
         );
+        if (options.onRequest !== undefined) {
+          options.onRequest(call.request);
+          callback(null, Buffer.alloc(0));
+          return;
+        }
         const spans = decodeSpans(call.request);
         const error = options.verdict?.(spans);
         if (error !== undefined) {

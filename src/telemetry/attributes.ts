@@ -1,4 +1,4 @@
-import type { Attributes } from '@opentelemetry/api';
+import type { Attributes, AttributeValue } from '@opentelemetry/api';
 import {
   ATTR_CLIENT_ADDRESS,
   ATTR_CLIENT_PORT,
@@ -25,6 +25,8 @@ import type { Endpoint, HopRecord } from '../records/record.ts';
 /** The conventions have no stable name for a size yet; these two count what %U and %B count. */
 const ATTR_HTTP_REQUEST_SIZE = 'http.request.size';
 const ATTR_HTTP_RESPONSE_SIZE = 'http.response.size';
+
+const ATTR_REQUEST_ID = ATTR_HTTP_REQUEST_HEADER('x-request-id');
 
 /** HAProxy's own; each is explained in the README. */
 const ATTR_FRONTEND_NAME = 'haproxy.frontend.name';
@@ -64,29 +66,27 @@ export function spanMethod(record: HopRecord): string {
 
 export function serverAttributes(record: HopRecord, errorType: string | undefined): Attributes {
   const { address, port } = serverEndpoint(record);
-  const attributes: Attributes = {
-    ...commonAttributes(record, errorType),
-    [ATTR_URL_SCHEME]: record.tls ? 'https' : 'http',
-    [ATTR_URL_PATH]: record.path,
-    [ATTR_URL_QUERY]: redactQuery(record.query),
-    [ATTR_HTTP_ROUTE]: record.route,
-    [ATTR_SERVER_ADDRESS]: address,
-    [ATTR_SERVER_PORT]: port,
-    [ATTR_CLIENT_ADDRESS]: record.peer.address,
-    [ATTR_CLIENT_PORT]: record.peer.port,
-    [ATTR_NETWORK_PEER_ADDRESS]: record.peer.address,
-    [ATTR_NETWORK_PEER_PORT]: record.peer.port,
-    [ATTR_NETWORK_PROTOCOL_VERSION]: record.protocolVersion,
-    [ATTR_USER_AGENT_ORIGINAL]: record.userAgent,
-    [ATTR_HTTP_RESPONSE_STATUS_CODE]: record.statusCode,
-    [ATTR_HTTP_REQUEST_SIZE]: record.requestSize,
-    [ATTR_HTTP_RESPONSE_SIZE]: record.responseSize,
-    [ATTR_PHASE_REQUEST]: record.phases.request,
-    [ATTR_PHASE_AGENT]: record.phases.agent,
-    ...record.attributes,
-  };
-  if (record.requestId !== undefined) {
-    attributes[ATTR_HTTP_REQUEST_HEADER('x-request-id')] = [record.requestId];
+  const attributes = commonAttributes(record, errorType);
+  attributes[ATTR_URL_SCHEME] = record.tls ? 'https' : 'http';
+  set(attributes, ATTR_URL_PATH, record.path);
+  set(attributes, ATTR_URL_QUERY, redactQuery(record.query));
+  set(attributes, ATTR_HTTP_ROUTE, record.route);
+  set(attributes, ATTR_SERVER_ADDRESS, address);
+  set(attributes, ATTR_SERVER_PORT, port);
+  set(attributes, ATTR_CLIENT_ADDRESS, record.peer.address);
+  set(attributes, ATTR_CLIENT_PORT, record.peer.port);
+  set(attributes, ATTR_NETWORK_PEER_ADDRESS, record.peer.address);
+  set(attributes, ATTR_NETWORK_PEER_PORT, record.peer.port);
+  set(attributes, ATTR_NETWORK_PROTOCOL_VERSION, record.protocolVersion);
+  set(attributes, ATTR_USER_AGENT_ORIGINAL, record.userAgent);
+  if (record.requestId !== undefined) attributes[ATTR_REQUEST_ID] = [record.requestId];
+  set(attributes, ATTR_HTTP_RESPONSE_STATUS_CODE, record.statusCode);
+  set(attributes, ATTR_HTTP_REQUEST_SIZE, record.requestSize);
+  set(attributes, ATTR_HTTP_RESPONSE_SIZE, record.responseSize);
+  set(attributes, ATTR_PHASE_REQUEST, record.phases.request);
+  set(attributes, ATTR_PHASE_AGENT, record.phases.agent);
+  for (const name of Object.keys(record.attributes)) {
+    set(attributes, name, record.attributes[name]);
   }
   return attributes;
 }
@@ -97,35 +97,38 @@ export function clientAttributes(
   errorType: string | undefined,
   statusCode: number | undefined,
 ): Attributes {
-  return {
-    ...commonAttributes(record, errorType),
-    [ATTR_SERVER_ADDRESS]: record.server?.address,
-    [ATTR_SERVER_PORT]: record.server?.port,
-    [ATTR_NETWORK_PEER_ADDRESS]: record.server?.address,
-    [ATTR_NETWORK_PEER_PORT]: record.server?.port,
-    [ATTR_URL_FULL]: fullUrl(record),
-    [ATTR_HTTP_RESPONSE_STATUS_CODE]: statusCode,
-    [ATTR_HTTP_REQUEST_RESEND_COUNT]: record.retries.count > 0 ? record.retries.count : undefined,
-    [ATTR_REDISPATCHED]: record.retries.redispatched ? true : undefined,
-  };
+  const attributes = commonAttributes(record, errorType);
+  set(attributes, ATTR_SERVER_ADDRESS, record.server?.address);
+  set(attributes, ATTR_SERVER_PORT, record.server?.port);
+  set(attributes, ATTR_NETWORK_PEER_ADDRESS, record.server?.address);
+  set(attributes, ATTR_NETWORK_PEER_PORT, record.server?.port);
+  set(attributes, ATTR_URL_FULL, fullUrl(record));
+  set(attributes, ATTR_HTTP_RESPONSE_STATUS_CODE, statusCode);
+  const { count, redispatched } = record.retries;
+  if (count > 0) attributes[ATTR_HTTP_REQUEST_RESEND_COUNT] = count;
+  if (redispatched) attributes[ATTR_REDISPATCHED] = true;
+  return attributes;
 }
 
-/** Attributes without a value are left out by the exporter. */
 function commonAttributes(record: HopRecord, errorType: string | undefined): Attributes {
-  const known = record.method !== undefined && KNOWN_METHODS.has(record.method);
-  return {
-    [ATTR_HTTP_REQUEST_METHOD]: known ? record.method : OTHER_METHOD,
-    [ATTR_HTTP_REQUEST_METHOD_ORIGINAL]: known ? undefined : record.method,
-    [ATTR_ERROR_TYPE]: errorType,
-    [ATTR_FRONTEND_NAME]: record.frontend,
-    [ATTR_BACKEND_NAME]: record.backend,
-    [ATTR_SERVER_NAME]: record.server?.name,
-    [ATTR_TERMINATION_STATE]: record.terminationState,
-    [ATTR_PHASE_QUEUE]: record.phases.queue,
-    [ATTR_PHASE_CONNECT]: record.phases.connect,
-    [ATTR_PHASE_RESPONSE]: record.phases.response,
-    [ATTR_PHASE_TRANSFER]: record.phases.transfer,
-  };
+  const { method, phases } = record;
+  const known = method !== undefined && KNOWN_METHODS.has(method);
+  const attributes: Attributes = { [ATTR_HTTP_REQUEST_METHOD]: known ? method : OTHER_METHOD };
+  if (!known) set(attributes, ATTR_HTTP_REQUEST_METHOD_ORIGINAL, method);
+  set(attributes, ATTR_ERROR_TYPE, errorType);
+  attributes[ATTR_FRONTEND_NAME] = record.frontend;
+  set(attributes, ATTR_BACKEND_NAME, record.backend);
+  set(attributes, ATTR_SERVER_NAME, record.server?.name);
+  attributes[ATTR_TERMINATION_STATE] = record.terminationState;
+  set(attributes, ATTR_PHASE_QUEUE, phases.queue);
+  set(attributes, ATTR_PHASE_CONNECT, phases.connect);
+  set(attributes, ATTR_PHASE_RESPONSE, phases.response);
+  set(attributes, ATTR_PHASE_TRANSFER, phases.transfer);
+  return attributes;
+}
+
+function set(attributes: Attributes, name: string, value: AttributeValue | undefined): void {
+  if (value !== undefined) attributes[name] = value;
 }
 
 /** The name that the client used, or the address that it reached. */

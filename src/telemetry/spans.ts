@@ -100,7 +100,7 @@ function readable(scope: SpanScope, data: SpanData): ReadableSpan {
     endTime: hrTime(data.end),
     duration: hrTime(data.end - data.start),
     status: { code: data.failed ? SpanStatusCode.ERROR : SpanStatusCode.UNSET },
-    attributes: withoutMissing(data.attributes),
+    attributes: data.attributes,
     links: [],
     events: [],
     ended: true,
@@ -115,11 +115,4 @@ function readable(scope: SpanScope, data: SpanData): ReadableSpan {
 function hrTime(microseconds: number): HrTime {
   const seconds = Math.floor(microseconds / 1e6);
   return [seconds, (microseconds - seconds * 1e6) * 1000];
-}
-
-function withoutMissing(attributes: Attributes): Attributes {
-  for (const key of Object.keys(attributes)) {
-    if (attributes[key] === undefined) delete attributes[key];
-  }
-  return attributes;
 }

@@ -1,0 +1,24 @@
+// Loaded into an agent under test (node --import): measures the event loop delay of its main thread and
+// sends it to the parent process, in milliseconds, whenever that asks.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { isMainThread } from 'node:worker_threads';
+
+if (isMainThread && process.send !== undefined) {
+  const histogram = monitorEventLoopDelay({ resolution: 1 });
+  process.on('message', (message) => {
+    if (message === 'start') {
+      histogram.reset();
+      histogram.enable();
+      return;
+    }
+    histogram.disable();
+    const milliseconds = (nanoseconds) => nanoseconds / 1e6;
+    process.send({
+      p50: milliseconds(histogram.percentile(50)),
+      p99: milliseconds(histogram.percentile(99)),
+      p999: milliseconds(histogram.percentile(99.9)),
+      max: milliseconds(histogram.max),
+    });
+  });
+  process.channel.unref();
+}

@@ -1,0 +1,88 @@
+// Does export hold up the mint path? The event loop delay of the agent's main thread at a fixed rate,
+// with every request sampled and exported, beside the same without export. Needs h2load
+// (Debian: nghttp2-client) and `npm run build`.
+//
+//     node benchmarks/event-loop.mjs [requests/s] [seconds] [rounds]
+import { execFile, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { Haproxy } from '../dist/demo/haproxy.js';
+import { OtlpReceiver } from '../dist/demo/otlp-receiver.js';
+import { freePorts } from '../dist/demo/ports.js';
+
+const [rate = 5000, seconds = 20, rounds = 3] = process.argv.slice(2).map(Number);
+const CLIENTS = 20;
+const EXPORTERS = ['otlp', 'none'];
+
+const results = Object.fromEntries(EXPORTERS.map((exporter) => [exporter, []]));
+for (let round = 0; round < rounds; round += 1) {
+  for (const exporter of EXPORTERS) results[exporter].push(await measure(exporter));
+}
+
+console.log(`${rate} requests/s for ${seconds} s, ${rounds} rounds; minimum / median / maximum`);
+for (const [exporter, list] of Object.entries(results)) {
+  const column = (name) => {
+    const values = list.map((result) => result[name]).sort((a, b) => a - b);
+    const shown = [values[0], values[Math.floor(values.length / 2)], values.at(-1)];
+    return shown.map((value) => value.toFixed(2)).join(' / ');
+  };
+  console.log(`OTEL_TRACES_EXPORTER=${exporter}`);
+  for (const name of ['p50', 'p99', 'p999', 'max'])
+    console.log(`  delay ${name}, ms: ${column(name)}`);
+  console.log(`  requests/s: ${column('rate')}   failed: ${column('failed')}`);
+  console.log(`  spans a request: ${column('spansPerRequest')}`);
+}
+
+async function measure(exporter) {
+  const ports = await freePorts();
+  const receiver = await OtlpReceiver.start({ onRequest: () => {} });
+  const agent = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
+    execArgv: ['--import', new URL('event-loop-delay.mjs', import.meta.url).href],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    env: {
+      ...process.env,
+      HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,
+      HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+      OTEL_TRACES_EXPORTER: exporter,
+    },
+  });
+  const logs = [];
+  createInterface(agent.stderr).on('line', (line) => logs.push(JSON.parse(line)));
+  while (!logs.some(({ msg }) => msg === 'ready')) await once(agent.stderr, 'data');
+  // The server costs little when it is HAProxy too.
+  const haproxy = await Haproxy.start({
+    ports,
+    edit: (config) => `${config}
+frontend server
+    bind 127.0.0.1:${ports.server}
+    http-request return status 200 content-type text/plain string ok
+`,
+  });
+  // The first check of the agent, and code that is warm.
+  const warm = await load(ports.http, 3);
+  agent.send('start');
+  const { done, failed, elapsed } = await load(ports.http, seconds);
+  agent.send('report');
+  const [delay] = await once(agent, 'message');
+  await haproxy.stop();
+  agent.kill('SIGTERM');
+  await once(agent, 'exit');
+  receiver.stop();
+  const stopped = logs.find(({ msg }) => msg === 'stopped');
+  const spansPerRequest = stopped.spans.exported / (warm.done + done);
+  return { ...delay, rate: done / elapsed, failed, spansPerRequest };
+}
+
+async function load(port, duration) {
+  const { stdout } = await promisify(execFile)('h2load', [
+    '--h1',
+    `--clients=${CLIENTS}`,
+    `--rps=${rate / CLIENTS}`,
+    `--duration=${duration}`,
+    `http://127.0.0.1:${port}/bench`,
+  ]);
+  const [, done, failed] = /(\d+) succeeded, (\d+) failed/.exec(stdout) ?? [];
+  return { done: Number(done), failed: Number(failed), elapsed: duration };
+}

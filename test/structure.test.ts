@@ -1,0 +1,69 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+
+const SRC = join(import.meta.dirname, '../src');
+
+/** What each part may import of the others; single files of `src` are parts of their own. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'main.ts': ['agent.ts', 'config.ts', 'log.ts', 'settings.ts', 'version.ts', 'demo'],
+  'agent.ts': ['config.ts', 'context', 'listen.ts', 'log.ts', 'spop', 'telemetry/channel.ts'],
+  'config.ts': ['context', 'listen.ts', 'settings.ts', 'spop', 'telemetry/config.ts'],
+  'settings.ts': ['listen.ts'],
+  'listen.ts': [],
+  'log.ts': [],
+  'version.ts': [],
+  spop: [],
+  context: ['spop'],
+  records: ['context'],
+  telemetry: ['context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
+  demo: [],
+};
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.ts'),
+);
+
+/** Files of `src` that a file imports, and packages by name. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(SRC, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?'([^']+)'/g)].map(([, name = '']) =>
+    name.startsWith('.') ? relative(SRC, join(SRC, dirname(file), name)) : name,
+  );
+}
+
+const partOf = (file: string): string => file.split('/', 1)[0] ?? '';
+
+test.each(files)('%s imports only what its part may', (file) => {
+  const own = partOf(file);
+  const allowed = MAY_IMPORT[own] ?? [];
+  const others = importsOf(file).filter((name) => name.endsWith('.ts') && partOf(name) !== own);
+  expect(
+    others.filter((name) => !allowed.includes(partOf(name)) && !allowed.includes(name)),
+  ).toEqual([]);
+});
+
+test('only telemetry, and the demo, know the OpenTelemetry SDK and gRPC', () => {
+  const users = files.filter((file) =>
+    importsOf(file).some((name) => /^@(opentelemetry|grpc)\//.test(name)),
+  );
+  expect([...new Set(users.map(partOf))].sort()).toEqual(['demo', 'telemetry']);
+});
+
+test('only the command reads the environment', () => {
+  const readers = files.filter(
+    (file) =>
+      partOf(file) !== 'demo' && readFileSync(join(SRC, file), 'utf8').includes('process.env'),
+  );
+  expect(readers).toEqual(['main.ts']);
+});
+
+test('no file imports itself through others', () => {
+  const reach = (file: string, seen: Set<string>): Set<string> => {
+    for (const next of importsOf(file).filter((name) => files.includes(name))) {
+      if (!seen.has(next)) reach(next, seen.add(next));
+    }
+    return seen;
+  };
+  expect(files.filter((file) => reach(file, new Set()).has(file))).toEqual([]);
+});
