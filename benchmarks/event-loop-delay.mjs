@@ -1,5 +1,6 @@
 // Loaded into an agent under test (node --import): measures the event loop delay of its main thread and
-// sends it to the parent process, in milliseconds, whenever that asks.
+// sends it to the parent process, in milliseconds, whenever that asks. Run by itself it is a process that
+// does nothing else: what it measures then is the machine.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
 
@@ -20,5 +21,4 @@ if (isMainThread && process.send !== undefined) {
       max: milliseconds(histogram.max),
     });
   });
-  process.channel.unref();
 }

@@ -1,6 +1,6 @@
 // Does export hold up the mint path? The event loop delay of the agent's main thread at a fixed rate,
-// with every request sampled and exported, beside the same without export. Needs h2load
-// (Debian: nghttp2-client) and `npm run build`.
+// with every request sampled and exported, beside the same without export, and beside a process that does
+// nothing at all in the same seconds. Needs h2load (Debian: nghttp2-client) and `npm run build`.
 //
 //     node benchmarks/event-loop.mjs [requests/s] [seconds] [rounds]
 import { execFile, fork } from 'node:child_process';
@@ -15,6 +15,8 @@ const [rate = 5000, seconds = 20, rounds = 3] = process.argv.slice(2).map(Number
 const CLIENTS = 20;
 const EXPORTERS = ['otlp', 'none'];
 
+const DELAY = new URL('event-loop-delay.mjs', import.meta.url);
+
 const results = Object.fromEntries(EXPORTERS.map((exporter) => [exporter, []]));
 for (let round = 0; round < rounds; round += 1) {
   for (const exporter of EXPORTERS) results[exporter].push(await measure(exporter));
@@ -28,8 +30,11 @@ for (const [exporter, list] of Object.entries(results)) {
     return shown.map((value) => value.toFixed(2)).join(' / ');
   };
   console.log(`OTEL_TRACES_EXPORTER=${exporter}`);
-  for (const name of ['p50', 'p99', 'p999', 'max'])
-    console.log(`  delay ${name}, ms: ${column(name)}`);
+  for (const name of ['p50', 'p99', 'p999', 'max']) {
+    console.log(
+      `  delay ${name}, ms: ${column(name)}   of an idle process: ${column(`idle ${name}`)}`,
+    );
+  }
   console.log(`  requests/s: ${column('rate')}   failed: ${column('failed')}`);
   console.log(`  spans a request: ${column('spansPerRequest')}`);
 }
@@ -38,7 +43,7 @@ async function measure(exporter) {
   const ports = await freePorts();
   const receiver = await OtlpReceiver.start({ onRequest: () => {} });
   const agent = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
-    execArgv: ['--import', new URL('event-loop-delay.mjs', import.meta.url).href],
+    execArgv: ['--import', DELAY.href],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: {
       ...process.env,
@@ -62,17 +67,26 @@ frontend server
   });
   // The first check of the agent, and code that is warm.
   const warm = await load(ports.http, 3);
-  agent.send('start');
+  const idle = fork(DELAY);
+  for (const process of [agent, idle]) process.send('start');
   const { done, failed, elapsed } = await load(ports.http, seconds);
-  agent.send('report');
-  const [delay] = await once(agent, 'message');
+  const delay = await report(agent);
+  const machine = await report(idle);
+  idle.kill();
   await haproxy.stop();
   agent.kill('SIGTERM');
   await once(agent, 'exit');
   receiver.stop();
   const stopped = logs.find(({ msg }) => msg === 'stopped');
   const spansPerRequest = stopped.spans.exported / (warm.done + done);
-  return { ...delay, rate: done / elapsed, failed, spansPerRequest };
+  const ofIdle = Object.entries(machine).map(([name, value]) => [`idle ${name}`, value]);
+  return { ...delay, ...Object.fromEntries(ofIdle), rate: done / elapsed, failed, spansPerRequest };
+}
+
+async function report(process) {
+  process.send('report');
+  const [delay] = await once(process, 'message');
+  return delay;
 }
 
 async function load(port, duration) {
