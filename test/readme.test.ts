@@ -1,0 +1,173 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { loadConfig } from '../src/config.ts';
+import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
+import { AgentProcess, until } from './agent-process.ts';
+import { Chain, HAPROXY } from './haproxy/chain.ts';
+
+const README = readFileSync(join(PACKAGE_ROOT, 'README.md'), 'utf8');
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-readme-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Fenced blocks of a language, in order. */
+function blocks(language: string): string[] {
+  return [...README.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
+    .filter(([, name]) => name === language)
+    .map(([, , body = '']) => body);
+}
+
+/** First column of the table under a heading, code by code. */
+function firstColumn(heading: string): string[] {
+  const section = README.split(`## ${heading}\n`)[1]?.split(/^## /m)[0] ?? '';
+  return [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code),
+  );
+}
+
+const [inGlobal = '', sections = '', inFrontend = ''] = blocks('haproxy');
+
+/** A configuration that knew nothing of tracing, with the README's blocks where it says. */
+function existingConfiguration(): string {
+  return `
+global
+${inGlobal}
+defaults
+    mode http
+    option abortonclose
+    timeout connect 2s
+    timeout client 5s
+    timeout server 5s
+${sections}
+frontend existing
+    bind 127.0.0.1:8080
+${inFrontend}
+    default_backend app
+backend app
+    server app1 127.0.0.1:8090
+`;
+}
+
+test('the lines to add are those of the example', () => {
+  const trimmed = (text: string): string[] =>
+    text
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '');
+  const example = new Set(trimmed(readFileSync(join(PACKAGE_ROOT, 'haproxy/haproxy.cfg'), 'utf8')));
+  const added = [inGlobal, sections, inFrontend].flatMap(trimmed);
+  expect(added.length).toBeGreaterThan(40);
+  expect(added.filter((line) => !example.has(line))).toEqual([]);
+});
+
+test('both configurations are accepted without a warning, from the repository root', () => {
+  const path = join(folder, 'existing.cfg');
+  writeFileSync(path, existingConfiguration());
+  for (const file of ['haproxy/haproxy.cfg', path]) {
+    const checked = spawnSync(HAPROXY, ['-c', '-f', file], { cwd: PACKAGE_ROOT, encoding: 'utf8' });
+    expect(`${checked.stdout}${checked.stderr}`).not.toMatch(/WARNING|ALERT/);
+    expect(checked.status).toBe(0);
+  }
+});
+
+test('the lines to add trace an existing configuration', async () => {
+  const chain = await Chain.start({
+    editConfig: (_shipped, ports) =>
+      existingConfiguration()
+        .replace('config spoe/otel.conf', `config ${join(PACKAGE_ROOT, 'spoe/otel.conf')}`)
+        .replace('127.0.0.1:8080', `127.0.0.1:${ports.http}`)
+        .replace('127.0.0.1:8090', `127.0.0.1:${ports.server}`)
+        .replaceAll('127.0.0.1:12345', `127.0.0.1:${ports.spop}`)
+        .replaceAll('127.0.0.1:12346', `127.0.0.1:${ports.records}`),
+  });
+  try {
+    const response = await chain.get('/api/readme');
+    const { server, client } = await chain.hop(response.traceId);
+    expect(server.attributes['haproxy.frontend.name']).toBe('existing');
+    // Every attribute that there is stands in the table, and is explained there.
+    const documented = new Set(firstColumn('What the spans say'));
+    const attributes = Object.keys({ ...server.attributes, ...client?.attributes });
+    expect(attributes.filter((name) => !documented.has(name))).toEqual([]);
+  } finally {
+    await chain.stop();
+  }
+}, 60_000);
+
+test('the table of settings is what the agent reads', () => {
+  const source = readFileSync(join(PACKAGE_ROOT, 'src/config.ts'), 'utf8');
+  const direct = [...source.matchAll(/'((?:HAPROXY_OTEL|OTEL)_[A-Z_]+)'/g)].map(([, name]) => name);
+  const inherited = [...source.matchAll(/env\.(OTEL_[A-Z_]+)/g)].map(([, name]) => name);
+  const otlp = [...source.matchAll(/readOtlp\(env, '([A-Z_]+)'/g)].map(
+    ([, name]) => `OTEL_EXPORTER_OTLP_${name}`,
+  );
+  const read = [...direct, ...inherited, ...otlp].filter(
+    (name) => name !== 'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
+  );
+  expect(firstColumn('Settings').sort()).toEqual([...new Set(read)].sort());
+});
+
+describe('the environments', () => {
+  const environments = blocks('sh').filter((block) => /^OTEL_|^HAPROXY_OTEL_/.test(block));
+
+  test.each(environments)('%s', (block) => {
+    const env = Object.fromEntries(
+      block
+        .trim()
+        .split('\n')
+        .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
+    // Files that only the user has are put in place.
+    for (const [name, value] of Object.entries(env)) {
+      if (!value.startsWith('/etc/')) continue;
+      env[name] = join(folder, name);
+      writeFileSync(env[name], name.endsWith('HEADERS_FILE') ? 'access-token: secret\n' : 'pem');
+    }
+    const { exporter } = loadConfig(env).telemetry;
+    expect(exporter).toMatchObject({ kind: 'otlp', endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT });
+  });
+
+  test('there are three', () => expect(environments).toHaveLength(3));
+});
+
+test('the command that runs the agent does', async () => {
+  const [, command = ''] = /^(OTEL_\S+ node dist\/main\.js)$/m.exec(README) ?? [];
+  expect(command).not.toBe('');
+  const [setting = '', , script] = command.split(' ');
+  expect(script).toBe('dist/main.js');
+  const [name = '', value = ''] = setting.split('=');
+  const agent = await AgentProcess.start({
+    [name]: value,
+    HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+    HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+  });
+  expect(await agent.end()).toBe(0);
+});
+
+test('the demo shows all its traces and ends', async () => {
+  const demo = AgentProcess.spawn(['demo', '--once']);
+  expect(await until('the demo', () => demo.process.exitCode ?? undefined, 60_000)).toBe(0);
+  for (const text of [
+    '404 from',
+    '503, no server',
+    '504, the',
+    'the client leaves',
+    'retried on',
+  ]) {
+    expect(demo.output).toContain(text);
+  }
+  expect(demo.output.match(/haproxy SERVER/g)).toHaveLength(6);
+  expect(demo.output.match(/haproxy CLIENT/g)).toHaveLength(5);
+  expect(demo.output.match(/demo-app SERVER/g)).toHaveLength(5);
+}, 90_000);
+
+test('every script that the README names exists', () => {
+  const { scripts } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8'));
+  const named = [...README.matchAll(/npm (?:run )?([a-z]+)/g)].map(([, name]) => name);
+  expect(named).toContain('demo');
+  for (const name of named) expect(scripts).toHaveProperty(String(name));
+  const files = execFileSync('git', ['ls-files'], { cwd: PACKAGE_ROOT, encoding: 'utf8' });
+  for (const [, file] of README.matchAll(/node (benchmarks\/\S+\.mjs)/g))
+    expect(files).toContain(file);
+});
