@@ -314,16 +314,26 @@ describe('unix sockets', () => {
 });
 
 describe('records', () => {
-  test('a connection that is not octet-counted is refused with what to do, others go on', async () => {
+  test('come octet-counted or line by line', async () => {
+    const [otlp, env] = await receiver();
+    const agent = await start(env);
+    const counted = await peer(agent, 'records');
+    counted.socket.write(octetCounted(recordLine(hopOf(1))));
+    const lines = await peer(agent, 'records');
+    lines.socket.write(`${recordLine(hopOf(2))}\n`);
+    await until('four spans', () => otlp.spans.length === 4);
+  });
+
+  test('a connection that is neither is refused, others go on', async () => {
     const [otlp, env] = await receiver();
     const agent = await start(env);
     const bad = await peer(agent, 'records');
-    bad.socket.write(`${recordLine()}\n`);
+    bad.socket.write('2 {}nonsense');
     await bad.closed;
     const good = await peer(agent, 'records');
     good.socket.write(octetCounted(recordLine()));
     await until('two spans', () => otlp.spans.length === 2);
-    expect(agent.logged('records refused')?.reason).toContain('log-proto octet-count');
+    expect(agent.logged('records refused')?.reason).toContain('expected "<length> <record>"');
   });
 
   test('lines that are no records are counted, and told once', async () => {

@@ -50,25 +50,16 @@ const QUIET = 800;
 export async function demo(options: { readonly once: boolean }): Promise<void> {
   const ports = await portsForDemo();
   const traces = new Map<string, ReceivedSpan[]>();
-  const receiver = await OtlpReceiver.start({
-    onSpans: (spans) => {
-      for (const span of spans) {
-        const trace = traces.get(span.traceId);
-        if (trace === undefined) traces.set(span.traceId, [span]);
-        else trace.push(span);
-      }
-    },
-  });
-  const server = await DemoServer.start(ports.server, receiver.endpoint);
-  const agent = await startAgent(ports, receiver.endpoint);
-  const haproxy = await Haproxy.start({ ports });
-  const stop = async (): Promise<void> => {
-    await haproxy.stop();
-    await agent.stop();
-    await server.stop();
-    receiver.stop();
-  };
+  const running: (() => void | Promise<void>)[] = [];
   try {
+    const receiver = await OtlpReceiver.start({ onSpans: (spans) => sort(spans, traces) });
+    running.push(() => receiver.stop());
+    const server = await DemoServer.start(ports.server, receiver.endpoint);
+    running.push(() => server.stop());
+    const agent = await startAgent(ports, receiver.endpoint);
+    running.push(() => agent.stop());
+    const haproxy = await Haproxy.start({ ports });
+    running.push(() => haproxy.stop());
     print(`HAProxy http://127.0.0.1:${ports.http}, HTTP/2 on ${ports.h2}; agent on ${ports.spop};`);
     print(`server on ${ports.server}; OTLP receiver on ${receiver.port}\n`);
     for (const [index, scenario] of SCENARIOS.entries()) {
@@ -81,7 +72,15 @@ export async function demo(options: { readonly once: boolean }): Promise<void> {
     }
     if (!options.once) await showUntilInterrupted(ports, traces);
   } finally {
-    await stop();
+    for (const stop of running.reverse()) await stop();
+  }
+}
+
+function sort(spans: readonly ReceivedSpan[], traces: Map<string, ReceivedSpan[]>): void {
+  for (const span of spans) {
+    const trace = traces.get(span.traceId);
+    if (trace === undefined) traces.set(span.traceId, [span]);
+    else trace.push(span);
   }
 }
 

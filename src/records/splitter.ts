@@ -12,33 +12,75 @@ export const MAX_RECORD_BYTES = 65_536;
 const MAX_COUNT_DIGITS = String(MAX_RECORD_BYTES).length;
 const SPACE = 0x20;
 const ZERO = 0x30;
+const NEWLINE = 0x0a;
+
+type Framing = 'octet-count' | 'newline';
 
 /**
- * Cuts `log-proto octet-count` (RFC 6587, section 3.4.1: MSG-LEN SP SYSLOG-MSG) into records. Whole
- * records are handed on where they lie in the chunk; at most one unfinished record is held.
+ * Cuts what a ring sends into records: octet-counted (`log-proto octet-count`: RFC 6587, section 3.4.1,
+ * MSG-LEN SP SYSLOG-MSG) or a line each, as the first bytes of the connection say. Whole records are
+ * handed on where they lie in the chunk; at most one unfinished record is held.
  */
 export class RecordSplitter {
   private held: Buffer = Buffer.alloc(0);
+  private framing: Framing | undefined;
 
   /** Bytes of an unfinished record that wait for the rest. */
   get pending(): number {
     return this.held.length;
   }
 
-  /** @throws FramingError when a count is not a number or too large */
+  /** @throws FramingError when a count is not a number, or a record too large */
   push(chunk: Buffer, sink: RecordSink): void {
     const bytes = this.held.length > 0 ? Buffer.concat([this.held, chunk]) : chunk;
-    let position = 0;
-    for (;;) {
-      const space = countEnd(bytes, position);
-      if (space === -1) break;
-      const start = space + 1;
-      const end = start + readCount(bytes, position, space);
-      if (end > bytes.length) break;
-      if (end > start) sink(bytes, start, end);
-      position = end;
-    }
-    this.held = position < bytes.length ? Buffer.from(bytes.subarray(position)) : Buffer.alloc(0);
+    this.held = Buffer.alloc(0);
+    this.framing ??= detectFraming(bytes);
+    const position =
+      this.framing === undefined
+        ? 0
+        : this.framing === 'newline'
+          ? splitLines(bytes, sink)
+          : splitCounted(bytes, sink);
+    if (position < bytes.length) this.held = Buffer.from(bytes.subarray(position));
+  }
+}
+
+/** A count is digits and a space; undefined when the bytes end before that is known. */
+function detectFraming(bytes: Buffer): Framing | undefined {
+  for (let i = 0; i <= MAX_COUNT_DIGITS; i += 1) {
+    const code = bytes[i];
+    if (code === undefined) return undefined;
+    if (code === SPACE && i > 0) return 'octet-count';
+    if (code < ZERO || code > ZERO + 9) return 'newline';
+  }
+  return 'newline';
+}
+
+/** Each returns where the first record that is not whole starts. */
+function splitLines(bytes: Buffer, sink: RecordSink): number {
+  let position = 0;
+  for (;;) {
+    const end = bytes.indexOf(NEWLINE, position);
+    if (end === -1) break;
+    if (end > position) sink(bytes, position, end);
+    position = end + 1;
+  }
+  if (bytes.length - position > MAX_RECORD_BYTES) {
+    throw new FramingError(`line of more than ${MAX_RECORD_BYTES} bytes`);
+  }
+  return position;
+}
+
+function splitCounted(bytes: Buffer, sink: RecordSink): number {
+  let position = 0;
+  for (;;) {
+    const space = countEnd(bytes, position);
+    if (space === -1) return position;
+    const start = space + 1;
+    const end = start + readCount(bytes, position, space);
+    if (end > bytes.length) return position;
+    if (end > start) sink(bytes, start, end);
+    position = end;
   }
 }
 
@@ -65,7 +107,5 @@ function readCount(bytes: Buffer, start: number, end: number): number {
 
 function notCounted(bytes: Buffer, start: number): FramingError {
   const seen = JSON.stringify(bytes.toString('latin1', start, start + 20));
-  return new FramingError(
-    `expected "<length> <record>", got ${seen}: does the ring's server line say "log-proto octet-count"?`,
-  );
+  return new FramingError(`expected "<length> <record>" as the connection began, got ${seen}`);
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FramingError, MAX_RECORD_BYTES, RecordSplitter } from '../../src/records/splitter.ts';
 import { octetCounted } from './lines.ts';
 
@@ -33,16 +33,32 @@ test('an empty record is passed over', () => {
   expect(split([Buffer.from('0 2 {}')])).toEqual(['{}']);
 });
 
+describe('lines', () => {
+  const lines = ['{"a":1}', 'h\u00e9llo', '192.0.2.1:5000 [text]', '5: {}', 'x'.repeat(16_300)];
+
+  test.each(lines)('are known by their first bytes: %s', (first) => {
+    const stream = Buffer.from([first, '', ...lines].map((line) => `${line}\n`).join(''));
+    expect(split([stream])).toEqual([first, ...lines]);
+    expect(split([...stream].map((byte) => Buffer.from([byte])))).toEqual([first, ...lines]);
+  });
+
+  test('that never end are an error', () => {
+    const splitter = new RecordSplitter();
+    split([Buffer.from('x'.repeat(MAX_RECORD_BYTES))], splitter);
+    expect(() => split([Buffer.from('x')], splitter)).toThrow(FramingError);
+    expect(splitter.pending).toBe(0);
+  });
+});
+
 test.each([
-  ['a line that is not counted', '{"a":1}\n'],
-  ['a syslog header', '<134>Nov 23 haproxy: x'],
+  ['a line', '{"a":1}\n'],
   ['a negative count', '-1 x'],
   ['a count without a number', ' x'],
   ['more digits than any count has', '0000000001 x'],
   ['a count that is too large', `${MAX_RECORD_BYTES + 1} x`],
-])('%s is an error that says what to do', (_name, text) => {
+])('%s behind counted records is an error', (_name, text) => {
   const splitter = new RecordSplitter();
-  expect(() => split([Buffer.from(text)], splitter)).toThrow(FramingError);
+  expect(() => split([Buffer.from(`2 {}${text}`)], splitter)).toThrow(FramingError);
   expect(splitter.pending).toBe(0);
 });
 
