@@ -17,6 +17,8 @@ import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trac
  * exports a SERVER span of its own, and answers with the headers it got as JSON.
  */
 export class DemoServer {
+  /** Requests that came so far. */
+  requests = 0;
   private readonly server: Server;
   private readonly provider: BasicTracerProvider;
 
@@ -38,6 +40,7 @@ export class DemoServer {
     const tracer = provider.getTracer('demo-app');
     const propagator = new W3CTraceContextPropagator();
     const server = createServer((request, response) => {
+      demo.requests += 1;
       const parent = propagator.extract(ROOT_CONTEXT, request.headers, defaultTextMapGetter);
       const span = tracer.startSpan(
         `${request.method} ${request.url?.split('?', 1)[0]}`,
@@ -46,11 +49,12 @@ export class DemoServer {
       );
       context.with(trace.setSpan(parent, span), () => answer(request, response, span));
     });
+    const demo = new DemoServer(server, provider);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, '127.0.0.1', resolve);
     });
-    return new DemoServer(server, provider);
+    return demo;
   }
 
   async stop(): Promise<void> {

@@ -27,7 +27,7 @@ export class Chain {
   readonly receiver: OtlpReceiver;
   readonly haproxy: Haproxy;
   agent: AgentProcess;
-  private readonly server: DemoServer;
+  readonly server: DemoServer;
   private readonly env: Readonly<Record<string, string>>;
 
   private constructor(parts: {
@@ -63,6 +63,11 @@ export class Chain {
       ports,
       command: [HAPROXY],
       ...(editConfig === undefined ? {} : { edit: (config) => editConfig(config, ports) }),
+    }).catch(async (error: unknown) => {
+      await agent.end();
+      await server.stop();
+      receiver.stop();
+      throw error;
     });
     const chain = new Chain({ ports, receiver, server, agent, haproxy, env });
     // The first health check of the agent decides whether HAProxy asks it at all.

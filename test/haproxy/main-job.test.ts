@@ -68,6 +68,11 @@ describe("a caller's trace is continued", () => {
     expect(server.parentSpanId).toBe(PARENT_ID);
     expect(client?.parentSpanId).toBe(server.spanId);
     expect(app.parentSpanId).toBe(client?.spanId);
+    // Each lies within its parent, as far as milliseconds can tell.
+    const millisecond = 1_000_000n;
+    expect(server.start).toBeLessThanOrEqual(client?.start ?? 0n);
+    expect(client?.start).toBeLessThanOrEqual(app.start + millisecond);
+    expect(server.end).toBeGreaterThanOrEqual(app.start);
     expect(upstream).toEqual({ traceId: TRACE_ID, spanId: client?.spanId, flags: '01' });
     // The caller is remote, and the random flag that it did not set is not set.
     expect([server.flags, client?.flags]).toEqual([0x301, 0x101]);
