@@ -9,12 +9,12 @@ const PATIENCE = 20_000;
 /** Waits until `condition` gives something; fails with `what` when it does not in time. */
 export async function until<T>(
   what: string,
-  condition: () => T | undefined | false,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
   patience = PATIENCE,
 ): Promise<T> {
   const deadline = performance.now() + patience;
   for (;;) {
-    const value = condition();
+    const value = await condition();
     if (value !== undefined && value !== false) return value;
     if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -4,8 +4,9 @@ import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from './traceparent.ts';
  * The value of `txn.otel.hop`: everything that HAProxy keeps for the agent between the mint message
  * and the record of the finished hop.
  *
- *     trace-id "-" SERVER span-id "-" trace-flags "-" CLIENT span-id [ "-" parent-id ]
+ *     trace-id "-" SERVER span-id "-" trace-flags "-" CLIENT span-id [ "-" parent-id ] [ "-h" ]
  *
+ * The last part marks a hop that HAProxy minted itself because the agent did not answer.
  * Fixed places, so that HAProxy can cut ids out with `bytes()`: the first 52 characters are what
  * `Server-Timing` wants behind `00-`.
  */
@@ -31,16 +32,25 @@ export type Hop = {
   /** The caller's span, absent where this hop started the trace. */
   readonly parentId: string | undefined;
   readonly traceFlags: number;
+  /** The agent did not answer: HAProxy itself continued or started the trace. */
+  readonly mintedByHaproxy: boolean;
 };
 
 const HOP = new RegExp(
-  `^([0-9a-f]{${TRACE_ID_DIGITS}})-([0-9a-f]{${SPAN_ID_DIGITS}})-([0-9a-f]{2})-([0-9a-f]{${SPAN_ID_DIGITS}})(?:-([0-9a-f]{${SPAN_ID_DIGITS}}))?$`,
+  `^([0-9a-f]{${TRACE_ID_DIGITS}})-([0-9a-f]{${SPAN_ID_DIGITS}})-([0-9a-f]{2})-([0-9a-f]{${SPAN_ID_DIGITS}})(?:-([0-9a-f]{${SPAN_ID_DIGITS}}))?(-h)?$`,
 );
 
 /** Undefined for anything but a well-formed hop. */
 export function parseHop(text: string): Hop | undefined {
   const match = HOP.exec(text);
   if (match === null) return undefined;
-  const [, traceId = '', spanId = '', flags = '', clientSpanId = '', parentId] = match;
-  return { traceId, spanId, clientSpanId, parentId, traceFlags: Number.parseInt(flags, 16) };
+  const [, traceId = '', spanId = '', flags = '', clientSpanId = '', parentId, mark] = match;
+  return {
+    traceId,
+    spanId,
+    clientSpanId,
+    parentId,
+    traceFlags: Number.parseInt(flags, 16),
+    mintedByHaproxy: mark !== undefined,
+  };
 }

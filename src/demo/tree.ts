@@ -52,7 +52,7 @@ const SHOWN = [
   'haproxy.termination_state',
   'haproxy.server.name',
   'http.request.resend_count',
-  'haproxy.phase.agent_ms',
+  'haproxy.phase.agent_us',
   'haproxy.phase.queue_ms',
   'haproxy.phase.connect_ms',
   'haproxy.phase.response_ms',

@@ -79,7 +79,7 @@ class Fields {
     const received = this.positive('received');
     const answered = this.positive('answered');
     const agent =
-      received !== undefined && answered !== undefined ? (answered - received) / 1000 : undefined;
+      received !== undefined && answered !== undefined ? answered - received : undefined;
     const request = this.duration('TR');
     const start = this.start(received, request, agent) ?? end;
     const queue = this.duration('Tw');
@@ -151,7 +151,7 @@ class Fields {
     if (accepted === undefined) return received;
     const byTimers = (accepted + (this.duration('Th') ?? 0) + (this.duration('Ti') ?? 0)) * 1000;
     if (received === undefined) return byTimers;
-    const receiving = (request ?? 0) - (agent ?? 0);
+    const receiving = (request ?? 0) - (agent ?? 0) / 1000;
     return receiving <= ONE_PACKET ? received : Math.min(byTimers, received);
   }
 

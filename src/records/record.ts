@@ -56,7 +56,7 @@ export type Server = Endpoint & { readonly name: string; readonly tls: boolean }
 export type Phases = {
   /** `%TR`: from the first byte until the request was complete and its rules were run. */
   readonly request: number | undefined;
-  /** The part of `request` that was spent waiting for this agent; microsecond resolution. */
+  /** The part of `request` that was spent waiting for this agent, in microseconds. */
   readonly agent: number | undefined;
   /** `%Tw` */
   readonly queue: number | undefined;

@@ -12,9 +12,9 @@ export const MAX_RECORD_BYTES = 65_536;
 const MAX_COUNT_DIGITS = String(MAX_RECORD_BYTES).length;
 const SPACE = 0x20;
 const ZERO = 0x30;
-const NEWLINE = 0x0a;
+export const NEWLINE = 0x0a;
 
-type Framing = 'octet-count' | 'newline';
+export type Framing = 'octet-count' | 'newline';
 
 /**
  * Cuts what a ring sends into records: octet-counted (`log-proto octet-count`: RFC 6587, section 3.4.1,
@@ -22,8 +22,9 @@ type Framing = 'octet-count' | 'newline';
  * handed on where they lie in the chunk; at most one unfinished record is held.
  */
 export class RecordSplitter {
+  /** Undefined until the first bytes came. */
+  framing: Framing | undefined;
   private held: Buffer = Buffer.alloc(0);
-  private framing: Framing | undefined;
 
   /** Bytes of an unfinished record that wait for the rest. */
   get pending(): number {

@@ -34,8 +34,9 @@ const ATTR_BACKEND_NAME = 'haproxy.backend.name';
 const ATTR_SERVER_NAME = 'haproxy.server.name';
 const ATTR_TERMINATION_STATE = 'haproxy.termination_state';
 const ATTR_REDISPATCHED = 'haproxy.redispatched';
+const ATTR_AGENT_AWAY = 'haproxy.agent_away';
 const ATTR_PHASE_REQUEST = 'haproxy.phase.request_ms';
-const ATTR_PHASE_AGENT = 'haproxy.phase.agent_ms';
+const ATTR_PHASE_AGENT = 'haproxy.phase.agent_us';
 const ATTR_PHASE_QUEUE = 'haproxy.phase.queue_ms';
 const ATTR_PHASE_CONNECT = 'haproxy.phase.connect_ms';
 const ATTR_PHASE_RESPONSE = 'haproxy.phase.response_ms';
@@ -85,6 +86,7 @@ export function serverAttributes(record: HopRecord, errorType: string | undefine
   set(attributes, ATTR_HTTP_RESPONSE_SIZE, record.responseSize);
   set(attributes, ATTR_PHASE_REQUEST, record.phases.request);
   set(attributes, ATTR_PHASE_AGENT, record.phases.agent);
+  if (record.hop?.mintedByHaproxy) attributes[ATTR_AGENT_AWAY] = true;
   for (const name of Object.keys(record.attributes)) {
     set(attributes, name, record.attributes[name]);
   }

@@ -148,7 +148,7 @@ describe('what the spans say', () => {
       'haproxy.server.name': 'app1',
       'haproxy.termination_state': '----',
       'haproxy.phase.request_ms': expect.any(Number),
-      'haproxy.phase.agent_ms': expect.any(Number),
+      'haproxy.phase.agent_us': expect.any(Number),
       'haproxy.phase.queue_ms': 0,
       'haproxy.phase.connect_ms': expect.any(Number),
       'haproxy.phase.response_ms': expect.any(Number),

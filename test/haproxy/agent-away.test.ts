@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../agent-process.ts';
+import { Chain, echoed, type RequestOptions, type Response } from './chain.ts';
+
+const PARENT_ID = 'b7ad6b7169203331';
+const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+let chain: Chain;
+beforeAll(async () => {
+  chain = await Chain.start();
+  await chain.agent.end();
+}, 60_000);
+afterAll(() => chain.stop());
+
+const callers = new Map<string, Response>();
+
+/** Sends a request while the agent is away, to be looked at when it is back. */
+async function send(path: string, headers: RequestOptions['headers'] = {}): Promise<Response> {
+  const response = await chain.get(path, { headers });
+  expect(response.status).toBe(200);
+  callers.set(path, response);
+  return response;
+}
+
+function upstream(response: Response): { traceId: string; spanId: string; flags: string } {
+  const [, traceId = '', spanId = '', flags = ''] =
+    TRACEPARENT.exec(echoed(response).traceparent ?? '') ?? [];
+  return { traceId, spanId, flags };
+}
+
+const trace = (digit: string): string => digit.repeat(32);
+
+describe('HAProxy itself', () => {
+  test('starts a trace: random ids, sampled, told to the client', async () => {
+    const first = upstream(await send('/start/1'));
+    const second = upstream(await send('/start/2'));
+    expect(first.flags).toBe('03');
+    expect(first.traceId).not.toBe(second.traceId);
+    expect(first.spanId).not.toBe(second.spanId);
+    const response = callers.get('/start/1');
+    expect(response?.traceId).toBe(first.traceId);
+    expect(response?.headers['server-timing']).toMatch(
+      new RegExp(`^trace;desc=00-${first.traceId}-[0-9a-f]{16}-03$`),
+    );
+  });
+
+  test.each([
+    ['01', '01'],
+    ['00', '00'],
+    ['02', '02'],
+    ['03', '03'],
+    ['ff', '03'],
+    ['04', '00'],
+    ['e9', '01'],
+  ])('continues a trace with flags %s as %s', async (flags, expected) => {
+    const traceId = trace('d').slice(2) + flags;
+    const response = await send(`/continue/${flags}`, {
+      traceparent: `00-${traceId}-${PARENT_ID}-${flags}`,
+      tracestate: 'a=1,b="2"',
+    });
+    expect(upstream(response)).toMatchObject({ traceId, flags: expected });
+    expect(upstream(response).spanId).not.toBe(PARENT_ID);
+    expect(echoed(response).tracestate).toBe('a=1,b="2"');
+  });
+
+  test.each([
+    ['a future version', `cc-${trace('a')}-${PARENT_ID}-01`],
+    ['a future version with more', `cc-${trace('a')}-${PARENT_ID}-01-more`],
+  ])('continues %s as version 00', async (_name, traceparent) => {
+    expect(upstream(await send('/future', { traceparent }))).toMatchObject({ traceId: trace('a') });
+  });
+
+  test.each([
+    ['version ff', `ff-${trace('b')}-${PARENT_ID}-01`],
+    ['more behind version 00', `00-${trace('b')}-${PARENT_ID}-01-more`],
+    ['a zero trace id', `00-${trace('0')}-${PARENT_ID}-01`],
+    ['a zero parent id', `00-${trace('b')}-${'0'.repeat(16)}-01`],
+    ['upper case', `00-${trace('B')}-${PARENT_ID}-01`],
+    ['a short trace id', `00-${trace('b').slice(1)}-${PARENT_ID}-01`],
+    ['nonsense', 'nonsense'],
+  ])('does not continue %s, and drops its tracestate', async (_name, traceparent) => {
+    const response = await send('/invalid', { traceparent, tracestate: 'a=1' });
+    expect(upstream(response).traceId).toMatch(/^[0-9a-f]{32}$/);
+    expect(traceparent.toLowerCase()).not.toContain(upstream(response).traceId);
+    expect(echoed(response).tracestate).toBeUndefined();
+  });
+
+  test('does not continue two traceparents', async () => {
+    const traceparent = `00-${trace('e')}-${PARENT_ID}-01`;
+    const response = await send('/two', { traceparent: [traceparent, traceparent] });
+    expect(upstream(response).traceId).not.toBe(trace('e'));
+  });
+});
+
+test('when the agent is back, these hops are exported and marked', async () => {
+  await chain.restartAgent();
+  const started = callers.get('/start/1') as Response;
+  const hop = await chain.hop(started.traceId);
+  expect(hop.server).toMatchObject({ parentSpanId: '', flags: 0x103 });
+  expect(hop.server.attributes['haproxy.agent_away']).toBe(true);
+  expect(hop.client?.spanId).toBe(upstream(started).spanId);
+  expect((await chain.serverSpan(started.traceId)).parentSpanId).toBe(hop.client?.spanId);
+
+  const continued = callers.get('/continue/01') as Response;
+  const { server, client } = await chain.hop(continued.traceId);
+  expect(server).toMatchObject({ parentSpanId: PARENT_ID, traceState: 'a=1,b="2"', flags: 0x301 });
+  expect(client?.parentSpanId).toBe(server.spanId);
+
+  const unsampled = callers.get('/continue/00') as Response;
+  expect(chain.haproxySpans().filter(({ traceId }) => traceId === unsampled.traceId)).toEqual([]);
+
+  await until('the agent to be asked again', async () => {
+    const { traceId } = await chain.get('/back');
+    return (await chain.hop(traceId)).server.attributes['haproxy.agent_away'] === undefined;
+  });
+});
+
+test('an agent that does not answer (SIGSTOP) delays requests, and none fails', async () => {
+  chain.agent.process.kill('SIGSTOP');
+  const responses: Response[] = [];
+  for (let i = 0; i < 50; i += 1) responses.push(await chain.get(`/stopped/${i}`));
+  chain.agent.process.kill('SIGCONT');
+  expect(responses.map(({ status }) => status)).toEqual(Array(50).fill(200));
+  for (const [i, { traceId }] of responses.entries()) {
+    const { server } = await chain.hop(traceId);
+    expect(server.attributes).toMatchObject({
+      'url.path': `/stopped/${i}`,
+      'haproxy.agent_away': true,
+    });
+  }
+});
