@@ -157,7 +157,7 @@ type WireRequest = {
 };
 
 export function decodeSpans(request: Uint8Array): ReceivedSpan[] {
-  const { resourceSpans } = Request.toObject(Request.decode(request), {
+  const { resourceSpans } = Request.toObject(Request.decode(Buffer.from(request)), {
     arrays: true,
     defaults: true,
     oneofs: true,

@@ -1,4 +1,3 @@
-import type { Attributes, AttributeValue } from '@opentelemetry/api';
 import {
   ATTR_CLIENT_ADDRESS,
   ATTR_CLIENT_PORT,
@@ -20,7 +19,11 @@ import {
   ATTR_URL_SCHEME,
   ATTR_USER_AGENT_ORIGINAL,
 } from '@opentelemetry/semantic-conventions';
-import type { Endpoint, HopRecord } from '../records/record.ts';
+import type { Hop } from '../context/hop.ts';
+import type { AttributeValue, Endpoint, HopRecord } from '../records/record.ts';
+
+/** Takes the attributes of one span, one after the other. */
+export type AttributeSink = { attribute(name: string, value: AttributeValue): void };
 
 /** The conventions have no stable name for a size yet; these two count what %U and %B count. */
 const ATTR_HTTP_REQUEST_SIZE = 'http.request.size';
@@ -65,72 +68,79 @@ export function spanMethod(record: HopRecord): string {
   return record.method !== undefined && KNOWN_METHODS.has(record.method) ? record.method : 'HTTP';
 }
 
-export function serverAttributes(record: HopRecord, errorType: string | undefined): Attributes {
+export function serverAttributes(
+  sink: AttributeSink,
+  record: HopRecord,
+  hop: Hop,
+  errorType: string | undefined,
+): void {
+  commonAttributes(sink, record, errorType);
   const { address, port } = serverEndpoint(record);
-  const attributes = commonAttributes(record, errorType);
-  attributes[ATTR_URL_SCHEME] = record.tls ? 'https' : 'http';
-  set(attributes, ATTR_URL_PATH, record.path);
-  set(attributes, ATTR_URL_QUERY, redactQuery(record.query));
-  set(attributes, ATTR_HTTP_ROUTE, record.route);
-  set(attributes, ATTR_SERVER_ADDRESS, address);
-  set(attributes, ATTR_SERVER_PORT, port);
-  set(attributes, ATTR_CLIENT_ADDRESS, record.peer.address);
-  set(attributes, ATTR_CLIENT_PORT, record.peer.port);
-  set(attributes, ATTR_NETWORK_PEER_ADDRESS, record.peer.address);
-  set(attributes, ATTR_NETWORK_PEER_PORT, record.peer.port);
-  set(attributes, ATTR_NETWORK_PROTOCOL_VERSION, record.protocolVersion);
-  set(attributes, ATTR_USER_AGENT_ORIGINAL, record.userAgent);
-  if (record.requestId !== undefined) attributes[ATTR_REQUEST_ID] = [record.requestId];
-  set(attributes, ATTR_HTTP_RESPONSE_STATUS_CODE, record.statusCode);
-  set(attributes, ATTR_HTTP_REQUEST_SIZE, record.requestSize);
-  set(attributes, ATTR_HTTP_RESPONSE_SIZE, record.responseSize);
-  set(attributes, ATTR_PHASE_REQUEST, record.phases.request);
-  set(attributes, ATTR_PHASE_AGENT, record.phases.agent);
-  if (record.hop?.mintedByHaproxy) attributes[ATTR_AGENT_AWAY] = true;
+  sink.attribute(ATTR_URL_SCHEME, record.tls ? 'https' : 'http');
+  set(sink, ATTR_URL_PATH, record.path);
+  set(sink, ATTR_URL_QUERY, redactQuery(record.query));
+  set(sink, ATTR_HTTP_ROUTE, record.route);
+  set(sink, ATTR_SERVER_ADDRESS, address);
+  set(sink, ATTR_SERVER_PORT, port);
+  set(sink, ATTR_CLIENT_ADDRESS, record.peer.address);
+  set(sink, ATTR_CLIENT_PORT, record.peer.port);
+  set(sink, ATTR_NETWORK_PEER_ADDRESS, record.peer.address);
+  set(sink, ATTR_NETWORK_PEER_PORT, record.peer.port);
+  set(sink, ATTR_NETWORK_PROTOCOL_VERSION, record.protocolVersion);
+  set(sink, ATTR_USER_AGENT_ORIGINAL, record.userAgent);
+  if (record.requestId !== undefined) sink.attribute(ATTR_REQUEST_ID, [record.requestId]);
+  set(sink, ATTR_HTTP_RESPONSE_STATUS_CODE, record.statusCode);
+  set(sink, ATTR_HTTP_REQUEST_SIZE, record.requestSize);
+  set(sink, ATTR_HTTP_RESPONSE_SIZE, record.responseSize);
+  set(sink, ATTR_PHASE_REQUEST, record.phases.request);
+  set(sink, ATTR_PHASE_AGENT, record.phases.agent);
+  if (hop.mintedByHaproxy) sink.attribute(ATTR_AGENT_AWAY, true);
   for (const name of Object.keys(record.attributes)) {
-    set(attributes, name, record.attributes[name]);
+    set(sink, name, record.attributes[name]);
   }
-  return attributes;
 }
 
 /** @param statusCode what the server itself answered, undefined when it did not */
 export function clientAttributes(
+  sink: AttributeSink,
   record: HopRecord,
   errorType: string | undefined,
   statusCode: number | undefined,
-): Attributes {
-  const attributes = commonAttributes(record, errorType);
-  set(attributes, ATTR_SERVER_ADDRESS, record.server?.address);
-  set(attributes, ATTR_SERVER_PORT, record.server?.port);
-  set(attributes, ATTR_NETWORK_PEER_ADDRESS, record.server?.address);
-  set(attributes, ATTR_NETWORK_PEER_PORT, record.server?.port);
-  set(attributes, ATTR_URL_FULL, fullUrl(record));
-  set(attributes, ATTR_HTTP_RESPONSE_STATUS_CODE, statusCode);
+): void {
+  commonAttributes(sink, record, errorType);
+  set(sink, ATTR_SERVER_ADDRESS, record.server?.address);
+  set(sink, ATTR_SERVER_PORT, record.server?.port);
+  set(sink, ATTR_NETWORK_PEER_ADDRESS, record.server?.address);
+  set(sink, ATTR_NETWORK_PEER_PORT, record.server?.port);
+  set(sink, ATTR_URL_FULL, fullUrl(record));
+  set(sink, ATTR_HTTP_RESPONSE_STATUS_CODE, statusCode);
   const { count, redispatched } = record.retries;
-  if (count > 0) attributes[ATTR_HTTP_REQUEST_RESEND_COUNT] = count;
-  if (redispatched) attributes[ATTR_REDISPATCHED] = true;
-  return attributes;
+  if (count > 0) sink.attribute(ATTR_HTTP_REQUEST_RESEND_COUNT, count);
+  if (redispatched) sink.attribute(ATTR_REDISPATCHED, true);
 }
 
-function commonAttributes(record: HopRecord, errorType: string | undefined): Attributes {
+function commonAttributes(
+  sink: AttributeSink,
+  record: HopRecord,
+  errorType: string | undefined,
+): void {
   const { method, phases } = record;
   const known = method !== undefined && KNOWN_METHODS.has(method);
-  const attributes: Attributes = { [ATTR_HTTP_REQUEST_METHOD]: known ? method : OTHER_METHOD };
-  if (!known) set(attributes, ATTR_HTTP_REQUEST_METHOD_ORIGINAL, method);
-  set(attributes, ATTR_ERROR_TYPE, errorType);
-  attributes[ATTR_FRONTEND_NAME] = record.frontend;
-  set(attributes, ATTR_BACKEND_NAME, record.backend);
-  set(attributes, ATTR_SERVER_NAME, record.server?.name);
-  attributes[ATTR_TERMINATION_STATE] = record.terminationState;
-  set(attributes, ATTR_PHASE_QUEUE, phases.queue);
-  set(attributes, ATTR_PHASE_CONNECT, phases.connect);
-  set(attributes, ATTR_PHASE_RESPONSE, phases.response);
-  set(attributes, ATTR_PHASE_TRANSFER, phases.transfer);
-  return attributes;
+  sink.attribute(ATTR_HTTP_REQUEST_METHOD, known ? method : OTHER_METHOD);
+  if (!known) set(sink, ATTR_HTTP_REQUEST_METHOD_ORIGINAL, method);
+  set(sink, ATTR_ERROR_TYPE, errorType);
+  sink.attribute(ATTR_FRONTEND_NAME, record.frontend);
+  set(sink, ATTR_BACKEND_NAME, record.backend);
+  set(sink, ATTR_SERVER_NAME, record.server?.name);
+  sink.attribute(ATTR_TERMINATION_STATE, record.terminationState);
+  set(sink, ATTR_PHASE_QUEUE, phases.queue);
+  set(sink, ATTR_PHASE_CONNECT, phases.connect);
+  set(sink, ATTR_PHASE_RESPONSE, phases.response);
+  set(sink, ATTR_PHASE_TRANSFER, phases.transfer);
 }
 
-function set(attributes: Attributes, name: string, value: AttributeValue | undefined): void {
-  if (value !== undefined) attributes[name] = value;
+function set(sink: AttributeSink, name: string, value: AttributeValue | undefined): void {
+  if (value !== undefined) sink.attribute(name, value);
 }
 
 /** The name that the client used, or the address that it reached. */

@@ -1,12 +1,16 @@
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import { ConsoleSpanExporter, type ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
+import type { Hop } from '../context/hop.ts';
+import type { HopRecord } from '../records/record.ts';
 import type { TelemetryConfig } from './config.ts';
 import { type Batch, createOtlpSender, type SendResult } from './otlp.ts';
+import { OtlpSpans } from './otlp-spans.ts';
 import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
+import { ReadableSpans, type SpanScope } from './readable-spans.ts';
+import { tellSpans } from './spans.ts';
 
-/** Where spans go. `flush` gives up after `limit` milliseconds; what is left then is lost. */
+/** Where the spans of hops go. `flush` gives up after `limit` milliseconds; what is left then is lost. */
 export type Exporter = {
-  add(spans: readonly ReadableSpan[]): void;
+  add(record: HopRecord, hop: Hop): void;
   flush(limit: number): Promise<void>;
   readonly counts: Readonly<QueueCounts>;
   /** Spans that are not exported yet and wait to be. */
@@ -15,54 +19,65 @@ export type Exporter = {
 
 export function createExporter(
   config: TelemetryConfig,
+  scope: SpanScope,
   onEvent: (event: QueueEvent) => void,
 ): Exporter {
   switch (config.exporter.kind) {
     case 'none':
-      return new DirectExporter(() => {});
-    case 'console': {
-      const console = new ConsoleSpanExporter();
-      return new DirectExporter((spans) => console.export(spans, () => {}));
-    }
+      return new NoExporter();
+    case 'console':
+      return new ConsoleExporter(scope);
     case 'otlp':
-      return new BatchExporter(config, createOtlpSender(config.exporter), onEvent);
+      return new BatchExporter(config, scope, createOtlpSender(config.exporter), onEvent);
     default:
       return config.exporter satisfies never;
   }
 }
 
-class DirectExporter implements Exporter {
+class NoExporter implements Exporter {
   readonly counts: QueueCounts = { exported: 0, dropped: 0, refused: 0, retries: 0 };
   readonly waiting = 0;
-  private readonly write: (spans: ReadableSpan[]) => void;
 
-  constructor(write: (spans: ReadableSpan[]) => void) {
-    this.write = write;
+  add(): void {}
+
+  async flush(): Promise<void> {}
+}
+
+class ConsoleExporter implements Exporter {
+  readonly counts: QueueCounts = { exported: 0, dropped: 0, refused: 0, retries: 0 };
+  readonly waiting = 0;
+  private readonly console = new ConsoleSpanExporter();
+  private readonly spans: ReadableSpans;
+
+  constructor(scope: SpanScope) {
+    this.spans = new ReadableSpans(scope);
   }
 
-  add(spans: readonly ReadableSpan[]): void {
-    this.write([...spans]);
-    this.counts.exported += spans.length;
+  add(record: HopRecord, hop: Hop): void {
+    this.counts.exported += tellSpans(this.spans, record, hop);
+    this.console.export(this.spans.take(), () => {});
   }
 
   async flush(): Promise<void> {}
 }
 
-/** Collects spans into batches, encodes each once, and hands it to the queue. */
+/** Collects spans into batches, encoded as they come, and hands each to the queue. */
 class BatchExporter implements Exporter {
   private readonly queue: ExportQueue;
   private readonly batchSize: number;
   private readonly scheduleDelay: number;
-  private spans: ReadableSpan[] = [];
+  private readonly spans: OtlpSpans;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
     config: TelemetryConfig,
+    scope: SpanScope,
     send: (batch: Batch) => Promise<SendResult>,
     onEvent: (event: QueueEvent) => void,
   ) {
     this.batchSize = config.batchSize;
     this.scheduleDelay = config.scheduleDelay;
+    this.spans = new OtlpSpans(scope);
     this.queue = new ExportQueue(
       send,
       { spans: config.queueSpans, bytes: config.queueBytes },
@@ -75,30 +90,27 @@ class BatchExporter implements Exporter {
   }
 
   get waiting(): number {
-    return this.spans.length + this.queue.size;
+    return this.spans.count + this.queue.size;
   }
 
-  add(spans: readonly ReadableSpan[]): void {
-    for (const span of spans) {
-      this.spans.push(span);
-      if (this.spans.length >= this.batchSize) this.encode();
-    }
-    if (this.spans.length > 0) {
-      this.timer ??= setTimeout(() => this.encode(), this.scheduleDelay);
-    }
+  add(record: HopRecord, hop: Hop): void {
+    // The spans of one hop stay together: a batch of 1 is one of 2 where there is a CLIENT span.
+    tellSpans(this.spans, record, hop);
+    if (this.spans.count + MOST_SPANS > this.batchSize) this.ship();
+    else this.timer ??= setTimeout(() => this.ship(), this.scheduleDelay);
   }
 
   async flush(limit: number): Promise<void> {
-    this.encode();
+    this.ship();
     await this.queue.flush(limit);
   }
 
-  private encode(): void {
+  private ship(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.spans.length === 0) return;
-    const bytes = ProtobufTraceSerializer.serializeRequest(this.spans);
-    if (bytes !== undefined) this.queue.push({ bytes, spans: this.spans.length });
-    this.spans = [];
+    if (this.spans.count > 0) this.queue.push(this.spans.take());
   }
 }
+
+/** Spans of one hop. */
+const MOST_SPANS = 2;

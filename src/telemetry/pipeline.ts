@@ -4,7 +4,6 @@ import { isUnsampled, parseAccessLog } from '../records/access-log.ts';
 import type { TelemetryConfig } from './config.ts';
 import type { Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
-import { type SpanScope, spansOf } from './spans.ts';
 
 /** Lines that came, by what became of them. */
 export type RecordCounts = {
@@ -19,18 +18,11 @@ export type RecordCounts = {
 export class Pipeline {
   readonly counts: RecordCounts = { sampled: 0, unsampled: 0, unusable: 0 };
   private readonly exporter: Exporter;
-  private readonly scope: SpanScope;
   private readonly hops: HopMaker;
   private readonly onUnusable: (line: string) => void;
 
-  constructor(
-    config: TelemetryConfig,
-    exporter: Exporter,
-    scope: SpanScope,
-    onUnusable: (line: string) => void,
-  ) {
+  constructor(config: TelemetryConfig, exporter: Exporter, onUnusable: (line: string) => void) {
     this.exporter = exporter;
-    this.scope = scope;
     this.hops = new HopMaker(createSampler(config.sampler));
     this.onUnusable = onUnusable;
   }
@@ -53,6 +45,6 @@ export class Pipeline {
       return;
     }
     this.counts.sampled += 1;
-    this.exporter.add(spansOf(record, hop, this.scope));
+    this.exporter.add(record, hop);
   };
 }

@@ -1,118 +1,92 @@
-import {
-  type Attributes,
-  createTraceState,
-  type HrTime,
-  type SpanContext,
-  SpanKind,
-  SpanStatusCode,
-} from '@opentelemetry/api';
-import type { Resource } from '@opentelemetry/resources';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import { type Outcome, outcomeOf } from '../records/termination.ts';
-import { clientAttributes, serverAttributes, spanMethod } from './attributes.ts';
+import {
+  type AttributeSink,
+  clientAttributes,
+  serverAttributes,
+  spanMethod,
+} from './attributes.ts';
 
-export type SpanScope = {
-  readonly resource: Resource;
-  readonly instrumentationScope: { readonly name: string; readonly version: string };
+export type SpanHead = {
+  readonly name: string;
+  readonly kind: 'SERVER' | 'CLIENT';
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly traceFlags: number;
+  readonly tracestate: string | undefined;
+  readonly parent: SpanParent | undefined;
+  /** Microseconds since the epoch. */
+  readonly start: number;
+  readonly end: number;
+  /** The status is Error, and unset otherwise. */
+  readonly failed: boolean;
+};
+
+/** `remote` is a parent on the other side of the network. */
+export type SpanParent = { readonly spanId: string; readonly remote: boolean };
+
+/** Takes spans: each begins, has its attributes, and ends before the next begins. */
+export type SpanSink = AttributeSink & {
+  begin(head: SpanHead): void;
+  end(): void;
 };
 
 /**
- * The spans of one hop: the SERVER span always, the CLIENT span where a server was tried.
+ * Tells the spans of one hop: the SERVER span always, the CLIENT span where a server was tried.
  *
  * @param hop the record's own, or one made up for a request that never reached the agent
+ * @returns how many spans there were
  */
-export function spansOf(record: HopRecord, hop: Hop, scope: SpanScope): ReadableSpan[] {
+export function tellSpans(sink: SpanSink, record: HopRecord, hop: Hop): number {
   const outcome = outcomeOf(
     record.terminationState,
     record.server !== undefined,
     record.phases.queue !== undefined,
   );
-  const server = serverSpan(record, hop, outcome, scope);
-  return outcome.triedServer ? [server, clientSpan(record, hop, outcome, scope)] : [server];
+  tellServerSpan(sink, record, hop, outcome);
+  if (!outcome.triedServer) return 1;
+  tellClientSpan(sink, record, hop, outcome);
+  return 2;
 }
 
-function serverSpan(record: HopRecord, hop: Hop, outcome: Outcome, scope: SpanScope): ReadableSpan {
+function tellServerSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Outcome): void {
   const status = record.statusCode ?? 0;
-  const failed = outcome.fault !== 'client' && (status >= 500 || outcome.fault !== 'none');
   const errorType = outcome.cause ?? (status >= 500 ? String(status) : undefined);
   const method = spanMethod(record);
-  return readable(scope, {
+  sink.begin({
     name: record.route === undefined ? method : `${method} ${record.route}`,
-    kind: SpanKind.SERVER,
-    context: spanContext(record, hop, hop.spanId),
-    parent:
-      hop.parentId === undefined
-        ? undefined
-        : { ...spanContext(record, hop, hop.parentId), isRemote: true },
+    kind: 'SERVER',
+    traceId: hop.traceId,
+    spanId: hop.spanId,
+    traceFlags: hop.traceFlags,
+    tracestate: record.tracestate,
+    parent: hop.parentId === undefined ? undefined : { spanId: hop.parentId, remote: true },
     start: record.start,
     end: record.end,
-    failed,
-    attributes: serverAttributes(record, errorType),
+    failed: outcome.fault !== 'client' && (status >= 500 || outcome.fault !== 'none'),
   });
+  serverAttributes(sink, record, hop, errorType);
+  sink.end();
 }
 
-function clientSpan(record: HopRecord, hop: Hop, outcome: Outcome, scope: SpanScope): ReadableSpan {
+function tellClientSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Outcome): void {
   // Only a status that came with response headers is the server's; any other is HAProxy's own.
   const status = record.phases.response === undefined ? undefined : record.statusCode;
   const badStatus = status !== undefined && status >= 400;
-  const failed = outcome.fault === 'server' || outcome.fault === 'proxy' || badStatus;
-  const errorType = outcome.cause ?? (badStatus ? String(status) : undefined);
-  return readable(scope, {
+  sink.begin({
     name: spanMethod(record),
-    kind: SpanKind.CLIENT,
-    context: spanContext(record, hop, hop.clientSpanId),
-    parent: spanContext(record, hop, hop.spanId),
+    kind: 'CLIENT',
+    traceId: hop.traceId,
+    spanId: hop.clientSpanId,
+    traceFlags: hop.traceFlags,
+    tracestate: record.tracestate,
+    parent: { spanId: hop.spanId, remote: false },
     start: record.clientStart,
     end: record.end,
-    failed,
-    attributes: clientAttributes(record, errorType, status),
+    failed: outcome.fault === 'server' || outcome.fault === 'proxy' || badStatus,
   });
-}
-
-function spanContext(record: HopRecord, hop: Hop, spanId: string): SpanContext {
-  const context = { traceId: hop.traceId, spanId, traceFlags: hop.traceFlags };
-  return record.tracestate === undefined
-    ? context
-    : { ...context, traceState: createTraceState(record.tracestate) };
-}
-
-type SpanData = {
-  readonly name: string;
-  readonly kind: SpanKind;
-  readonly context: SpanContext;
-  readonly parent: SpanContext | undefined;
-  /** Microseconds since the epoch. */
-  readonly start: number;
-  readonly end: number;
-  readonly failed: boolean;
-  readonly attributes: Attributes;
-};
-
-function readable(scope: SpanScope, data: SpanData): ReadableSpan {
-  return {
-    name: data.name,
-    kind: data.kind,
-    spanContext: () => data.context,
-    ...(data.parent === undefined ? {} : { parentSpanContext: data.parent }),
-    startTime: hrTime(data.start),
-    endTime: hrTime(data.end),
-    duration: hrTime(data.end - data.start),
-    status: { code: data.failed ? SpanStatusCode.ERROR : SpanStatusCode.UNSET },
-    attributes: data.attributes,
-    links: [],
-    events: [],
-    ended: true,
-    resource: scope.resource,
-    instrumentationScope: scope.instrumentationScope,
-    droppedAttributesCount: 0,
-    droppedEventsCount: 0,
-    droppedLinksCount: 0,
-  };
-}
-
-function hrTime(microseconds: number): HrTime {
-  const seconds = Math.floor(microseconds / 1e6);
-  return [seconds, (microseconds - seconds * 1e6) * 1000];
+  const errorType = outcome.cause ?? (badStatus ? String(status) : undefined);
+  clientAttributes(sink, record, errorType, status);
+  sink.end();
 }

@@ -32,12 +32,12 @@ try {
 
 async function run(config: TelemetryConfig): Promise<void> {
   const log = createLogger(config.logLevel, { thread: 'telemetry' });
-  const exporter = createExporter(config, (event) => logQueueEvent(log, event));
   const scope = {
     resource: await createResource(config.resourceAttributes),
     instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
   };
-  const pipeline = new Pipeline(config, exporter, scope, createUnusableLog(log));
+  const exporter = createExporter(config, scope, (event) => logQueueEvent(log, event));
+  const pipeline = new Pipeline(config, exporter, createUnusableLog(log));
   const receiver = new RecordReceiver({
     onRecord: pipeline.take,
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),

@@ -1,0 +1,130 @@
+import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Hop, parseHop } from '../../src/context/hop.ts';
+import { decodeSpans } from '../../src/demo/otlp-receiver.ts';
+import { parseAccessLog } from '../../src/records/access-log.ts';
+import type { AttributeValue, HopRecord } from '../../src/records/record.ts';
+import { OtlpSpans } from '../../src/telemetry/otlp-spans.ts';
+import { ReadableSpans } from '../../src/telemetry/readable-spans.ts';
+import { type SpanSink, tellSpans } from '../../src/telemetry/spans.ts';
+import { hopOf, recordLine } from '../records/lines.ts';
+
+const SCOPE = {
+  resource: resourceFromAttributes({
+    'service.name': 'haproxy',
+    'process.pid': 42,
+    'process.command_args': ['node', 'x'.repeat(300)],
+  }),
+  instrumentationScope: { name: 'haproxy-otel-spoa', version: '1.2.3' },
+};
+
+/** The same spans from our encoder and from the SDK's serializer, as a receiver reads them. */
+function both(tell: (sink: SpanSink) => void): [unknown, unknown] {
+  const own = new OtlpSpans(SCOPE);
+  const readable = new ReadableSpans(SCOPE);
+  tell(own);
+  tell(readable);
+  const stock = ProtobufTraceSerializer.serializeRequest(readable.take());
+  return [decodeSpans(own.take().bytes), decodeSpans(stock ?? new Uint8Array())];
+}
+
+function record(changes: Readonly<Record<string, unknown>>, hop = hopOf(1)): [HopRecord, Hop] {
+  const line = Buffer.from(recordLine(hop, changes));
+  const parsed = parseAccessLog(line, 0, line.length);
+  const own = parsed?.hop ?? parseHop(hopOf(99));
+  if (parsed === undefined || own === undefined) throw new Error('unusable');
+  return [parsed, own];
+}
+
+const RECORDS: readonly [string, Readonly<Record<string, unknown>>, string?][] = [
+  ['a request like any other', {}],
+  ['a child with a tracestate', { tracestate: 'a=1,b="2"' }, `${hopOf(2)}-b7ad6b7169203331`],
+  ['one that HAProxy minted', {}, `${hopOf(3)}-h`],
+  ['one that never reached the agent', {}, '-'],
+  ['a route and secrets', { route: '/a/:b', query: 'sig=x&y=\u00e9' }],
+  ['no server', { server: '<NOSRV>', Tw: -1, status: 503, termination_state: 'SC--' }],
+  ['a retry', { retries: '+3', status: 502, termination_state: 'SH--', Tr: -1 }],
+  ['a client that left', { status: -1, termination_state: 'CD--' }],
+  ['text of many bytes', { path: '/\u{1f600}'.repeat(900), user_agent: '\u00fc'.repeat(5000) }],
+  ['an unknown method', { method: 'PURGE' }],
+  ['attributes of the user', { attributes: { a: 'x', b: 1.5, c: true, d: ['y', ''], e: 0 } }],
+];
+
+test.each(RECORDS)(
+  "%s: what a receiver reads is what the SDK's serializer writes",
+  (_name, changes, hop) => {
+    const [own, stock] = both((sink) => tellSpans(sink, ...record(changes, hop)));
+    expect(own).toEqual(stock);
+  },
+);
+
+test('all of them in one batch', () => {
+  const [own, stock] = both((sink) => {
+    for (const [, changes, hop] of RECORDS) tellSpans(sink, ...record(changes, hop));
+  });
+  expect(own).toEqual(stock);
+  expect(own).toHaveLength(2 * RECORDS.length - 1);
+});
+
+test('any attribute, any text, any time', () => {
+  const value: fc.Arbitrary<AttributeValue> = fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 300 }),
+    fc.boolean(),
+    fc.maxSafeNat(),
+    fc.double({ noNaN: true }).filter((number) => !Number.isInteger(number)),
+    fc.array(fc.string({ maxLength: 40 }), { maxLength: 20 }),
+  );
+  const name = fc.string({ minLength: 1, maxLength: 200 }).filter((text) => text !== '__proto__');
+  const span = fc.record({
+    attributes: fc.uniqueArray(fc.tuple(name, value), { selector: ([key]) => key, maxLength: 20 }),
+    title: fc.string({ unit: 'grapheme' }),
+    start: fc
+      .nat({ max: 2 ** 31 - 1 })
+      .chain((seconds) => fc.nat({ max: 999_999 }).map((rest) => seconds * 1e6 + rest)),
+    duration: fc.nat(),
+    failed: fc.boolean(),
+    remote: fc.option(fc.boolean(), { nil: undefined }),
+    traceFlags: fc.nat({ max: 3 }),
+  });
+  const [traceId, spanId, parentId] = [
+    hopOf(1).slice(0, 32),
+    hopOf(1).slice(33, 49),
+    '12'.repeat(8),
+  ];
+  fc.assert(
+    fc.property(fc.array(span, { minLength: 1, maxLength: 5 }), (spans) => {
+      const [own, stock] = both((sink) => {
+        for (const { attributes, title, start, duration, failed, remote, traceFlags } of spans) {
+          const parent = remote === undefined ? undefined : { spanId: parentId, remote };
+          const end = start + duration;
+          const kind = failed ? 'SERVER' : 'CLIENT';
+          const tracestate = failed ? 'a=1' : undefined;
+          const ids = { traceId, spanId, traceFlags, tracestate, parent };
+          sink.begin({ name: title, kind, ...ids, start, end, failed });
+          for (const [key, each] of attributes) sink.attribute(key, each);
+          sink.end();
+        }
+      });
+      expect(own).toEqual(stock);
+    }),
+    { seed: 10, numRuns: 500 },
+  );
+});
+
+test('a batch starts anew after it was taken', () => {
+  const spans = new OtlpSpans(SCOPE);
+  tellSpans(spans, ...record({}));
+  const first = spans.take();
+  tellSpans(spans, ...record({ path: '/b' }));
+  const second = spans.take();
+  expect([first.spans, second.spans, spans.count]).toEqual([2, 2, 0]);
+  expect(decodeSpans(first.bytes)[0]?.attributes['url.path']).toBe('/a');
+  expect(decodeSpans(second.bytes)[0]?.attributes['url.path']).toBe('/b');
+  expect(decodeSpans(first.bytes)[0]?.resource).toEqual({
+    'service.name': 'haproxy',
+    'process.pid': 42,
+    'process.command_args': ['node', 'x'.repeat(300)],
+  });
+});
