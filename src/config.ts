@@ -128,7 +128,7 @@ export function loadConfig(env: Env): Config {
       batchSize,
       scheduleDelay: read(env, 'OTEL_BSP_SCHEDULE_DELAY', 5_000, integerFrom(0, 3_600_000)),
       queueSpans,
-      queueBytes: read(env, 'HAPROXY_OTEL_QUEUE_BYTES', 67_108_864, integerFrom(1_048_576)),
+      queueBytes: read(env, 'HAPROXY_OTEL_QUEUE_BYTES', 134_217_728, integerFrom(1_048_576)),
     },
     stopTimeout: read(env, 'HAPROXY_OTEL_STOP_TIMEOUT', 10_000, integerFrom(0, 3_600_000)),
     threadEnv: Object.fromEntries(

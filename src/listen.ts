@@ -1,3 +1,4 @@
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 
@@ -26,6 +27,33 @@ export async function listen(server: Server, address: ListenAddress): Promise<vo
       resolve();
     });
   });
+}
+
+/** Datagrams that come faster than they are parsed wait here: a reload under load sends many at once. */
+const DATAGRAM_BUFFER = 4 * 1024 * 1024;
+
+/**
+ * Receives UDP on the port of the TCP listener `server`, as HAProxy's `log` line has it.
+ *
+ * @returns undefined for a listener that has no port of its own
+ */
+export async function listenForDatagrams(
+  server: Server,
+  address: ListenAddress,
+  onMessage: (message: Buffer) => void,
+): Promise<DatagramSocket | undefined> {
+  const bound = server.address();
+  if (address.kind !== 'tcp' || bound === null || typeof bound === 'string') return undefined;
+  const type = bound.family === 'IPv6' ? 'udp6' : 'udp4';
+  const socket = createSocket({ type, recvBufferSize: DATAGRAM_BUFFER });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', (error) =>
+      reject(new Error(`cannot receive datagrams on port ${bound.port}: ${error.message}`)),
+    );
+    socket.bind(bound.port, address.host, resolve);
+  });
+  socket.on('message', onMessage);
+  return socket;
 }
 
 /** The address as it is written in settings; the port is the one really bound. */
@@ -75,7 +103,7 @@ async function removeStaleSocket(path: string): Promise<void> {
       probe.destroy();
       resolve(true);
     });
-    probe.once('error', () => resolve(false));
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED'));
   });
   if (!answers) unlinkSync(path);
 }

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { ListenAddress } from './listen.ts';
 
@@ -93,7 +93,7 @@ export const file: Parser<string> = {
   parse: (text) => {
     try {
       accessSync(text, constants.R_OK);
-      return text;
+      return statSync(text).isFile() ? text : undefined;
     } catch {
       return undefined;
     }

@@ -303,6 +303,18 @@ describe('unix sockets', () => {
     expect(await second.end()).toBe(0);
   });
 
+  test('a ring that sends lines is parted from in order', async () => {
+    const [otlp, exporter] = await receiver();
+    const agent = await start({ ...env, ...exporter, OTEL_BSP_SCHEDULE_DELAY: '60000' });
+    const records = await peer(agent, 'records');
+    records.socket.write(`${recordLine()}\n`);
+    const idle = await peer(agent, 'records');
+    expect(await agent.end()).toBe(0);
+    await Promise.all([records.closed, idle.closed]);
+    expect(otlp.spans).toHaveLength(2);
+    expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 2, waiting: 0 } });
+  });
+
   test('a file that is no socket is left alone', async () => {
     const path = join(folder, 'file');
     writeFileSync(path, 'precious');

@@ -44,7 +44,7 @@ test('the defaults', () => {
       batchSize: 512,
       scheduleDelay: 5_000,
       queueSpans: 131_072,
-      queueBytes: 67_108_864,
+      queueBytes: 134_217_728,
     },
     stopTimeout: 10_000,
     threadEnv: {},

@@ -1,4 +1,7 @@
+import { type RandomIds, writeHexByte } from './ids.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from './traceparent.ts';
+
+const DASH = 0x2d;
 
 /**
  * The value of `txn.otel.hop`: everything that HAProxy keeps for the agent between the mint message
@@ -35,6 +38,19 @@ export type Hop = {
   /** The agent did not answer: HAProxy itself continued or started the trace. */
   readonly mintedByHaproxy: boolean;
 };
+
+/**
+ * Writes what stands between the trace id, which is there already, and the parent: the flags and two new
+ * span ids, at `target[position]`.
+ */
+export function writeOwnIds(target: Buffer, position: number, flags: number, ids: RandomIds): void {
+  target[position + HopOffset.SPAN_ID - 1] = DASH;
+  ids.spanId(target, position + HopOffset.SPAN_ID);
+  target[position + HopOffset.FLAGS - 1] = DASH;
+  writeHexByte(target, position + HopOffset.FLAGS, flags);
+  target[position + HopOffset.CLIENT_SPAN_ID - 1] = DASH;
+  ids.spanId(target, position + HopOffset.CLIENT_SPAN_ID);
+}
 
 const HOP = new RegExp(
   `^([0-9a-f]{${TRACE_ID_DIGITS}})-([0-9a-f]{${SPAN_ID_DIGITS}})-([0-9a-f]{2})-([0-9a-f]{${SPAN_ID_DIGITS}})(?:-([0-9a-f]{${SPAN_ID_DIGITS}}))?(-h)?$`,

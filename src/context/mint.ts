@@ -1,7 +1,7 @@
 import { DataType, Scope } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import { type AckWriter, compileSetVar } from '../spop/encode.ts';
-import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH } from './hop.ts';
+import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH, writeOwnIds } from './hop.ts';
 import { RandomIds, writeHexByte } from './ids.ts';
 import type { Sampler } from './sampling.ts';
 import {
@@ -94,14 +94,14 @@ export class Minter {
       this.traceparentStart = notify.valueStart;
       this.traceparentEnd = notify.valueEnd;
     } else if (notify.named(TRACEPARENT_COUNT)) {
-      this.traceparentCount = notify.integer;
+      this.traceparentCount = notify.smallInteger;
     } else if (notify.named(TRACESTATE)) {
       if (!isText) return;
       this.tracestates.push(
         Buffer.from(notify.buffer.subarray(notify.valueStart, notify.valueEnd)),
       );
     } else if (notify.named(TRACESTATE_COUNT)) {
-      this.tracestateCount = notify.integer;
+      this.tracestateCount = notify.smallInteger;
     }
   }
 
@@ -138,12 +138,7 @@ export class Minter {
     if (sampled) this.counts.sampled += 1;
     const random = continued ? parentFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
     const flags = random | (sampled ? TraceFlag.SAMPLED : 0);
-    out.buffer[hop + HopOffset.SPAN_ID - 1] = DASH;
-    this.ids.spanId(out.buffer, hop + HopOffset.SPAN_ID);
-    out.buffer[hop + HopOffset.FLAGS - 1] = DASH;
-    writeHexByte(out.buffer, hop + HopOffset.FLAGS, flags);
-    out.buffer[hop + HopOffset.CLIENT_SPAN_ID - 1] = DASH;
-    this.ids.spanId(out.buffer, hop + HopOffset.CLIENT_SPAN_ID);
+    writeOwnIds(out.buffer, hop, flags, this.ids);
 
     const traceparent = ack.setVar(SET_TRACEPARENT, TRACEPARENT_LENGTH);
     const target = out.buffer;

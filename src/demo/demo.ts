@@ -51,6 +51,7 @@ export async function demo(options: { readonly once: boolean }): Promise<void> {
   const ports = await portsForDemo();
   const traces = new Map<string, ReceivedSpan[]>();
   const running: (() => void | Promise<void>)[] = [];
+  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   try {
     const receiver = await OtlpReceiver.start({ onSpans: (spans) => sort(spans, traces) });
     running.push(() => receiver.stop());
@@ -62,17 +63,23 @@ export async function demo(options: { readonly once: boolean }): Promise<void> {
     running.push(() => haproxy.stop());
     print(`HAProxy http://127.0.0.1:${ports.http}, HTTP/2 on ${ports.h2}; agent on ${ports.spop};`);
     print(`server on ${ports.server}; OTLP receiver on ${receiver.port}\n`);
-    for (const [index, scenario] of SCENARIOS.entries()) {
-      await send(ports.http, `demo-${index}`, scenario);
-    }
-    for (const [index, scenario] of SCENARIOS.entries()) {
-      const spans = await wholeTrace(traces, `demo-${index}`, scenario.spans);
-      print(formatTrace(`${scenario.title}: GET ${scenario.path}`, spans));
-      traces.delete(spans[0]?.traceId ?? '');
-    }
-    if (!options.once) await showUntilInterrupted(ports, traces);
+    const shown = showScenarios(ports, traces).then(() =>
+      options.once ? undefined : showTraces(ports, traces, interrupted),
+    );
+    await Promise.race([shown, interrupted]);
   } finally {
     for (const stop of running.reverse()) await stop();
+  }
+}
+
+async function showScenarios(ports: Ports, traces: Map<string, ReceivedSpan[]>): Promise<void> {
+  for (const [index, scenario] of SCENARIOS.entries()) {
+    await send(ports.http, `demo-${index}`, scenario);
+  }
+  for (const [index, scenario] of SCENARIOS.entries()) {
+    const spans = await wholeTrace(traces, `demo-${index}`, scenario.spans);
+    print(formatTrace(`${scenario.title}: GET ${scenario.path}`, spans));
+    traces.delete(spans[0]?.traceId ?? '');
   }
 }
 
@@ -92,7 +99,7 @@ async function startAgent(ports: Ports, endpoint: string): Promise<{ stop: () =>
     // Ctrl-C is for the demo, which then stops its parts in order.
     detached: true,
     env: {
-      ...process.env,
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/OTEL_/.test(name))),
       HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,
       HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
       OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
@@ -156,9 +163,10 @@ async function wholeTrace(
   }
 }
 
-async function showUntilInterrupted(
+async function showTraces(
   ports: Ports,
   traces: Map<string, ReceivedSpan[]>,
+  interrupted: Promise<unknown>,
 ): Promise<void> {
   print(`Send your own: curl -i http://127.0.0.1:${ports.http}/api/you   (Ctrl-C ends the demo)\n`);
   const lengths = new Map<string, number>();
@@ -174,7 +182,7 @@ async function showUntilInterrupted(
       lengths.delete(traceId);
     }
   }, QUIET);
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  await interrupted;
   clearInterval(timer);
 }
 

@@ -57,7 +57,12 @@ export class Haproxy {
       );
     });
     failed.catch(() => {});
-    await Promise.race([accepting(options.ports.http), failed]);
+    try {
+      await Promise.race([accepting(options.ports.http), failed]);
+    } catch (error) {
+      await haproxy.stop();
+      throw error;
+    }
     return haproxy;
   }
 

@@ -50,7 +50,7 @@ export class OtlpReceiver {
   metadata: Readonly<Record<string, string>> = {};
   calls = 0;
   port = 0;
-  private readonly server = new Server({ 'grpc.max_receive_message_length': -1 });
+  private readonly server = new Server();
 
   static async start(options: ReceiverOptions = {}): Promise<OtlpReceiver> {
     const receiver = new OtlpReceiver();

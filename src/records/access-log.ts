@@ -46,8 +46,8 @@ const ESCAPE_LENGTH = 6;
 const MISSING = '-';
 const BAD_REQUEST = '<BADREQ>';
 
-/** A request whose headers came within this many milliseconds is taken to start when they were complete. */
-const ONE_PACKET = 1;
+/** Headers that came within this many milliseconds, the resolution of the timers, came at once. */
+const AT_ONCE = 1;
 
 class Fields {
   private readonly buffer: Buffer;
@@ -65,9 +65,7 @@ class Fields {
     }
     const value = readText(this.buffer.toString('utf8', start, end), kind);
     // The first of equal names wins: what clients control comes last in the line.
-    if (value !== undefined && value !== MISSING && !this.values.has(key)) {
-      this.values.set(key, value);
-    }
+    if (value !== undefined && !this.values.has(key)) this.values.set(key, value);
   };
 
   toRecord(): HopRecord | undefined {
@@ -136,36 +134,38 @@ class Fields {
   }
 
   /**
-   * HAProxy from 3.0 on says when the first byte came. Before, there are the accept date and two
-   * durations, all in whole milliseconds, and the time at which the headers were complete, in
-   * microseconds: that one is closer when all headers came at once.
+   * The time at which the headers were complete is known to the microsecond, and closest where they came
+   * at once. Otherwise HAProxy from 3.0 on says when the first byte came, and before there are the accept
+   * date and two durations, all in whole milliseconds.
    */
   private start(
     received: number | undefined,
     request: number | undefined,
     agent: number | undefined,
   ): number | undefined {
-    const exact = this.positive('start');
-    if (exact !== undefined) return exact;
-    const accepted = this.positive('accepted');
-    if (accepted === undefined) return received;
-    const byTimers = (accepted + (this.duration('Th') ?? 0) + (this.duration('Ti') ?? 0)) * 1000;
-    if (received === undefined) return byTimers;
     const receiving = (request ?? 0) - (agent ?? 0) / 1000;
-    return receiving <= ONE_PACKET ? received : Math.min(byTimers, received);
+    if (received !== undefined && receiving < AT_ONCE) return received;
+    const accepted = this.positive('accepted');
+    const byTimers =
+      accepted === undefined
+        ? undefined
+        : (accepted + (this.duration('Th') ?? 0) + (this.duration('Ti') ?? 0)) * 1000;
+    const start = this.positive('start') ?? byTimers ?? received;
+    return start !== undefined && received !== undefined ? Math.min(start, received) : start;
   }
 
   private text(key: string): string | undefined {
-    return this.values.get(key);
+    const value = this.values.get(key);
+    return value === MISSING ? undefined : value;
   }
 
   private method(): string | undefined {
-    const value = this.values.get('method');
+    const value = this.text('method');
     return value === BAD_REQUEST ? undefined : value;
   }
 
   private number(key: string): number | undefined {
-    const value = this.values.get(key);
+    const value = this.text(key);
     if (value === undefined) return undefined;
     const number = Number(value);
     return Number.isFinite(number) ? number : undefined;

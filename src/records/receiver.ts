@@ -37,18 +37,23 @@ export class RecordReceiver {
   }
 }
 
-/** How long a connection may be silent before it is reset, in milliseconds: one turn of the loop. */
-const SILENCE = 5;
+/** What HAProxy has written already is read in this time before a connection is reset. Milliseconds. */
+const READ_OUT = 5;
 
 class RecordConnection {
   private state: 'open' | 'stopping' = 'open';
   private readonly socket: Socket;
   private readonly events: ReceiverEvents;
   private readonly splitter = new RecordSplitter();
+  /** `address:port`, or `unix` for a local socket, which has no reset. */
+  private readonly peer: string;
 
   constructor(socket: Socket, events: ReceiverEvents) {
     this.socket = socket;
     this.events = events;
+    const { remoteAddress, remotePort } = socket;
+    this.peer = remoteAddress === undefined ? 'unix' : `${remoteAddress}:${remotePort}`;
+    socket.setKeepAlive(true, KEEP_ALIVE);
     socket.on('data', (chunk: Buffer) => this.data(chunk));
     // HAProxy reconnects and goes on with its next record: nothing is to be done or told.
     socket.on('error', () => {});
@@ -64,32 +69,38 @@ class RecordConnection {
     this.state = 'stopping';
     const closed = new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
     const timer = setTimeout(() => this.socket.destroy(), limit);
-    if (this.splitter.framing === 'newline') this.resetWhenSilent();
-    else this.socket.end();
+    if (this.splitter.framing === 'octet-count') this.socket.end();
+    else setTimeout(() => this.resetBetweenRecords(), READ_OUT);
     await closed;
     clearTimeout(timer);
   }
 
   private data(chunk: Buffer): void {
-    if (this.state === 'stopping' && this.splitter.framing === 'newline') {
-      // First the reset: what arrives while these records are worked on would be lost.
-      if (chunk.at(-1) === NEWLINE) this.socket.resetAndDestroy();
-      else this.resetWhenSilent();
-    }
+    // First the reset: what arrives while these records are worked on would be lost.
+    if (this.state === 'stopping' && chunk.at(-1) === NEWLINE) this.resetLines();
     try {
       this.splitter.push(chunk, this.events.onRecord);
     } catch (error) {
       if (!(error instanceof FramingError)) throw error;
-      const { remoteAddress, remotePort } = this.socket;
-      const peer = remoteAddress === undefined ? 'unix' : `${remoteAddress}:${remotePort}`;
-      this.events.onBadFraming?.(peer, error);
+      this.events.onBadFraming?.(this.peer, error);
       this.socket.destroy();
     }
   }
 
-  private resetWhenSilent(): void {
-    setTimeout(() => {
-      if (this.splitter.pending === 0) this.socket.resetAndDestroy();
-    }, SILENCE);
+  private resetBetweenRecords(): void {
+    // Inside a record, the chunk that ends it does the rest.
+    if (this.splitter.pending === 0) this.reset();
+  }
+
+  private resetLines(): void {
+    if (this.splitter.framing === 'newline') this.reset();
+  }
+
+  private reset(): void {
+    if (this.peer === 'unix') this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 }
+
+/** Silence after which the kernel asks whether the peer is still there, in milliseconds. */
+const KEEP_ALIVE = 60_000;

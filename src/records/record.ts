@@ -2,10 +2,10 @@ import type { Hop } from '../context/hop.ts';
 
 /**
  * What HAProxy says about one finished hop. Times are microseconds since the epoch, durations are
- * milliseconds; what HAProxy did not reach or does not know is undefined.
+ * milliseconds unless they say otherwise; what HAProxy did not reach or does not know is undefined.
  */
 export type HopRecord = {
-  /** Undefined for a request that never reached the agent: its hop starts a trace of its own. */
+  /** Undefined for what never reached a rule, as a bad request: its hop starts a trace of its own. */
   readonly hop: Hop | undefined;
   readonly tracestate: string | undefined;
   /** First byte of the request. */

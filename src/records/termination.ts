@@ -50,8 +50,9 @@ export function outcomeOf(state: string, hasServer: boolean, reachedServer: bool
       if (second === 'C') return { fault: 'server', cause: 'connect_timeout', triedServer };
       return { fault: 'server', cause: 'server_timeout', triedServer };
     case 'P':
+      if (second === 'C') return { fault: 'proxy', cause: 'resource_exhausted', triedServer };
       // Before a server was turned to, this is a rule of the user's: the status tells it all.
-      return triedServer && second === 'H'
+      return triedServer
         ? { fault: 'server', cause: 'invalid_response', triedServer }
         : { fault: 'none', cause: undefined, triedServer };
     case 'R':

@@ -20,6 +20,9 @@ export type HaproxyHello = {
 /** HAPROXY-DISCONNECT, section 3.2.8. */
 export type Disconnect = { readonly status: number; readonly message: string };
 
+/** Characters of a peer's message that are worth telling. */
+const MAX_MESSAGE = 200;
+
 /** Reads type and flags; the stream and frame identifiers come next. */
 export function readFrameHead(reader: Reader): FrameHead {
   const type = reader.byte();
@@ -63,7 +66,7 @@ export function decodeDisconnect(reader: Reader): Disconnect {
   const message = items.get('message');
   return {
     status: integer(items.get('status-code')) ?? StatusCode.UNKNOWN,
-    message: message?.type === DataType.STRING ? message.value : '',
+    message: message?.type === DataType.STRING ? message.value.slice(0, MAX_MESSAGE) : '',
   };
 }
 
@@ -85,7 +88,7 @@ export class NotifyReader {
   valueStart = 0;
   valueEnd = 0;
   /** The value of an integer up to 239, something from 240 to 255 for any other; 0 for other types. */
-  integer = 0;
+  smallInteger = 0;
 
   private reader: Reader;
   private argumentsLeft = 0;
@@ -141,7 +144,7 @@ export class NotifyReader {
     const reader = this.reader;
     const head = reader.position;
     this.type = (reader.buffer[head] ?? DataType.NULL) & 0x0f;
-    this.integer = 0;
+    this.smallInteger = 0;
     switch (this.type) {
       case DataType.STRING:
       case DataType.BINARY: {
@@ -160,7 +163,7 @@ export class NotifyReader {
         reader.skipVarint();
         this.valueEnd = reader.position;
         // Only small counts are asked for in this agent's messages, and they are one byte.
-        this.integer = reader.buffer[this.valueStart] ?? 0;
+        this.smallInteger = reader.buffer[this.valueStart] ?? 0;
         return;
       default:
         reader.skipTypedData();

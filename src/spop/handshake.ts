@@ -23,7 +23,7 @@ export function negotiate(hello: HaproxyHello, maxFrameSize: number): Agreement 
   if (!hello.supportedVersions.some((version) => majorOf(version) === MAJOR)) {
     throw new SpopError(
       StatusCode.UNSUPPORTED_VERSION,
-      `SPOP ${hello.supportedVersions.join(', ')} offered, ${VERSION} supported`,
+      `SPOP ${hello.supportedVersions.join(', ').slice(0, 100)} offered, ${VERSION} supported`,
     );
   }
   if (hello.maxFrameSize < MIN_MAX_FRAME_SIZE) {

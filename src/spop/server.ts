@@ -14,6 +14,9 @@ export type ServerLimits = ConnectionLimits & {
   readonly maxConnections: number;
 };
 
+/** Silence after which the kernel asks whether the peer is still there, in milliseconds. */
+const KEEP_ALIVE = 60_000;
+
 /** `peer` names the other side in logs: `address:port`, or `unix` for a local socket. */
 export type ServerEvents = {
   readonly onHello?: (peer: string, agreement: Agreement) => void;
@@ -35,6 +38,7 @@ export class SpopServer {
 
   accept(socket: Socket): void {
     socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE);
     const peer =
       socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${socket.remotePort}`;
     const connection = new Connection(socket, this.handler, this.limits, {

@@ -61,7 +61,15 @@ const KNOWN_METHODS = new Set([
 ]);
 
 /** Query parameters whose values the conventions want hidden. */
-const SECRET_PARAMETERS = new Set(['AWSAccessKeyId', 'Signature', 'sig', 'X-Goog-Signature']);
+const SECRET_PARAMETERS = new Set([
+  'AWSAccessKeyId',
+  'Signature',
+  'X-Amz-Credential',
+  'X-Amz-Security-Token',
+  'X-Amz-Signature',
+  'X-Goog-Signature',
+  'sig',
+]);
 
 /** What goes into a span's name in place of an unknown method. */
 export function spanMethod(record: HopRecord): string {

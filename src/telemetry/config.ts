@@ -5,7 +5,7 @@ import type { ListenAddress } from '../listen.ts';
 export type TelemetryConfig = {
   readonly logLevel: string;
   readonly records: ListenAddress;
-  /** Decides for requests that never reached the mint path. */
+  /** Decides for requests that nobody minted for. */
   readonly sampler: SamplerConfig;
   readonly resourceAttributes: Readonly<Record<string, string>>;
   readonly exporter: ExporterConfig;

@@ -96,7 +96,9 @@ class BatchExporter implements Exporter {
   add(record: HopRecord, hop: Hop): void {
     // The spans of one hop stay together: a batch of 1 is one of 2 where there is a CLIENT span.
     tellSpans(this.spans, record, hop);
-    if (this.spans.count + MOST_SPANS > this.batchSize) this.ship();
+    const full =
+      this.spans.count + MOST_SPANS > this.batchSize || this.spans.size > MAX_BATCH_BYTES;
+    if (full) this.ship();
     else this.timer ??= setTimeout(() => this.ship(), this.scheduleDelay);
   }
 
@@ -111,6 +113,9 @@ class BatchExporter implements Exporter {
     if (this.spans.count > 0) this.queue.push(this.spans.take());
   }
 }
+
+/** gRPC servers refuse messages over 4 MiB unless told otherwise; the last hop still has to fit in. */
+const MAX_BATCH_BYTES = 3 * 1024 * 1024;
 
 /** Spans of one hop. */
 const MOST_SPANS = 2;

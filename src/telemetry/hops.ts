@@ -1,13 +1,13 @@
-import { type Hop, HopOffset, parseHop, ROOT_HOP_LENGTH } from '../context/hop.ts';
-import { RandomIds, writeHexByte } from '../context/ids.ts';
+import { type Hop, HopOffset, parseHop, ROOT_HOP_LENGTH, writeOwnIds } from '../context/hop.ts';
+import { RandomIds } from '../context/ids.ts';
 import type { Sampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 
-/** Makes up the hop of a request that never reached the agent: it starts a trace of its own. */
+/** Makes up the hop of a request that nobody minted for: it starts a trace of its own. */
 export class HopMaker {
   private readonly ids = new RandomIds();
   private readonly sampler: Sampler;
-  private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH, '-');
+  private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH);
 
   constructor(sampler: Sampler) {
     this.sampler = sampler;
@@ -16,10 +16,9 @@ export class HopMaker {
   make(): Hop {
     const { buffer } = this;
     this.ids.traceId(buffer, HopOffset.TRACE_ID);
-    this.ids.spanId(buffer, HopOffset.SPAN_ID);
-    this.ids.spanId(buffer, HopOffset.CLIENT_SPAN_ID);
     const sampled = this.sampler(undefined, buffer, HopOffset.TRACE_ID);
-    writeHexByte(buffer, HopOffset.FLAGS, TraceFlag.RANDOM | (sampled ? TraceFlag.SAMPLED : 0));
+    const flags = TraceFlag.RANDOM | (sampled ? TraceFlag.SAMPLED : 0);
+    writeOwnIds(buffer, 0, flags, this.ids);
     const hop = parseHop(buffer.toString('latin1'));
     if (hop === undefined) throw new Error('made a hop that cannot be read');
     return hop;

@@ -61,6 +61,11 @@ export class OtlpSpans implements SpanSink {
     ({ resource: this.resource, scope: this.scope } = encodeScope(scope));
   }
 
+  /** Bytes of these spans. */
+  get size(): number {
+    return this.position;
+  }
+
   /** The request with all spans since the last call. */
   take(): Batch {
     const scopeSpans = this.scope.length + this.position;

@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import {
-  convertLegacyOtlpGrpcOptions,
-  createEmptyMetadata,
-  createInsecureCredentials,
-  createOtlpGrpcExportDelegate,
-  createSslCredentials,
-} from '@opentelemetry/otlp-grpc-exporter-base';
+  ChannelCredentials,
+  Client,
+  compressionAlgorithms,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import protobuf from 'protobufjs';
+import { VERSION } from '../version.ts';
 import type { OtlpConfig } from './config.ts';
 
 /** One encoded ExportTraceServiceRequest, and how many spans are in it. */
-export type Batch = { readonly bytes: Uint8Array; readonly spans: number };
+export type Batch = { readonly bytes: Buffer; readonly spans: number };
 
 /** How one attempt to send a batch ended. */
 export type SendResult =
@@ -26,70 +26,74 @@ export type SendResult =
     }
   | { readonly kind: 'refused'; readonly reason: string };
 
+const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+
 /**
- * OTLP over gRPC: the exporter package's transport, timeout, TLS and compression, around bytes that
- * were encoded once and may be sent several times.
+ * gRPC's own limit for the wait between two attempts to connect is two minutes, and calls fail at once
+ * meanwhile. A receiver that is back should not have to wait that long. Milliseconds.
+ */
+const MAX_RECONNECT_BACKOFF = 5_000;
+
+/** Ports where the endpoint names none: OTLP's for plain connections, that of HTTPS otherwise. */
+const DEFAULT_PORT = { plain: 4317, tls: 443 } as const;
+
+/**
+ * OTLP over gRPC is one unary call. It is made with gRPC itself, not with the SDK's exporter: bytes that
+ * were encoded once may be sent several times, and the channel needs an option that the exporter lacks.
  *
  * @throws the system's error when a certificate or key cannot be read
  */
 export function createOtlpSender(config: OtlpConfig): (batch: Batch) => Promise<SendResult> {
-  const metadata = createEmptyMetadata();
+  const { address, plain } = parseEndpoint(config);
+  const client = new Client(address, createCredentials(config, plain), {
+    'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_BACKOFF,
+    'grpc.primary_user_agent': `haproxy-otel-spoa/${VERSION}`,
+    'grpc.default_compression_algorithm':
+      config.compression === 'gzip' ? compressionAlgorithms.gzip : compressionAlgorithms.identity,
+  });
+  const metadata = new Metadata();
   for (const [name, value] of Object.entries(config.headers)) metadata.set(name, value);
-  let partial: { rejected: number; message: string } | undefined;
-  const delegate = createOtlpGrpcExportDelegate<Batch, unknown>(
-    convertLegacyOtlpGrpcOptions(
-      {
-        url: config.endpoint,
-        metadata,
-        compression: config.compression as never,
-        timeoutMillis: config.timeout,
-        credentials: createCredentials(config) as never,
-        userAgent: 'haproxy-otel-spoa',
-      },
-      'TRACES',
-    ),
-    {
-      serializeRequest: (batch) => batch.bytes,
-      deserializeResponse: (bytes) => {
-        const { partialSuccess } = ProtobufTraceSerializer.deserializeResponse(bytes);
-        if (partialSuccess !== undefined) {
-          partial = {
-            rejected: Number(partialSuccess.rejectedSpans ?? 0),
-            message: partialSuccess.errorMessage ?? '',
-          };
-        }
-        return {};
-      },
-    },
-    'otlp_grpc_span_exporter',
-    { name: 'span', countItems: (batch) => batch.spans },
-    undefined,
-    'TraceExportService',
-    '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
-  );
   return (batch) =>
     new Promise((resolve) => {
-      delegate.export(batch, (result) => {
-        // The delegate decodes the response and reports the result in one turn.
-        const { rejected, message } = partial ?? { rejected: 0, message: '' };
-        partial = undefined;
-        resolve(
-          result.code === ExportResultCode.SUCCESS
-            ? { kind: 'sent', rejected, message }
-            : classify(result),
-        );
-      });
+      client.makeUnaryRequest<Buffer, SendResult>(
+        EXPORT,
+        (bytes) => bytes,
+        readResponse,
+        batch.bytes,
+        metadata,
+        { deadline: Date.now() + config.timeout },
+        (error, result) => resolve(error === null ? (result ?? SENT) : classify(error)),
+      );
     });
 }
 
-function createCredentials(config: OtlpConfig): unknown {
-  const { endpoint } = config;
-  const plain =
-    /^(http|unix):/.test(endpoint) || (!endpoint.startsWith('https:') && config.insecure);
-  if (plain) return createInsecureCredentials();
-  const pem = (path: string | undefined): Buffer | undefined =>
-    path === undefined ? undefined : readFileSync(path);
-  return createSslCredentials(
+const SENT: SendResult = { kind: 'sent', rejected: 0, message: '' };
+
+function readResponse(bytes: Buffer): SendResult {
+  const { partialSuccess } = ProtobufTraceSerializer.deserializeResponse(bytes);
+  return {
+    kind: 'sent',
+    rejected: Number(partialSuccess?.rejectedSpans ?? 0),
+    message: partialSuccess?.errorMessage ?? '',
+  };
+}
+
+function parseEndpoint({ endpoint, insecure }: OtlpConfig): { address: string; plain: boolean } {
+  if (endpoint.startsWith('unix:')) return { address: endpoint, plain: true };
+  const scheme = /^[a-z]+:\/\//i.test(endpoint) ? '' : insecure ? 'http://' : 'https://';
+  const { protocol, hostname, port } = new URL(scheme + endpoint);
+  const plain = protocol === 'http:';
+  // A port that is the scheme's own is not kept by URL.
+  const own = /:(\d+)\/?$/.exec(endpoint)?.[1];
+  const fallback = plain ? DEFAULT_PORT.plain : DEFAULT_PORT.tls;
+  return { address: `${hostname}:${port || own || fallback}`, plain };
+}
+
+function createCredentials(config: OtlpConfig, plain: boolean): ChannelCredentials {
+  if (plain) return ChannelCredentials.createInsecure();
+  const pem = (path: string | undefined): Buffer | null =>
+    path === undefined ? null : readFileSync(path);
+  return ChannelCredentials.createSsl(
     pem(config.certificate),
     pem(config.clientKey),
     pem(config.clientCertificate),
@@ -106,15 +110,13 @@ const RETRYABLE: ReadonlySet<number> = new Set([
   status.DATA_LOSS,
 ]);
 
-function classify(result: ExportResult): SendResult {
-  const error = result.error as (Error & Partial<ServiceError>) | undefined;
-  const reason = error?.message ?? 'unknown';
-  const delay = retryDelay(error?.metadata);
+function classify({ code, message, metadata }: ServiceError): SendResult {
+  const delay = retryDelay(metadata);
   const retryable =
-    error?.code !== undefined &&
-    (RETRYABLE.has(error.code) ||
-      (error.code === status.RESOURCE_EXHAUSTED && delay !== undefined));
-  return retryable ? { kind: 'retryable', reason, delay } : { kind: 'refused', reason };
+    RETRYABLE.has(code) || (code === status.RESOURCE_EXHAUSTED && delay !== undefined);
+  return retryable
+    ? { kind: 'retryable', reason: message, delay }
+    : { kind: 'refused', reason: message };
 }
 
 /** google.rpc.Status as far as it is needed: the RetryInfo among its details. */
@@ -134,7 +136,7 @@ function retryDelay(metadata: Metadata | undefined): number | undefined {
   if (!Buffer.isBuffer(details)) return undefined;
   try {
     const status = Status.toObject(Status.decode(details), { bytes: Buffer, arrays: true });
-    for (const { type_url, typeUrl = type_url, value } of status.details) {
+    for (const { typeUrl, value } of status.details) {
       if (typeUrl !== 'type.googleapis.com/google.rpc.RetryInfo') continue;
       const info = RetryInfo.toObject(RetryInfo.decode(value), { longs: Number, defaults: true });
       const { seconds = 0, nanos = 0 } = info.retryDelay ?? {};

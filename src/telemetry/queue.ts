@@ -32,8 +32,11 @@ const MAX_IN_FLIGHT = 8;
 const FIRST_BACKOFF = 500;
 const MAX_BACKOFF = 10_000;
 
+/** The longest wait that a receiver may ask for, in milliseconds. */
+const MAX_DELAY = 300_000;
+
 /**
- * Sends batches in order, a few at a time. A batch that fails in a retryable way goes back to its place
+ * Sends the oldest batches first, a few at a time. A batch that fails in a retryable way goes back to them
  * and everything waits: the receiver is asked again by one batch at a time until it answers.
  */
 export class ExportQueue {
@@ -46,6 +49,7 @@ export class ExportQueue {
   private waitingSpans = 0;
   private waitingBytes = 0;
   private inFlight = 0;
+  private inFlightSpans = 0;
   private attempt = 0;
   private failingSince: number | undefined;
   private failedRetries = 0;
@@ -64,9 +68,9 @@ export class ExportQueue {
     this.onEvent = onEvent;
   }
 
-  /** Spans that wait for the receiver, those on their way not counted. */
+  /** Spans that wait for the receiver or are on their way to it. */
   get size(): number {
-    return this.waitingSpans;
+    return this.waitingSpans + this.inFlightSpans;
   }
 
   push(batch: Batch): void {
@@ -124,8 +128,10 @@ export class ExportQueue {
       const batch = this.take();
       if (batch === undefined) break;
       this.inFlight += 1;
+      this.inFlightSpans += batch.spans;
       void this.send(batch).then((result) => {
         this.inFlight -= 1;
+        this.inFlightSpans -= batch.spans;
         this.settle(batch, result);
         this.pump();
       });
@@ -175,7 +181,10 @@ export class ExportQueue {
     const exponential = Math.min(FIRST_BACKOFF * 2 ** this.attempt, MAX_BACKOFF);
     this.attempt += 1;
     const jittered = exponential * (0.5 + Math.random() / 2);
-    this.backoff = setTimeout(() => this.retryNow(), Math.max(jittered, delay ?? 0));
+    this.backoff = setTimeout(
+      () => this.retryNow(),
+      Math.max(jittered, Math.min(delay ?? 0, MAX_DELAY)),
+    );
   }
 
   private retryNow(): void {

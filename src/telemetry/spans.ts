@@ -35,7 +35,7 @@ export type SpanSink = AttributeSink & {
 /**
  * Tells the spans of one hop: the SERVER span always, the CLIENT span where a server was tried.
  *
- * @param hop the record's own, or one made up for a request that never reached the agent
+ * @param hop the record's own, or one made up where the record has none
  * @returns how many spans there were
  */
 export function tellSpans(sink: SpanSink, record: HopRecord, hop: Hop): number {
@@ -64,10 +64,16 @@ function tellServerSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Ou
     parent: hop.parentId === undefined ? undefined : { spanId: hop.parentId, remote: true },
     start: record.start,
     end: record.end,
-    failed: outcome.fault !== 'client' && (status >= 500 || outcome.fault !== 'none'),
+    failed: serverFailed(record, status, outcome),
   });
   serverAttributes(sink, record, hop, errorType);
   sink.end();
+}
+
+/** A 5xx that HAProxy itself logs for a client that left is no failure; one that a server sent is. */
+function serverFailed(record: HopRecord, status: number, { fault }: Outcome): boolean {
+  if (fault === 'server' || fault === 'proxy') return true;
+  return status >= 500 && (fault === 'none' || record.phases.response !== undefined);
 }
 
 function tellClientSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Outcome): void {

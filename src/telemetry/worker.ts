@@ -1,24 +1,17 @@
-import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
-import { createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { boundAddress, type ListenAddress, listen } from '../listen.ts';
-import { createLogger, type Logger } from '../log.ts';
+import { boundAddress, listen, listenForDatagrams } from '../listen.ts';
+import { createLogger } from '../log.ts';
 import { RecordReceiver } from '../records/receiver.ts';
 import { VERSION } from '../version.ts';
 import type { TelemetryConfig } from './config.ts';
+import { createUnusableLog, logQueueEvent } from './episodes.ts';
 import { createExporter } from './exporter.ts';
 import type { Command, Report } from './messages.ts';
 import { Pipeline } from './pipeline.ts';
-import type { QueueEvent } from './queue.ts';
 import { createResource } from './resource.ts';
 
-/** How often lines that are no records are told of, in milliseconds. */
-const UNUSABLE_EPISODE = 60_000;
-
 const MAX_RECORD_CONNECTIONS = 1024;
-
-/** Datagrams that come faster than they are parsed wait here: a reload under load sends many at once. */
-const DATAGRAM_BUFFER = 4 * 1024 * 1024;
 
 const port = parentPort;
 if (port === null) throw new Error('telemetry/worker.ts runs as a worker thread only');
@@ -61,61 +54,4 @@ async function run(config: TelemetryConfig): Promise<void> {
     report({ type: 'stopped', records: pipeline.counts, spans });
     port?.close();
   });
-}
-
-/** UDP on the port of the TCP listener, as HAProxy's `log` line has it; a unix socket has none. */
-async function listenForDatagrams(
-  server: Server,
-  address: ListenAddress,
-  onMessage: (message: Buffer) => void,
-): Promise<DatagramSocket | undefined> {
-  const bound = server.address();
-  if (address.kind !== 'tcp' || bound === null || typeof bound === 'string') return undefined;
-  const type = bound.family === 'IPv6' ? 'udp6' : 'udp4';
-  const socket = createSocket({ type, recvBufferSize: DATAGRAM_BUFFER });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', (error) =>
-      reject(new Error(`cannot receive datagrams on port ${bound.port}: ${error.message}`)),
-    );
-    socket.bind(bound.port, address.host, resolve);
-  });
-  socket.on('message', onMessage);
-  return socket;
-}
-
-/** Tells of the first line at once, and of how many there were a minute later. */
-function createUnusableLog(log: Logger): (line: string) => void {
-  let count = 0;
-  return (line) => {
-    count += 1;
-    if (count > 1) return;
-    log.warn({ line }, 'a log line that is not a record of the shipped log format');
-    setTimeout(() => {
-      if (count > 1) log.warn({ lines: count }, 'log lines that are not records');
-      count = 0;
-    }, UNUSABLE_EPISODE).unref();
-  };
-}
-
-function logQueueEvent(log: Logger, event: QueueEvent): void {
-  const { kind, ...fields } = event;
-  switch (kind) {
-    case 'failing':
-      log.warn(fields, 'export fails, spans wait');
-      return;
-    case 'recovered':
-      log.info(fields, 'export works again');
-      return;
-    case 'refused':
-      log.error(fields, 'the receiver refuses spans');
-      return;
-    case 'dropping':
-      log.error(fields, 'export queue is full, the oldest spans are dropped');
-      return;
-    case 'dropped':
-      log.error(fields, 'export queue has room again, spans were dropped');
-      return;
-    default:
-      kind satisfies never;
-  }
 }

@@ -115,6 +115,31 @@ test('when the agent is back, these hops are exported and marked', async () => {
   });
 });
 
+test('an agent that the check has seen to be away costs nothing', async () => {
+  const down = /Server otel-agents\/agent is DOWN/g;
+  const times = (): number => chain.haproxy.output.match(down)?.length ?? 0;
+  const before = times();
+  await chain.agent.end();
+  await until('HAProxy to mark the agent down', () => times() > before);
+  const waits: number[] = [];
+  for (let i = 0; i < 30; i += 1) {
+    const { traceId } = await chain.get(`/down/${i}`);
+    callers.set(`/down/${i}`, { traceId } as Response);
+  }
+  await chain.restartAgent();
+  for (let i = 0; i < 30; i += 1) {
+    const { server } = await chain.hop(callers.get(`/down/${i}`)?.traceId ?? '');
+    expect(server.attributes['haproxy.agent_away']).toBe(true);
+    waits.push(Number(server.attributes['haproxy.phase.agent_us']));
+  }
+  // The engine's timeout is 50 ms; the typical request does not wait a fiftieth of it.
+  expect(waits.sort((a, b) => a - b)[15]).toBeLessThan(1000);
+  await until('the agent to be asked again', async () => {
+    const { traceId } = await chain.get('/back');
+    return (await chain.hop(traceId)).server.attributes['haproxy.agent_away'] === undefined;
+  });
+});
+
 test('an agent that does not answer (SIGSTOP) delays requests, and none fails', async () => {
   chain.agent.process.kill('SIGSTOP');
   const responses: Response[] = [];

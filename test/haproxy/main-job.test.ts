@@ -301,7 +301,7 @@ test('HTTP/2: streams of one connection are hops of their own', async () => {
 });
 
 test('1,000 requests at a time: 1,000 SERVER and 1,000 CLIENT spans, none of them mixed up', async () => {
-  const agent = new HttpAgent({ keepAlive: true, maxSockets: 100 });
+  const agent = new HttpAgent({ keepAlive: true, maxSockets: 1000 });
   const responses = await Promise.all(
     Array.from({ length: 1000 }, (_, i) => chain.get(`/load/${i}`, { agent })),
   );

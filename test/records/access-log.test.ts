@@ -55,7 +55,9 @@ test('a whole line', () => {
 
 describe('times', () => {
   test('headers that came at once: the request starts when they were complete', () => {
-    expect(parsed({ accepted: 1_795_418_260_806, TR: 1 }).start).toBe(1_795_418_260_807_572);
+    expect(parsed({ accepted: 1_795_418_260_806, TR: 1, start: 1_795_418_260_806_500 }).start).toBe(
+      1_795_418_260_807_572,
+    );
   });
 
   test('headers that took a while: it starts by the timers, at the first byte', () => {
@@ -65,7 +67,9 @@ describe('times', () => {
   });
 
   test('HAProxy 3.0 says when the first byte came', () => {
-    expect(parsed({ start: 1_795_418_260_807_001 }).start).toBe(1_795_418_260_807_001);
+    const times = { accepted: 1_795_418_260_000, Ti: 300, TR: 502 };
+    const start = 1_795_418_260_305_123;
+    expect(parsed({ ...times, start }).start).toBe(start);
   });
 
   test('the time in the queue is not spent with the server', () => {

@@ -19,6 +19,8 @@ test.each([
   ['sH--', 'server', 'server_timeout'],
   ['sD--', 'server', 'server_timeout'],
   ['PH--', 'server', 'invalid_response'],
+  ['PD--', 'server', 'invalid_response'],
+  ['PC--', 'proxy', 'resource_exhausted'],
   ['RC--', 'proxy', 'resource_exhausted'],
   ['IH--', 'proxy', 'internal_error'],
   ['DD--', 'server', 'server_down'],

@@ -153,7 +153,7 @@ function readNotify(bytes: Buffer): [string, [string, number, string | number][]
       const isBytes = cursor.type === DataType.STRING || cursor.type === DataType.BINARY;
       const value = isBytes
         ? cursor.buffer.toString('hex', cursor.valueStart, cursor.valueEnd)
-        : cursor.integer;
+        : cursor.smallInteger;
       args.push([argument, cursor.type, value]);
     }
     messages.push([name, args]);

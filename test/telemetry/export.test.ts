@@ -282,6 +282,56 @@ test('a receiver that is away while 60,000 spans come costs none of them', async
   expect(agent.logged('export queue is full, the oldest spans are dropped')).toBeUndefined();
 }, 120_000);
 
+test('a receiver that goes away for 30 s at 1,000 hops a second costs no span', async () => {
+  const port = await freePort();
+  let receiver = await receive({ port });
+  const before = receiver;
+  const agent = await start(`http://127.0.0.1:${port}`);
+  const hops = async (from: number, to: number): Promise<void> => {
+    for (let i = from; i < to; i += 100) {
+      const next = new Promise((resolve) => setTimeout(resolve, 100));
+      await send(agent, i, i + 100);
+      await next;
+    }
+  };
+  await hops(0, 1000);
+  await until('the first spans', () => receiver.spans.length > 0);
+  receiver.stop();
+  await hops(1000, 31_000);
+  receiver = await receive({ port });
+  await hops(31_000, 32_000);
+  const all = () => [...before.spans, ...receiver.spans];
+  await until('all spans', () => all().length >= 64_000, 60_000);
+  expect(new Set(all().map(({ spanId }) => spanId)).size).toBe(64_000);
+  await agent.end();
+  expect(agent.logged('stopped')).toMatchObject({ spans: { dropped: 0, refused: 0, waiting: 0 } });
+}, 120_000);
+
+test('hops with long paths fit into what a receiver takes', async () => {
+  const receiver = await receive();
+  const agent = await start(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
+  const path = `/${'x'.repeat(8000)}`;
+  const port = Number(String(agent.logged('ready')?.records).split(':').at(-1));
+  const socket = connect(port, '127.0.0.1');
+  for (let i = 0; i < 600; i += 1) socket.write(octetCounted(recordLine(hopOf(i), { path })));
+  socket.end();
+  await until('1,200 spans', () => receiver.spans.length >= 1200);
+  expectExactly(receiver, 0, 600);
+});
+
+test('spans on their way to a receiver that never answers are counted as lost', async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as { port: number };
+  const agent = await start(`http://127.0.0.1:${port}`, { HAPROXY_OTEL_STOP_TIMEOUT: '300' });
+  await send(agent, 0, 5);
+  await agent.end();
+  silent.close();
+  expect(agent.logged('stopped, with spans that could not be exported in time')).toMatchObject({
+    spans: { exported: 0, waiting: 10 },
+  });
+});
+
 test('beyond its limit the queue drops the oldest, counted and told once', async () => {
   const port = await freePort();
   const agent = await start(`http://127.0.0.1:${port}`, { OTEL_BSP_MAX_QUEUE_SIZE: '2048' });

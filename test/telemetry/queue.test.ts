@@ -8,7 +8,7 @@ const INVALID: SendResult = { kind: 'refused', reason: 'invalid' };
 
 /** A batch that can be told from others by its first byte. */
 function batch(id: number, spans = 10, bytes = 100): Batch {
-  return { bytes: new Uint8Array(bytes).fill(id), spans };
+  return { bytes: Buffer.alloc(bytes, id), spans };
 }
 
 type Call = { readonly id: number; readonly at: number; answer(result: SendResult): void };

@@ -1,0 +1,43 @@
+import type { Logger } from '../log.ts';
+import type { QueueEvent } from './queue.ts';
+
+/** How often lines that are no records are told of, in milliseconds. */
+const UNUSABLE_EPISODE = 60_000;
+
+/** Tells of the first line at once, and of how many there were a minute later. */
+export function createUnusableLog(log: Logger): (line: string) => void {
+  let count = 0;
+  return (line) => {
+    count += 1;
+    if (count > 1) return;
+    log.warn({ line }, 'a log line that is not a record of the shipped log format');
+    setTimeout(() => {
+      if (count > 1) log.warn({ lines: count }, 'log lines that are not records');
+      count = 0;
+    }, UNUSABLE_EPISODE).unref();
+  };
+}
+
+/** What the operator reads of the export queue: once when it starts, once when it is over. */
+export function logQueueEvent(log: Logger, event: QueueEvent): void {
+  const { kind, ...fields } = event;
+  switch (kind) {
+    case 'failing':
+      log.warn(fields, 'export fails, spans wait');
+      return;
+    case 'recovered':
+      log.info(fields, 'export works again');
+      return;
+    case 'refused':
+      log.error(fields, 'the receiver refuses spans');
+      return;
+    case 'dropping':
+      log.error(fields, 'export queue is full, the oldest spans are dropped');
+      return;
+    case 'dropped':
+      log.error(fields, 'export queue has room again, spans were dropped');
+      return;
+    default:
+      kind satisfies never;
+  }
+}
