@@ -305,14 +305,16 @@ describe('unix sockets', () => {
 
   test('a ring that sends lines is parted from in order', async () => {
     const [otlp, exporter] = await receiver();
-    const agent = await start({ ...env, ...exporter, OTEL_BSP_SCHEDULE_DELAY: '60000' });
-    const records = await peer(agent, 'records');
-    records.socket.write(`${recordLine()}\n`);
+    const agent = await start({ ...env, ...exporter });
     const idle = await peer(agent, 'records');
+    const records = await peer(agent, 'records');
+    records.socket.write(`${recordLine(hopOf(1))}\n`);
+    await until('two spans', () => otlp.spans.length === 2);
+    records.socket.write(`${recordLine(hopOf(2))}\n`);
     expect(await agent.end()).toBe(0);
     await Promise.all([records.closed, idle.closed]);
-    expect(otlp.spans).toHaveLength(2);
-    expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 2, waiting: 0 } });
+    expect(otlp.spans).toHaveLength(4);
+    expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 4, waiting: 0 } });
   });
 
   test('a file that is no socket is left alone', async () => {

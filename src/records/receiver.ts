@@ -70,7 +70,8 @@ class RecordConnection {
     const closed = new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
     const timer = setTimeout(() => this.socket.destroy(), limit);
     if (this.splitter.framing === 'octet-count') this.socket.end();
-    else setTimeout(() => this.resetBetweenRecords(), READ_OUT);
+    // Between a timer and an immediate the loop reads what is there.
+    else setTimeout(() => setImmediate(() => this.resetBetweenRecords()), READ_OUT);
     await closed;
     clearTimeout(timer);
   }
