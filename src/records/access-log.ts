@@ -1,6 +1,6 @@
 import { type Hop, HopOffset, parseHop } from '../context/hop.ts';
 import type { AttributeValue, HopRecord, Retries } from './record.ts';
-import { type FieldKind, scanRecord } from './scanner.ts';
+import { type FieldKind, KeyMemory, scanRecord } from './scanner.ts';
 
 /**
  * Turns a line of the shipped log format (haproxy/haproxy.cfg) into a `HopRecord`. HAProxy prints `-`
@@ -10,7 +10,7 @@ import { type FieldKind, scanRecord } from './scanner.ts';
  */
 export function parseAccessLog(buffer: Buffer, start: number, end: number): HopRecord | undefined {
   const fields = new Fields(buffer);
-  scanRecord(buffer, start, end, fields.add);
+  scanRecord(buffer, start, end, fields.add, KEYS);
   return fields.toRecord();
 }
 
@@ -35,6 +35,8 @@ export function isStopping(buffer: Buffer, start: number, end: number): boolean 
   });
   return stopping;
 }
+
+const KEYS = new KeyMemory();
 
 const HOP_FIELD = Buffer.from('{"hop":"');
 /** Two digits of trace flags with the sampled bit clear. */

@@ -30,18 +30,28 @@ const SPACE = 0x20;
  * or have a `+` in front, and the line may be cut anywhere. Fields up to the first flaw are reported,
  * and the text that is cut there.
  *
+ * @param keys remembers keys from one line to the next
  * @returns whether the object was whole
  */
-export function scanRecord(buffer: Buffer, start: number, end: number, sink: FieldSink): boolean {
+export function scanRecord(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  sink: FieldSink,
+  keys: KeyMemory = new KeyMemory(),
+): boolean {
   let position = skipSpace(buffer, start, end);
   if (buffer[position] !== OPEN || position >= end) return false;
   position = skipSpace(buffer, position + 1, end);
   if (position < end && buffer[position] === CLOSE) return true;
+  let index = 0;
   while (position < end) {
     if (buffer[position] !== QUOTE) return false;
     const keyStart = position + 1;
     const keyEnd = textEnd(buffer, keyStart, end);
     if (keyEnd === -1) return false;
+    const key = keys.at(index, buffer, keyStart, keyEnd);
+    index += 1;
     position = skipSpace(buffer, keyEnd + 1, end);
     if (position >= end || buffer[position] !== COLON) return false;
     position = skipSpace(buffer, position + 1, end);
@@ -54,7 +64,7 @@ export function scanRecord(buffer: Buffer, start: number, end: number, sink: Fie
       valueStart += 1;
       valueEnd = textEnd(buffer, valueStart, end);
       if (valueEnd === -1) {
-        sink(buffer.toString('latin1', keyStart, keyEnd), valueStart, end, 'cut');
+        sink(key, valueStart, end, 'cut');
         return false;
       }
       kind = hasEscape(buffer, valueStart, valueEnd) ? 'escaped' : 'text';
@@ -65,7 +75,7 @@ export function scanRecord(buffer: Buffer, start: number, end: number, sink: Fie
       kind = 'raw';
       position = valueEnd;
     }
-    sink(buffer.toString('latin1', keyStart, keyEnd), valueStart, valueEnd, kind);
+    sink(key, valueStart, valueEnd, kind);
     position = skipSpace(buffer, position, end);
     if (position >= end) return false;
     if (buffer[position] === CLOSE) return true;
@@ -73,6 +83,36 @@ export function scanRecord(buffer: Buffer, start: number, end: number, sink: Fie
     position = skipSpace(buffer, position + 1, end);
   }
   return false;
+}
+
+/** More fields than this are read, but not remembered. */
+const REMEMBERED_KEYS = 128;
+
+/**
+ * The keys of the line before, by their place in it: lines of one log format have the same, and comparing
+ * bytes costs less than making a string of them.
+ */
+export class KeyMemory {
+  private readonly bytes: Buffer[] = [];
+  private readonly texts: string[] = [];
+
+  at(index: number, buffer: Buffer, start: number, end: number): string {
+    const known = this.bytes[index];
+    const text = this.texts[index];
+    if (known !== undefined && text !== undefined && same(known, buffer, start, end)) return text;
+    const key = buffer.toString('latin1', start, end);
+    if (index < REMEMBERED_KEYS) {
+      this.bytes[index] = Buffer.from(key, 'latin1');
+      this.texts[index] = key;
+    }
+    return key;
+  }
+}
+
+function same(known: Buffer, buffer: Buffer, start: number, end: number): boolean {
+  if (known.length !== end - start) return false;
+  for (let i = 0; i < known.length; i += 1) if (known[i] !== buffer[start + i]) return false;
+  return true;
 }
 
 /** Where the closing quote of a string is, or -1. */

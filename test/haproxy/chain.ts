@@ -71,7 +71,10 @@ export class Chain {
     });
     const chain = new Chain({ ports, receiver, server, agent, haproxy, env });
     // The first health check of the agent decides whether HAProxy asks it at all.
-    await until('HAProxy to reach the agent', () => chain.probe());
+    await until('HAProxy to reach the agent', () => chain.probe()).catch(async (error: unknown) => {
+      await chain.stop();
+      throw error;
+    });
     return chain;
   }
 
