@@ -103,6 +103,7 @@ describe('a header value', () => {
     ['an overlong slash', 'a\xc0\xafb'],
     ['half a character', 'a\xc3'],
     ['control characters', 'a\x01\x02\x1f\x7fb'],
+    ['a second line', 'a\r\n {"hop":"forged"}'],
   ])('with %s cannot break the record', async (_name, value) => {
     const span = await attack('/ok', { 'User-Agent': value, 'Accept-Language': value });
     expect(span.attributes['url.path']).toBe('/ok');
