@@ -51,10 +51,6 @@ async function run(commandLine: CommandLine): Promise<void> {
     log.fatal({ reason }, 'telemetry thread died');
     process.exit(ExitCode.FAILED);
   });
-  log.info(
-    { version: VERSION, pid: process.pid, spop: agent.spop, records: agent.records },
-    'ready',
-  );
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stopping) {
@@ -73,6 +69,11 @@ async function run(commandLine: CommandLine): Promise<void> {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  // Said last: who waits for it may send a signal at once.
+  log.info(
+    { version: VERSION, pid: process.pid, spop: agent.spop, records: agent.records },
+    'ready',
+  );
 }
 
 try {
