@@ -1,6 +1,6 @@
 import { type Hop, HopOffset, parseHop } from '../context/hop.ts';
 import type { AttributeValue, HopRecord, Retries } from './record.ts';
-import { type FieldKind, KeyMemory, scanRecord } from './scanner.ts';
+import { type FieldKind, type FieldSink, KeyMemory, scanRecord } from './scanner.ts';
 
 /**
  * Turns a line of the shipped log format (haproxy/haproxy.cfg) into a `HopRecord`. HAProxy prints `-`
@@ -30,13 +30,16 @@ export function isUnsampled(buffer: Buffer, start: number, end: number): boolean
 /** Whether this process of HAProxy was stopping, so that its ring delivers nothing any more. */
 export function isStopping(buffer: Buffer, start: number, end: number): boolean {
   let stopping = false;
-  scanRecord(buffer, start, end, (key, valueStart, valueEnd) => {
+  const look: FieldSink = (key, valueStart, valueEnd) => {
     if (key === 'stopping') stopping = buffer.toString('latin1', valueStart, valueEnd) === '1';
-  });
+  };
+  scanRecord(buffer, start, end, look, KEYS);
   return stopping;
 }
 
+/** Of a line, and of the attributes in it. */
 const KEYS = new KeyMemory();
+const ATTRIBUTE_KEYS = new KeyMemory();
 
 const HOP_FIELD = Buffer.from('{"hop":"');
 /** Two digits of trace flags with the sampled bit clear. */
@@ -242,11 +245,12 @@ function parseAttributes(
   end: number,
 ): Readonly<Record<string, AttributeValue>> {
   const attributes: Record<string, AttributeValue> = {};
-  scanRecord(buffer, start, end, (key, valueStart, valueEnd, kind) => {
+  const add: FieldSink = (key, valueStart, valueEnd, kind) => {
     const raw = buffer.toString('utf8', valueStart, valueEnd);
     const value = parseJson(kind === 'raw' ? raw : `"${raw}"`);
     if (key !== '' && !isMissing(value) && isAttributeValue(value)) attributes[key] = value;
-  });
+  };
+  scanRecord(buffer, start, end, add, ATTRIBUTE_KEYS);
   return attributes;
 }
 

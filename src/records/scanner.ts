@@ -38,7 +38,7 @@ export function scanRecord(
   start: number,
   end: number,
   sink: FieldSink,
-  keys: KeyMemory = new KeyMemory(),
+  keys: KeyMemory,
 ): boolean {
   let position = skipSpace(buffer, start, end);
   if (buffer[position] !== OPEN || position >= end) return false;

@@ -1,7 +1,7 @@
 /** `buffer[start, end)` is one record. The bytes are valid during the call only. */
 export type RecordSink = (buffer: Buffer, start: number, end: number) => void;
 
-/** What came is not a stream of octet-counted records; the connection cannot be read any further. */
+/** Records cannot be told apart any more: the connection cannot be read any further. */
 export class FramingError extends Error {
   override readonly name = 'FramingError';
 }
