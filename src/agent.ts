@@ -4,6 +4,7 @@ import { Minter } from './context/mint.ts';
 import { createSampler } from './context/sampling.ts';
 import { boundAddress, listen } from './listen.ts';
 import type { Logger } from './log.ts';
+import { FINISH } from './records/finish-message.ts';
 import type { ConnectionEnd } from './spop/connection.ts';
 import type { Agreement } from './spop/handshake.ts';
 import { SpopServer } from './spop/server.ts';
@@ -47,14 +48,24 @@ export class Agent {
     log: Logger,
     onDeath: (reason: string) => void,
   ): Promise<Agent> {
-    const minter = new Minter(createSampler(config.sampler));
+    const minter = new Minter(createSampler(config.sampler), (notify) => {
+      if (!notify.named(FINISH)) return;
+      const start = notify.position;
+      while (notify.nextArgument());
+      telemetry.finish(notify.buffer, start, notify.position);
+    });
     const server = new SpopServer(minter.handle, config.spopLimits, {
       onHello: (peer, agreement) => logHello(log, peer, agreement),
       onEnd: (peer, end) => logEnd(log, peer, end),
     });
     const listener = createServer((socket) => server.accept(socket));
     // Records first: what the first request leaves behind must find its way.
-    const telemetry = await TelemetryChannel.start(config.telemetry, config.threadEnv, onDeath);
+    const telemetry = await TelemetryChannel.start(
+      config.telemetry,
+      config.threadEnv,
+      log,
+      onDeath,
+    );
     try {
       await listen(listener, config.spop);
     } catch (error) {

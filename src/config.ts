@@ -123,6 +123,8 @@ export function loadConfig(env: Env): Config {
       logLevel,
       records: read(env, 'HAPROXY_OTEL_RECORDS', tcp('127.0.0.1', 12_346), address),
       sampler,
+      connectionErrorSpans:
+        read(env, 'HAPROXY_OTEL_CONNECTION_ERRORS', 'count', oneOf(['count', 'span'])) === 'span',
       resourceAttributes: readResource(env),
       exporter: disabled ? { kind: 'none' } : readExporter(env),
       batchSize,

@@ -29,6 +29,7 @@ test('the defaults', () => {
       logLevel: 'info',
       records: { kind: 'tcp', host: '127.0.0.1', port: 12_346 },
       sampler: { name: 'parentbased_always_on', ratio: 1 },
+      connectionErrorSpans: false,
       resourceAttributes: { 'service.name': 'haproxy' },
       exporter: {
         kind: 'otlp',

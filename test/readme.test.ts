@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
+import { HaproxyAttribute } from '../src/telemetry/attributes.ts';
 import { AgentProcess, until } from './agent-process.ts';
 import { Chain, HAPROXY } from './haproxy/chain.ts';
 
@@ -94,6 +95,17 @@ test('the lines to add trace an existing configuration', async () => {
     await chain.stop();
   }
 }, 60_000);
+
+test('every attribute of our own, and every cause, is explained', () => {
+  const documented = firstColumn('What the spans say');
+  expect(documented).toEqual(expect.arrayContaining(Object.values(HaproxyAttribute)));
+  const [row = ''] = /^\| `error\.type` .*$/m.exec(README) ?? [];
+  const source = readFileSync(join(PACKAGE_ROOT, 'src/records/termination.ts'), 'utf8');
+  const [causes = ''] = /export type Cause =[^;]*;/.exec(source) ?? [];
+  const names = [...causes.matchAll(/'(\w+)'/g)].map(([, name = '']) => name);
+  expect(names.length).toBeGreaterThan(10);
+  expect(names.filter((name) => !row.includes(`\`${name}\``))).toEqual([]);
+});
 
 test('the table of settings is what the agent reads', () => {
   const source = readFileSync(join(PACKAGE_ROOT, 'src/config.ts'), 'utf8');

@@ -7,7 +7,15 @@ const SRC = join(import.meta.dirname, '../src');
 /** What each part may import of the others; single files of `src` are parts of their own. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['agent.ts', 'config.ts', 'log.ts', 'settings.ts', 'version.ts', 'demo'],
-  'agent.ts': ['config.ts', 'context', 'listen.ts', 'log.ts', 'spop', 'telemetry/channel.ts'],
+  'agent.ts': [
+    'config.ts',
+    'context',
+    'listen.ts',
+    'log.ts',
+    'records/finish-message.ts',
+    'spop',
+    'telemetry/channel.ts',
+  ],
   'config.ts': ['context', 'listen.ts', 'settings.ts', 'spop', 'telemetry/config.ts'],
   'settings.ts': ['listen.ts'],
   'listen.ts': [],
@@ -15,7 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'version.ts': [],
   spop: [],
   context: ['spop'],
-  records: ['context'],
+  records: ['context', 'spop'],
   telemetry: ['context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
   demo: [],
 };

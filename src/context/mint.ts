@@ -60,11 +60,15 @@ export class Minter {
   /** Copies, and rare: only a caller that is a tracing system sends the header. */
   private readonly tracestates: Buffer[] = [];
 
-  constructor(sampler: Sampler) {
+  private readonly other: (notify: NotifyReader) => void;
+
+  /** @param other takes the messages that are not about minting */
+  constructor(sampler: Sampler, other: (notify: NotifyReader) => void = () => {}) {
     this.sampler = sampler;
+    this.other = other;
   }
 
-  /** A `NotifyHandler`: unknown messages and arguments are passed over. */
+  /** A `NotifyHandler`: unknown arguments are passed over. */
   readonly handle = (notify: NotifyReader, ack: AckWriter): void => {
     this.forget();
     while (notify.nextMessage()) {
@@ -72,6 +76,8 @@ export class Minter {
       if (isMint) this.asked = true;
       if (isMint || notify.named(TRACESTATES)) {
         while (notify.nextArgument()) this.take(notify);
+      } else {
+        this.other(notify);
       }
     }
     if (this.asked) this.answer(notify.buffer, ack);

@@ -16,6 +16,8 @@ export type HaproxyOptions = {
   readonly ports: Ports;
   /** The program, with arguments before HAProxy's own. */
   readonly command?: readonly string[];
+  /** A master process with workers, which `reload` needs. */
+  readonly masterWorker?: boolean;
   /** Changes the shipped configuration before it is used. */
   readonly edit?: (config: string) => string;
 };
@@ -38,6 +40,16 @@ export class Haproxy {
     return this.lines.join('');
   }
 
+  /** Workers that a master started so far. */
+  get startedWorkers(): number {
+    return this.output.match(/Loading success/g)?.length ?? 0;
+  }
+
+  /** Those that ended because they were replaced. */
+  get formerWorkers(): number {
+    return this.output.match(/Former worker \(\d+\) exited/g)?.length ?? 0;
+  }
+
   /** Resolves when HAProxy accepts connections. @throws with HAProxy's own words when it does not start */
   static async start(options: HaproxyOptions): Promise<Haproxy> {
     const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-'));
@@ -45,7 +57,8 @@ export class Haproxy {
     const config = shippedConfig(options.ports);
     writeFileSync(path, options.edit?.(config) ?? config);
     const [program = 'haproxy', ...args] = options.command ?? ['haproxy'];
-    const child = spawn(program, [...args, '-db', '-f', path], {
+    const mode = options.masterWorker ? ['-W', '-db'] : ['-db'];
+    const child = spawn(program, [...args, ...mode, '-f', path], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
     });
@@ -64,6 +77,11 @@ export class Haproxy {
       throw error;
     }
     return haproxy;
+  }
+
+  /** Starts a new worker, as a reload does; the old one ends when its last request is over. */
+  reload(): void {
+    this.process.kill('SIGUSR2');
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {

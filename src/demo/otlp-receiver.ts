@@ -38,6 +38,8 @@ export type ReceiverOptions = {
   /** Takes what is accepted; without it, spans are kept in `spans`. */
   readonly onSpans?: (spans: readonly ReceivedSpan[]) => void;
   readonly verdict?: Verdict;
+  /** Milliseconds before an export is answered. */
+  readonly delay?: number;
   /** Takes what comes as it is, in place of all others: for whom decoding costs too much. */
   readonly onRequest?: (request: Buffer) => void;
 };
@@ -73,7 +75,7 @@ export class OtlpReceiver {
         }
         if (options.onSpans === undefined) receiver.spans.push(...spans);
         else options.onSpans(spans);
-        callback(null, Buffer.alloc(0));
+        setTimeout(() => callback(null, Buffer.alloc(0)), options.delay ?? 0);
       },
     });
     receiver.port = await new Promise<number>((resolve, reject) => {

@@ -1,9 +1,11 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /** The addresses in haproxy/haproxy.cfg, by what stands there. */
 export const SHIPPED_PORTS = {
   http: 8080,
   h2: 8081,
+  tcp: 8082,
   server: 8090,
   spop: 12_345,
   records: 12_346,
@@ -13,25 +15,34 @@ export type Ports = { readonly [Name in keyof typeof SHIPPED_PORTS]: number };
 
 /** The shipped ports where nobody uses them, free ones otherwise. */
 export async function portsForDemo(): Promise<Ports> {
-  return choose((shipped) => freePort(shipped).catch(() => freePort()));
+  return choose(async (shipped) => ((await isFree(shipped)) ? shipped : freePort()));
 }
 
-/** Ports that are free now; the system hands them out in turn, so that they stay free for a while. */
+/** Ports that are free now. */
 export async function freePorts(): Promise<Ports> {
   return choose(() => freePort());
 }
 
-/** @throws when `port` is given and taken */
-export async function freePort(port = 0): Promise<number> {
+/** Below those that the system gives to outgoing connections, of which a test may make thousands. */
+const LOWEST = 20_000;
+const HIGHEST = 32_000;
+
+/** A port that is free now, and that no outgoing connection will take before it is used. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(LOWEST, HIGHEST);
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+  const free = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => resolve(true));
   });
-  const bound = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (bound === null || typeof bound === 'string') throw new Error('no port');
-  return bound.port;
+  if (free) await new Promise((resolve) => server.close(resolve));
+  return free;
 }
 
 async function choose(pick: (shipped: number) => Promise<number>): Promise<Ports> {

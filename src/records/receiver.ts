@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { isStopping } from './access-log.ts';
-import { FramingError, NEWLINE, type RecordSink, RecordSplitter } from './splitter.ts';
+import { FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
 
 export type ReceiverEvents = {
   readonly onRecord: RecordSink;
@@ -37,14 +37,17 @@ export class RecordReceiver {
   }
 }
 
-/** What HAProxy has written already is read in this time before a connection is reset. Milliseconds. */
-const READ_OUT = 5;
+/**
+ * Nothing came for this long: HAProxy is between two writes. Milliseconds. A longer pause on a busy
+ * connection is a HAProxy that is held up, and has the more to write when it goes on.
+ */
+const PAUSE = 0.3;
 
 class RecordConnection {
-  private state: 'open' | 'stopping' = 'open';
   private readonly socket: Socket;
   private readonly events: ReceiverEvents;
   private readonly splitter = new RecordSplitter();
+  private lastData = 0;
   /** `address:port`, or `unix` for a local socket, which has no reset. */
   private readonly peer: string;
 
@@ -62,23 +65,22 @@ class RecordConnection {
   /**
    * What HAProxy has written into a connection that is closed is lost, and each line of versions wants
    * another goodbye. 2.6, which counts its records, closes as soon as we half-close, and everything
-   * before that is read. Later ones send lines, and go on writing into a half-closed connection: these
-   * are reset right behind a record, which they notice at once.
+   * before that is read. Later ones send lines, and go on writing into a half-closed connection: from
+   * these we part in a pause of theirs, by a reset, which they notice at once.
    */
   async stop(limit: number): Promise<void> {
-    this.state = 'stopping';
     const closed = new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
     const timer = setTimeout(() => this.socket.destroy(), limit);
     if (this.splitter.framing === 'octet-count') this.socket.end();
-    // Between a timer and an immediate the loop reads what is there.
-    else setTimeout(() => setImmediate(() => this.resetBetweenRecords()), READ_OUT);
+    else {
+      this.lastData = performance.now();
+      this.resetInPause();
+    }
     await closed;
     clearTimeout(timer);
   }
 
   private data(chunk: Buffer): void {
-    // First the reset: what arrives while these records are worked on would be lost.
-    if (this.state === 'stopping' && chunk.at(-1) === NEWLINE) this.resetLines();
     try {
       this.splitter.push(chunk, this.events.onRecord);
     } catch (error) {
@@ -86,15 +88,16 @@ class RecordConnection {
       this.events.onBadFraming?.(this.peer, error);
       this.socket.destroy();
     }
+    // The pause begins when these are worked on: meanwhile more may have come.
+    this.lastData = performance.now();
   }
 
-  private resetBetweenRecords(): void {
-    // Inside a record, the chunk that ends it does the rest.
-    if (this.splitter.pending === 0) this.reset();
-  }
-
-  private resetLines(): void {
-    if (this.splitter.framing === 'newline') this.reset();
+  /** Looks right after each poll of the loop, when what had come is read. */
+  private resetInPause(): void {
+    if (this.socket.destroyed) return;
+    const paused = performance.now() - this.lastData >= PAUSE;
+    if (paused && this.splitter.pending === 0) this.reset();
+    else setImmediate(() => this.resetInPause());
   }
 
   private reset(): void {

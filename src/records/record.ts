@@ -5,10 +5,11 @@ import type { Hop } from '../context/hop.ts';
  * milliseconds unless they say otherwise; what HAProxy did not reach or does not know is undefined.
  */
 export type HopRecord = {
+  readonly kind: HopKind;
   /** Undefined for what never reached a rule, as a bad request: its hop starts a trace of its own. */
   readonly hop: Hop | undefined;
   readonly tracestate: string | undefined;
-  /** First byte of the request. */
+  /** First byte of the request; of a connection, its accept. */
   readonly start: number;
   /** HAProxy turned to a server: the request was complete and had left the queue. */
   readonly clientStart: number;
@@ -16,8 +17,10 @@ export type HopRecord = {
   readonly end: number;
   readonly phases: Phases;
   readonly retries: Retries;
-  /** `%tsc`: who ended the session, and in which phase. */
-  readonly terminationState: string;
+  /** `%tsc`: who ended the session, and in which phase. Unknown where no stream was made, or none is over. */
+  readonly terminationState: string | undefined;
+  /** `%[fc_err_str]`: what was wrong with a connection that never got as far as a request. */
+  readonly connectionError: string | undefined;
 
   readonly method: string | undefined;
   readonly tls: boolean;
@@ -45,6 +48,9 @@ export type HopRecord = {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 };
 
+/** A request, a connection of a `mode tcp` frontend, or one that failed before either, as in its TLS handshake. */
+export type HopKind = 'http' | 'tcp' | 'connection_error';
+
 export type AttributeValue = string | number | boolean | string[];
 
 export type Endpoint = { readonly address: string | undefined; readonly port: number | undefined };
@@ -54,6 +60,8 @@ export type Server = Endpoint & { readonly name: string; readonly tls: boolean }
 
 /** HAProxy's timers, by what they measure. */
 export type Phases = {
+  /** `%Th`, of a connection: until its TLS handshake, or its PROXY header, was done. */
+  readonly handshake: number | undefined;
   /** `%TR`: from the first byte until the request was complete and its rules were run. */
   readonly request: number | undefined;
   /** The part of `request` that was spent waiting for this agent, in microseconds. */

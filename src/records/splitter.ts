@@ -12,7 +12,7 @@ export const MAX_RECORD_BYTES = 65_536;
 const MAX_COUNT_DIGITS = String(MAX_RECORD_BYTES).length;
 const SPACE = 0x20;
 const ZERO = 0x30;
-export const NEWLINE = 0x0a;
+const NEWLINE = 0x0a;
 
 export type Framing = 'octet-count' | 'newline';
 

@@ -1,20 +1,28 @@
+import type { HopRecord } from './record.ts';
+
 /**
  * What HAProxy's termination state says about the end of a hop (configuration manual, "Session state at
- * disconnection"): whose doing it was, and why.
+ * disconnection"), together with the status and the server: whose doing it was, and why.
  */
 export type Outcome = {
   readonly fault: Fault;
-  /** A name from this closed list, for `error.type`; undefined when the hop ended as it should. */
+  /** A name from this closed list, for `error.type`; undefined where the status says it all. */
   readonly cause: Cause | undefined;
   /** A server was turned to: there is something to tell about it. */
   readonly triedServer: boolean;
+  /** The status is the server's own, and not one that HAProxy made up or replaced. */
+  readonly serverAnswered: boolean;
 };
 
+/** Whose doing it was that a hop did not end well. */
 export type Fault = 'none' | 'client' | 'server' | 'proxy';
 
 export type Cause =
   | 'client_abort'
   | 'client_timeout'
+  | 'invalid_request'
+  | 'tls_handshake_error'
+  | 'connection_error'
   | 'connect_error'
   | 'connect_timeout'
   | 'no_server'
@@ -27,44 +35,79 @@ export type Cause =
   | 'internal_error'
   | 'killed';
 
-/**
- * @param state the two to four characters of `%ts` or `%tsc`
- * @param hasServer a server was chosen
- * @param reachedServer the request had left the queue, so that the chosen server was really tried
- */
-export function outcomeOf(state: string, hasServer: boolean, reachedServer: boolean): Outcome {
-  const [first, second] = state;
-  const triedServer = hasServer && reachedServer;
-  switch (first) {
+export function outcomeOf(record: HopRecord): Outcome {
+  const phase = record.terminationState?.[1];
+  // Without a state the hop was told when the server's response headers were there.
+  const responding = record.terminationState === undefined && record.kind === 'http';
+  const triedServer =
+    record.server !== undefined && (responding || record.phases.queue !== undefined);
+  // In the phase of the response's headers the reply is HAProxy's, whatever the server had said.
+  const serverAnswered =
+    triedServer && (responding || (record.phases.response !== undefined && phase !== 'H'));
+  return { ...blame(record, triedServer, serverAnswered), triedServer, serverAnswered };
+}
+
+type Blame = Pick<Outcome, 'fault' | 'cause'>;
+
+const NOBODY: Blame = { fault: 'none', cause: undefined };
+
+/** With which HAProxy answers for a response that it cannot use. */
+const BAD_GATEWAY = 502;
+
+function blame(record: HopRecord, triedServer: boolean, serverAnswered: boolean): Blame {
+  if (record.kind === 'connection_error') {
+    // HAProxy's own words: "SSL handshake failure", "Timeout during SSL handshake", …
+    const tls = record.connectionError?.includes('SSL') ?? false;
+    return { fault: 'client', cause: tls ? 'tls_handshake_error' : 'connection_error' };
+  }
+  const [side, phase] = record.terminationState ?? '';
+  const status = record.statusCode ?? 0;
+  switch (side) {
     case 'C':
-      return { fault: 'client', cause: 'client_abort', triedServer };
+      return { fault: 'client', cause: 'client_abort' };
     case 'c':
-      return { fault: 'client', cause: 'client_timeout', triedServer };
+      return { fault: 'client', cause: 'client_timeout' };
     case 'S':
-      if (second !== 'C') return { fault: 'server', cause: 'server_abort', triedServer };
-      return hasServer
-        ? { fault: 'server', cause: 'connect_error', triedServer }
-        : { fault: 'server', cause: 'no_server', triedServer };
+      if (phase !== 'C') return { fault: 'server', cause: 'server_abort' };
+      return {
+        fault: 'server',
+        cause: record.server === undefined ? 'no_server' : 'connect_error',
+      };
     case 's':
-      if (second === 'Q') return { fault: 'server', cause: 'queue_timeout', triedServer: false };
-      if (second === 'C') return { fault: 'server', cause: 'connect_timeout', triedServer };
-      return { fault: 'server', cause: 'server_timeout', triedServer };
+      if (phase === 'Q') return { fault: 'server', cause: 'queue_timeout' };
+      if (phase === 'C') return { fault: 'server', cause: 'connect_timeout' };
+      return { fault: 'server', cause: 'server_timeout' };
     case 'P':
-      if (second === 'C') return { fault: 'proxy', cause: 'resource_exhausted', triedServer };
-      // Before a server was turned to, this is a rule of the user's: the status tells it all.
-      return triedServer
-        ? { fault: 'server', cause: 'invalid_response', triedServer }
-        : { fault: 'none', cause: undefined, triedServer };
+      return blameProxy(record, phase, status, triedServer);
     case 'R':
-      return { fault: 'proxy', cause: 'resource_exhausted', triedServer };
+      return { fault: 'proxy', cause: 'resource_exhausted' };
     case 'I':
-      return { fault: 'proxy', cause: 'internal_error', triedServer };
+      return { fault: 'proxy', cause: 'internal_error' };
     case 'D':
-      return { fault: 'server', cause: 'server_down', triedServer };
+      return { fault: 'server', cause: 'server_down' };
     case 'U':
     case 'K':
-      return { fault: 'proxy', cause: 'killed', triedServer };
+      return { fault: 'proxy', cause: 'killed' };
     default:
-      return { fault: 'none', cause: undefined, triedServer };
+      if (status < 500) return NOBODY;
+      return { fault: serverAnswered ? 'server' : 'proxy', cause: undefined };
   }
+}
+
+/** HAProxy itself put an end to it: by a rule of the user's, or because it could not go on. */
+function blameProxy(
+  record: HopRecord,
+  phase: string | undefined,
+  status: number,
+  triedServer: boolean,
+): Blame {
+  if (phase === 'C') return { fault: 'proxy', cause: 'resource_exhausted' };
+  if (triedServer) {
+    const denied = phase === 'H' && status !== BAD_GATEWAY;
+    return denied ? NOBODY : { fault: 'server', cause: 'invalid_response' };
+  }
+  if (status >= 500) return { fault: 'proxy', cause: undefined };
+  // Without a method the request could not even be read.
+  const unreadable = record.kind === 'http' && record.method === undefined && status >= 400;
+  return unreadable ? { fault: 'client', cause: 'invalid_request' } : NOBODY;
 }

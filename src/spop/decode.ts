@@ -101,6 +101,11 @@ export class NotifyReader {
     return this.reader.buffer;
   }
 
+  /** Where the next argument or message starts. */
+  get position(): number {
+    return this.reader.position;
+  }
+
   /** The reader stands behind the frame head. */
   open(): void {
     this.argumentsLeft = 0;

@@ -1,186 +1,55 @@
-import {
-  ATTR_CLIENT_ADDRESS,
-  ATTR_CLIENT_PORT,
-  ATTR_ERROR_TYPE,
-  ATTR_HTTP_REQUEST_HEADER,
-  ATTR_HTTP_REQUEST_METHOD,
-  ATTR_HTTP_REQUEST_METHOD_ORIGINAL,
-  ATTR_HTTP_REQUEST_RESEND_COUNT,
-  ATTR_HTTP_RESPONSE_STATUS_CODE,
-  ATTR_HTTP_ROUTE,
-  ATTR_NETWORK_PEER_ADDRESS,
-  ATTR_NETWORK_PEER_PORT,
-  ATTR_NETWORK_PROTOCOL_VERSION,
-  ATTR_SERVER_ADDRESS,
-  ATTR_SERVER_PORT,
-  ATTR_URL_FULL,
-  ATTR_URL_PATH,
-  ATTR_URL_QUERY,
-  ATTR_URL_SCHEME,
-  ATTR_USER_AGENT_ORIGINAL,
-} from '@opentelemetry/semantic-conventions';
-import type { Hop } from '../context/hop.ts';
-import type { AttributeValue, Endpoint, HopRecord } from '../records/record.ts';
+import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
+import type { AttributeValue, HopRecord } from '../records/record.ts';
+import type { Fault } from '../records/termination.ts';
 
 /** Takes the attributes of one span, one after the other. */
 export type AttributeSink = { attribute(name: string, value: AttributeValue): void };
 
-/** The conventions have no stable name for a size yet; these two count what %U and %B count. */
-const ATTR_HTTP_REQUEST_SIZE = 'http.request.size';
-const ATTR_HTTP_RESPONSE_SIZE = 'http.response.size';
+/** HAProxy's own names, beside those of OpenTelemetry's conventions; each is explained in the README. */
+export const HaproxyAttribute = {
+  FRONTEND_NAME: 'haproxy.frontend.name',
+  BACKEND_NAME: 'haproxy.backend.name',
+  SERVER_NAME: 'haproxy.server.name',
+  SERVER_ADDRESS: 'haproxy.server.address',
+  SERVER_PORT: 'haproxy.server.port',
+  TERMINATION_STATE: 'haproxy.termination_state',
+  FAULT: 'haproxy.fault',
+  CONNECTION_ERROR: 'haproxy.connection_error',
+  RETRIES: 'haproxy.retries',
+  REDISPATCHED: 'haproxy.redispatched',
+  AGENT_AWAY: 'haproxy.agent_away',
+  BYTES_UPLOADED: 'haproxy.bytes_uploaded',
+  BYTES_READ: 'haproxy.bytes_read',
+  PHASE_HANDSHAKE: 'haproxy.phase.handshake_ms',
+  PHASE_REQUEST: 'haproxy.phase.request_ms',
+  PHASE_AGENT: 'haproxy.phase.agent_us',
+  PHASE_QUEUE: 'haproxy.phase.queue_ms',
+  PHASE_CONNECT: 'haproxy.phase.connect_ms',
+  PHASE_RESPONSE: 'haproxy.phase.response_ms',
+  PHASE_TRANSFER: 'haproxy.phase.transfer_ms',
+} as const;
 
-const ATTR_REQUEST_ID = ATTR_HTTP_REQUEST_HEADER('x-request-id');
+/** How the part of a hop that one span tells of ended. `status` is what was really sent, if anything was. */
+export type End = {
+  readonly errorType: string | undefined;
+  readonly fault: Fault;
+  readonly status: number | undefined;
+};
 
-/** HAProxy's own; each is explained in the README. */
-const ATTR_FRONTEND_NAME = 'haproxy.frontend.name';
-const ATTR_BACKEND_NAME = 'haproxy.backend.name';
-const ATTR_SERVER_NAME = 'haproxy.server.name';
-const ATTR_TERMINATION_STATE = 'haproxy.termination_state';
-const ATTR_REDISPATCHED = 'haproxy.redispatched';
-const ATTR_AGENT_AWAY = 'haproxy.agent_away';
-const ATTR_PHASE_REQUEST = 'haproxy.phase.request_ms';
-const ATTR_PHASE_AGENT = 'haproxy.phase.agent_us';
-const ATTR_PHASE_QUEUE = 'haproxy.phase.queue_ms';
-const ATTR_PHASE_CONNECT = 'haproxy.phase.connect_ms';
-const ATTR_PHASE_RESPONSE = 'haproxy.phase.response_ms';
-const ATTR_PHASE_TRANSFER = 'haproxy.phase.transfer_ms';
-
-const OTHER_METHOD = '_OTHER';
-
-/** RFC 9110 and PATCH: what the conventions call known. */
-const KNOWN_METHODS = new Set([
-  'CONNECT',
-  'DELETE',
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'PATCH',
-  'POST',
-  'PUT',
-  'TRACE',
-]);
-
-/** Query parameters whose values the conventions want hidden. */
-const SECRET_PARAMETERS = new Set([
-  'AWSAccessKeyId',
-  'Signature',
-  'X-Amz-Credential',
-  'X-Amz-Security-Token',
-  'X-Amz-Signature',
-  'X-Goog-Signature',
-  'sig',
-]);
-
-/** What goes into a span's name in place of an unknown method. */
-export function spanMethod(record: HopRecord): string {
-  return record.method !== undefined && KNOWN_METHODS.has(record.method) ? record.method : 'HTTP';
-}
-
-export function serverAttributes(
+/** What every span says: where in HAProxy it was, and how it ended. */
+export function endAttributes(
   sink: AttributeSink,
   record: HopRecord,
-  hop: Hop,
-  errorType: string | undefined,
+  { errorType, fault }: Pick<End, 'errorType' | 'fault'>,
 ): void {
-  commonAttributes(sink, record, errorType);
-  const { address, port } = serverEndpoint(record);
-  sink.attribute(ATTR_URL_SCHEME, record.tls ? 'https' : 'http');
-  set(sink, ATTR_URL_PATH, record.path);
-  set(sink, ATTR_URL_QUERY, redactQuery(record.query));
-  set(sink, ATTR_HTTP_ROUTE, record.route);
-  set(sink, ATTR_SERVER_ADDRESS, address);
-  set(sink, ATTR_SERVER_PORT, port);
-  set(sink, ATTR_CLIENT_ADDRESS, record.peer.address);
-  set(sink, ATTR_CLIENT_PORT, record.peer.port);
-  set(sink, ATTR_NETWORK_PEER_ADDRESS, record.peer.address);
-  set(sink, ATTR_NETWORK_PEER_PORT, record.peer.port);
-  set(sink, ATTR_NETWORK_PROTOCOL_VERSION, record.protocolVersion);
-  set(sink, ATTR_USER_AGENT_ORIGINAL, record.userAgent);
-  if (record.requestId !== undefined) sink.attribute(ATTR_REQUEST_ID, [record.requestId]);
-  set(sink, ATTR_HTTP_RESPONSE_STATUS_CODE, record.statusCode);
-  set(sink, ATTR_HTTP_REQUEST_SIZE, record.requestSize);
-  set(sink, ATTR_HTTP_RESPONSE_SIZE, record.responseSize);
-  set(sink, ATTR_PHASE_REQUEST, record.phases.request);
-  set(sink, ATTR_PHASE_AGENT, record.phases.agent);
-  if (hop.mintedByHaproxy) sink.attribute(ATTR_AGENT_AWAY, true);
-  for (const name of Object.keys(record.attributes)) {
-    set(sink, name, record.attributes[name]);
-  }
-}
-
-/** @param statusCode what the server itself answered, undefined when it did not */
-export function clientAttributes(
-  sink: AttributeSink,
-  record: HopRecord,
-  errorType: string | undefined,
-  statusCode: number | undefined,
-): void {
-  commonAttributes(sink, record, errorType);
-  set(sink, ATTR_SERVER_ADDRESS, record.server?.address);
-  set(sink, ATTR_SERVER_PORT, record.server?.port);
-  set(sink, ATTR_NETWORK_PEER_ADDRESS, record.server?.address);
-  set(sink, ATTR_NETWORK_PEER_PORT, record.server?.port);
-  set(sink, ATTR_URL_FULL, fullUrl(record));
-  set(sink, ATTR_HTTP_RESPONSE_STATUS_CODE, statusCode);
-  const { count, redispatched } = record.retries;
-  if (count > 0) sink.attribute(ATTR_HTTP_REQUEST_RESEND_COUNT, count);
-  if (redispatched) sink.attribute(ATTR_REDISPATCHED, true);
-}
-
-function commonAttributes(
-  sink: AttributeSink,
-  record: HopRecord,
-  errorType: string | undefined,
-): void {
-  const { method, phases } = record;
-  const known = method !== undefined && KNOWN_METHODS.has(method);
-  sink.attribute(ATTR_HTTP_REQUEST_METHOD, known ? method : OTHER_METHOD);
-  if (!known) set(sink, ATTR_HTTP_REQUEST_METHOD_ORIGINAL, method);
   set(sink, ATTR_ERROR_TYPE, errorType);
-  sink.attribute(ATTR_FRONTEND_NAME, record.frontend);
-  set(sink, ATTR_BACKEND_NAME, record.backend);
-  set(sink, ATTR_SERVER_NAME, record.server?.name);
-  sink.attribute(ATTR_TERMINATION_STATE, record.terminationState);
-  set(sink, ATTR_PHASE_QUEUE, phases.queue);
-  set(sink, ATTR_PHASE_CONNECT, phases.connect);
-  set(sink, ATTR_PHASE_RESPONSE, phases.response);
-  set(sink, ATTR_PHASE_TRANSFER, phases.transfer);
+  if (fault !== 'none') sink.attribute(HaproxyAttribute.FAULT, fault);
+  sink.attribute(HaproxyAttribute.FRONTEND_NAME, record.frontend);
+  set(sink, HaproxyAttribute.BACKEND_NAME, record.backend);
+  set(sink, HaproxyAttribute.SERVER_NAME, record.server?.name);
+  set(sink, HaproxyAttribute.TERMINATION_STATE, record.terminationState);
 }
 
-function set(sink: AttributeSink, name: string, value: AttributeValue | undefined): void {
+export function set(sink: AttributeSink, name: string, value: AttributeValue | undefined): void {
   if (value !== undefined) sink.attribute(name, value);
-}
-
-/** The name that the client used, or the address that it reached. */
-function serverEndpoint(record: HopRecord): Endpoint {
-  const match = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(record.host ?? '');
-  const [, host, port] = match ?? [];
-  if (host === undefined) return record.local;
-  return {
-    address: host.replace(/^\[(.*)\]$/, '$1'),
-    port: port === undefined ? (record.tls ? 443 : 80) : Number(port),
-  };
-}
-
-function fullUrl(record: HopRecord): string | undefined {
-  const { server, path } = record;
-  if (server?.address === undefined || path === undefined) return undefined;
-  const host = server.address.includes(':') ? `[${server.address}]` : server.address;
-  const port = server.port === undefined ? '' : `:${server.port}`;
-  const query = redactQuery(record.query);
-  const scheme = server.tls ? 'https' : 'http';
-  return `${scheme}://${host}${port}${path}${query === undefined ? '' : `?${query}`}`;
-}
-
-function redactQuery(query: string | undefined): string | undefined {
-  if (query === undefined || query === '') return undefined;
-  return query
-    .split('&')
-    .map((pair) => {
-      const equals = pair.indexOf('=');
-      return equals !== -1 && SECRET_PARAMETERS.has(pair.slice(0, equals))
-        ? `${pair.slice(0, equals)}=REDACTED`
-        : pair;
-    })
-    .join('&');
 }

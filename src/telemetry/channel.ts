@@ -1,6 +1,8 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import type { Logger } from '../log.ts';
 import type { TelemetryConfig } from './config.ts';
+import { FinishRelay } from './finish-relay.ts';
 import type { Command, Report, TelemetryCounts } from './messages.ts';
 
 /** What the thread may take to answer beyond its own limit, in milliseconds. */
@@ -11,11 +13,27 @@ export class TelemetryChannel {
   /** Where records are received. */
   readonly records: string;
   private readonly worker: Worker;
+  private readonly relay: FinishRelay;
   private state: 'running' | 'stopping' = 'running';
 
-  private constructor(worker: Worker, records: string, onDeath: (reason: string) => void) {
+  private constructor(
+    worker: Worker,
+    records: string,
+    log: Logger,
+    onDeath: (reason: string) => void,
+  ) {
     this.worker = worker;
     this.records = records;
+    this.relay = new FinishRelay(
+      (bytes) => {
+        const command: Command = { type: 'finished', bytes };
+        worker.postMessage(command, [bytes.buffer]);
+      },
+      () => log.error('the telemetry thread is behind, finish messages are dropped'),
+    );
+    worker.on('message', (report: Report) => {
+      if (report.type === 'taken') this.relay.taken(report.bytes);
+    });
     let reason: string | undefined;
     worker.on('error', (error: Error) => {
       reason = error.stack ?? error.message;
@@ -34,6 +52,7 @@ export class TelemetryChannel {
   static async start(
     config: TelemetryConfig,
     env: Readonly<Record<string, string>>,
+    log: Logger,
     onDeath: (reason: string) => void,
   ): Promise<TelemetryChannel> {
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
@@ -42,9 +61,14 @@ export class TelemetryChannel {
       env: { ...env },
     });
     const [report] = (await once(worker, 'message')) as [Report];
-    if (report.type === 'ready') return new TelemetryChannel(worker, report.records, onDeath);
+    if (report.type === 'ready') return new TelemetryChannel(worker, report.records, log, onDeath);
     await worker.terminate();
     throw new Error(report.type === 'failed' ? report.reason : `unexpected "${report.type}"`);
+  }
+
+  /** Copies `buffer[start, end)`, the arguments of a `finish` message, and hands them to the thread. */
+  finish(buffer: Buffer, start: number, end: number): void {
+    this.relay.add(buffer, start, end);
   }
 
   /**
@@ -55,13 +79,26 @@ export class TelemetryChannel {
    */
   async stop(limit: number): Promise<TelemetryCounts | undefined> {
     this.state = 'stopping';
-    const answer = once(this.worker, 'message', {
-      signal: AbortSignal.timeout(Math.ceil(limit) + GRACE),
-    });
+    this.relay.flush();
+    const answer = this.stopped(Math.ceil(limit) + GRACE);
     const command: Command = { type: 'stop', limit };
     this.worker.postMessage(command);
-    const [report] = (await answer.catch(() => [undefined])) as [Report | undefined];
+    const counts = await answer;
     await this.worker.terminate();
-    return report?.type === 'stopped' ? report : undefined;
+    return counts;
+  }
+
+  /** What the thread did, or undefined when it did not say so within `limit` milliseconds. */
+  private async stopped(limit: number): Promise<TelemetryCounts | undefined> {
+    try {
+      for await (const [report] of on(this.worker, 'message', {
+        signal: AbortSignal.timeout(limit),
+      }) as AsyncIterable<[Report]>) {
+        if (report.type === 'stopped') return report;
+      }
+    } catch {
+      // Out of time.
+    }
+    return undefined;
   }
 }

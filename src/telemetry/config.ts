@@ -7,6 +7,8 @@ export type TelemetryConfig = {
   readonly records: ListenAddress;
   /** Decides for requests that nobody minted for. */
   readonly sampler: SamplerConfig;
+  /** Connections that failed before a request become spans, and are not only counted. */
+  readonly connectionErrorSpans: boolean;
   readonly resourceAttributes: Readonly<Record<string, string>>;
   readonly exporter: ExporterConfig;
   /** Spans a batch. */

@@ -18,6 +18,23 @@ export function createUnusableLog(log: Logger): (line: string) => void {
   };
 }
 
+/** HAProxy tells of dropped records in many small numbers: how long they are added up, in milliseconds. */
+const DROPPED_EPISODE = 1_000;
+
+/** Tells how many records HAProxy dropped, once for all that it tells within a second. */
+export function createDroppedLog(log: Logger): (records: number) => void {
+  let records = 0;
+  return (more) => {
+    if (records === 0) {
+      setTimeout(() => {
+        log.error({ records }, "HAProxy's ring was full, it dropped records");
+        records = 0;
+      }, DROPPED_EPISODE);
+    }
+    records += more;
+  };
+}
+
 /** What the operator reads of the export queue: once when it starts, once when it is over. */
 export function logQueueEvent(log: Logger, event: QueueEvent): void {
   const { kind, ...fields } = event;

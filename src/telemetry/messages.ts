@@ -2,11 +2,15 @@ import type { RecordCounts } from './pipeline.ts';
 import type { QueueCounts } from './queue.ts';
 
 /** From the main thread to the telemetry thread. */
-export type Command = { readonly type: 'stop'; readonly limit: number };
+export type Command =
+  | { readonly type: 'stop'; readonly limit: number }
+  /** Messages of hops that SPOE alone tells of, as a `FinishRelay` packs them. */
+  | { readonly type: 'finished'; readonly bytes: Uint8Array<ArrayBuffer> };
 
 /** From the telemetry thread to the main thread. */
 export type Report =
   | { readonly type: 'ready'; readonly records: string }
+  | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'failed'; readonly reason: string }
   | ({ readonly type: 'stopped' } & TelemetryCounts);
 

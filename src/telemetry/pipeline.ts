@@ -1,6 +1,8 @@
 import { createSampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
-import { isUnsampled, parseAccessLog } from '../records/access-log.ts';
+import { droppedByRing, isUnsampled, parseAccessLog } from '../records/access-log.ts';
+import { parseFinishMessage } from '../records/finish-message.ts';
+import type { HopRecord } from '../records/record.ts';
 import type { TelemetryConfig } from './config.ts';
 import type { Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
@@ -10,34 +12,74 @@ export type RecordCounts = {
   /** Hops whose spans went to the exporter. */
   sampled: number;
   unsampled: number;
+  /** Connections that failed before a request, as in their TLS handshake. */
+  connectionErrors: number;
+  /** Records that HAProxy dropped, by its own account, because its ring was full. */
+  droppedByHaproxy: number;
   /** Lines that are not records: log lines of another shape, or cut too early. */
   unusable: number;
 };
 
-/** The telemetry path of one line: bytes to record, record to spans, spans to the exporter. */
+export type PipelineEvents = {
+  readonly onUnusable: (line: string) => void;
+  readonly onDroppedByHaproxy: (records: number) => void;
+};
+
+/** The telemetry path: bytes to record, record to spans, spans to the exporter. */
 export class Pipeline {
-  readonly counts: RecordCounts = { sampled: 0, unsampled: 0, unusable: 0 };
+  readonly counts: RecordCounts = {
+    sampled: 0,
+    unsampled: 0,
+    connectionErrors: 0,
+    droppedByHaproxy: 0,
+    unusable: 0,
+  };
   private readonly exporter: Exporter;
   private readonly hops: HopMaker;
-  private readonly onUnusable: (line: string) => void;
+  private readonly connectionErrorSpans: boolean;
+  private readonly events: PipelineEvents;
 
-  constructor(config: TelemetryConfig, exporter: Exporter, onUnusable: (line: string) => void) {
+  constructor(config: TelemetryConfig, exporter: Exporter, events: PipelineEvents) {
     this.exporter = exporter;
     this.hops = new HopMaker(createSampler(config.sampler));
-    this.onUnusable = onUnusable;
+    this.connectionErrorSpans = config.connectionErrorSpans;
+    this.events = events;
   }
 
-  /** A `RecordSink`. */
-  readonly take = (buffer: Buffer, start: number, end: number): void => {
+  /** A `RecordSink` for lines of the access log. */
+  readonly takeLine = (buffer: Buffer, start: number, end: number): void => {
     if (isUnsampled(buffer, start, end)) {
       this.counts.unsampled += 1;
       return;
     }
-    const record = parseAccessLog(buffer, start, end);
+    const dropped = droppedByRing(buffer, start, end);
+    if (dropped > 0) {
+      this.counts.droppedByHaproxy += dropped;
+      this.events.onDroppedByHaproxy(dropped);
+      return;
+    }
+    this.takeRecord(parseAccessLog(buffer, start, end), buffer, start, end);
+  };
+
+  /** A `RecordSink` for `finish` messages. */
+  readonly takeFinish = (buffer: Buffer, start: number, end: number): void => {
+    this.takeRecord(parseFinishMessage(buffer, start, end), buffer, start, end);
+  };
+
+  private takeRecord(
+    record: HopRecord | undefined,
+    buffer: Buffer,
+    start: number,
+    end: number,
+  ): void {
     if (record === undefined) {
       this.counts.unusable += 1;
-      this.onUnusable(buffer.toString('utf8', start, Math.min(end, start + 200)));
+      this.events.onUnusable(buffer.toString('utf8', start, Math.min(end, start + 200)));
       return;
+    }
+    if (record.kind === 'connection_error') {
+      this.counts.connectionErrors += 1;
+      if (!this.connectionErrorSpans) return;
     }
     const hop = record.hop ?? this.hops.make();
     if ((hop.traceFlags & TraceFlag.SAMPLED) === 0) {
@@ -46,5 +88,5 @@ export class Pipeline {
     }
     this.counts.sampled += 1;
     this.exporter.add(record, hop);
-  };
+  }
 }

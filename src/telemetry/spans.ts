@@ -1,12 +1,9 @@
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import { type Outcome, outcomeOf } from '../records/termination.ts';
-import {
-  type AttributeSink,
-  clientAttributes,
-  serverAttributes,
-  spanMethod,
-} from './attributes.ts';
+import type { AttributeSink } from './attributes.ts';
+import { connectionAttributes } from './connection-attributes.ts';
+import { clientAttributes, serverAttributes, spanMethod } from './http-attributes.ts';
 
 export type SpanHead = {
   readonly name: string;
@@ -33,17 +30,18 @@ export type SpanSink = AttributeSink & {
 };
 
 /**
- * Tells the spans of one hop: the SERVER span always, the CLIENT span where a server was tried.
+ * Tells the spans of one hop: of a request the SERVER span always, and the CLIENT span where a server was
+ * tried; of a connection one span.
  *
  * @param hop the record's own, or one made up where the record has none
  * @returns how many spans there were
  */
 export function tellSpans(sink: SpanSink, record: HopRecord, hop: Hop): number {
-  const outcome = outcomeOf(
-    record.terminationState,
-    record.server !== undefined,
-    record.phases.queue !== undefined,
-  );
+  const outcome = outcomeOf(record);
+  if (record.kind !== 'http') {
+    tellConnectionSpan(sink, record, hop, outcome);
+    return 1;
+  }
   tellServerSpan(sink, record, hop, outcome);
   if (!outcome.triedServer) return 1;
   tellClientSpan(sink, record, hop, outcome);
@@ -51,8 +49,9 @@ export function tellSpans(sink: SpanSink, record: HopRecord, hop: Hop): number {
 }
 
 function tellServerSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Outcome): void {
-  const status = record.statusCode ?? 0;
-  const errorType = outcome.cause ?? (status >= 500 ? String(status) : undefined);
+  const status = sentStatus(record, outcome);
+  const broken = status !== undefined && status >= 500;
+  const errorType = outcome.cause ?? (broken ? String(status) : undefined);
   const method = spanMethod(record);
   sink.begin({
     name: record.route === undefined ? method : `${method} ${record.route}`,
@@ -64,21 +63,19 @@ function tellServerSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Ou
     parent: hop.parentId === undefined ? undefined : { spanId: hop.parentId, remote: true },
     start: record.start,
     end: record.end,
-    failed: serverFailed(record, status, outcome),
+    failed: outcome.fault === 'server' || outcome.fault === 'proxy' || broken,
   });
-  serverAttributes(sink, record, hop, errorType);
+  serverAttributes(sink, record, hop, { errorType, fault: outcome.fault, status });
   sink.end();
 }
 
-/** A 5xx that HAProxy itself logs for a client that left is no failure; one that a server sent is. */
-function serverFailed(record: HopRecord, status: number, { fault }: Outcome): boolean {
-  if (fault === 'server' || fault === 'proxy') return true;
-  return status >= 500 && (fault === 'none' || record.phases.response !== undefined);
+/** What HAProxy logs for a client that left before there was an answer was never sent to anybody. */
+function sentStatus(record: HopRecord, { cause, serverAnswered }: Outcome): number | undefined {
+  return cause === 'client_abort' && !serverAnswered ? undefined : record.statusCode;
 }
 
 function tellClientSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Outcome): void {
-  // Only a status that came with response headers is the server's; any other is HAProxy's own.
-  const status = record.phases.response === undefined ? undefined : record.statusCode;
+  const status = outcome.serverAnswered ? record.statusCode : undefined;
   const badStatus = status !== undefined && status >= 400;
   sink.begin({
     name: spanMethod(record),
@@ -93,6 +90,24 @@ function tellClientSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Ou
     failed: outcome.fault === 'server' || outcome.fault === 'proxy' || badStatus,
   });
   const errorType = outcome.cause ?? (badStatus ? String(status) : undefined);
-  clientAttributes(sink, record, errorType, status);
+  clientAttributes(sink, record, { errorType, fault: outcome.fault, status });
+  sink.end();
+}
+
+/** Told from the side that was connected to, as a request is; there is nobody to continue the trace. */
+function tellConnectionSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Outcome): void {
+  sink.begin({
+    name: record.kind === 'tcp' ? `tcp ${record.frontend}` : 'connection error',
+    kind: 'SERVER',
+    traceId: hop.traceId,
+    spanId: hop.spanId,
+    traceFlags: hop.traceFlags,
+    tracestate: undefined,
+    parent: undefined,
+    start: record.start,
+    end: record.end,
+    failed: outcome.fault === 'server' || outcome.fault === 'proxy',
+  });
+  connectionAttributes(sink, record, outcome);
   sink.end();
 }

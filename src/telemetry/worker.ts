@@ -5,8 +5,9 @@ import { createLogger } from '../log.ts';
 import { RecordReceiver } from '../records/receiver.ts';
 import { VERSION } from '../version.ts';
 import type { TelemetryConfig } from './config.ts';
-import { createUnusableLog, logQueueEvent } from './episodes.ts';
+import { createDroppedLog, createUnusableLog, logQueueEvent } from './episodes.ts';
 import { createExporter } from './exporter.ts';
+import { splitRelayed } from './finish-relay.ts';
 import type { Command, Report } from './messages.ts';
 import { Pipeline } from './pipeline.ts';
 import { createResource } from './resource.ts';
@@ -30,9 +31,12 @@ async function run(config: TelemetryConfig): Promise<void> {
     instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
   };
   const exporter = createExporter(config, scope, (event) => logQueueEvent(log, event));
-  const pipeline = new Pipeline(config, exporter, createUnusableLog(log));
+  const pipeline = new Pipeline(config, exporter, {
+    onUnusable: createUnusableLog(log),
+    onDroppedByHaproxy: createDroppedLog(log),
+  });
   const receiver = new RecordReceiver({
-    onRecord: pipeline.take,
+    onRecord: pipeline.takeLine,
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
   });
 
@@ -44,14 +48,28 @@ async function run(config: TelemetryConfig): Promise<void> {
   );
   report({ type: 'ready', records: boundAddress(server, config.records) });
 
-  port?.once('message', async (command: Command) => {
+  port?.on('message', (command: Command) => {
+    switch (command.type) {
+      case 'finished':
+        splitRelayed(command.bytes, pipeline.takeFinish);
+        report({ type: 'taken', bytes: command.bytes.length });
+        return;
+      case 'stop':
+        void stop(command.limit);
+        return;
+      default:
+        command satisfies never;
+    }
+  });
+
+  async function stop(limit: number): Promise<void> {
     const started = performance.now();
     server.close();
-    await receiver.stop(command.limit / 2);
+    await receiver.stop(limit / 2);
     datagrams?.close();
-    await exporter.flush(Math.max(0, command.limit - (performance.now() - started)));
+    await exporter.flush(Math.max(0, limit - (performance.now() - started)));
     const spans = { ...exporter.counts, waiting: exporter.waiting };
     report({ type: 'stopped', records: pipeline.counts, spans });
     port?.close();
-  });
+  }
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { Agent as HttpAgent, request } from 'node:http';
 import { Haproxy } from '../../src/demo/haproxy.ts';
 import {
@@ -13,9 +14,13 @@ import { AgentProcess, until } from '../agent-process.ts';
 /** The HAProxy under test; Debian's own unless the environment names another. */
 export const HAPROXY = process.env.HAPROXY ?? 'haproxy';
 
+/** Its first lines about itself, as `HAProxy version 2.6.12-1+deb12u4 …`. */
+export const VERSION = execFileSync(HAPROXY, ['-v'], { encoding: 'utf8' });
+
 export type ChainOptions = {
   readonly agentEnv?: Readonly<Record<string, string>>;
   readonly receiver?: ReceiverOptions;
+  readonly masterWorker?: boolean;
   readonly editConfig?: (config: string, ports: Ports) => string;
 };
 
@@ -62,6 +67,7 @@ export class Chain {
     const haproxy = await Haproxy.start({
       ports,
       command: [HAPROXY],
+      ...(options.masterWorker === undefined ? {} : { masterWorker: options.masterWorker }),
       ...(editConfig === undefined ? {} : { edit: (config) => editConfig(config, ports) }),
     }).catch(async (error: unknown) => {
       await agent.end();
@@ -122,9 +128,13 @@ export class Chain {
   /** True once a request came back with the agent's trace id. */
   private probe(): boolean {
     if (!this.probed) {
-      void this.get('/probe').then(({ traceId }) => {
-        if (traceId !== '') this.probed = true;
-      });
+      this.get('/probe').then(
+        ({ traceId }) => {
+          if (traceId !== '') this.probed = true;
+        },
+        // HAProxy is starting, or the test is over already.
+        () => {},
+      );
     }
     return this.probed;
   }

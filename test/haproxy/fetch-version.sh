@@ -35,9 +35,10 @@ rm -rf "$dir/apt"
 # Merged and unmerged /usr: the loader's path differs between suites.
 loader=$(find "$dir/root" -name 'ld-linux-x86-64.so.2' -o -name 'ld-linux-aarch64.so.1' | head -n 1)
 libraries=$(find "$dir/root" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd :)
+# By its first argument a master process starts itself again when it is reloaded.
 cat >"$dir/haproxy" <<EOF
 #!/bin/sh
-exec "$loader" --library-path "$libraries" --argv0 haproxy "$dir/root/usr/sbin/haproxy" "\$@"
+exec "$loader" --library-path "$libraries" --argv0 "$dir/haproxy" "$dir/root/usr/sbin/haproxy" "\$@"
 EOF
 chmod +x "$dir/haproxy"
 "$dir/haproxy" -v | head -n 1

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isStopping, isUnsampled, parseAccessLog } from '../../src/records/access-log.ts';
+import {
+  droppedByRing,
+  isStopping,
+  isUnsampled,
+  parseAccessLog,
+} from '../../src/records/access-log.ts';
 import type { HopRecord } from '../../src/records/record.ts';
 import { hopOf, recordLine } from './lines.ts';
 
@@ -17,6 +22,7 @@ function parsed(changes: Readonly<Record<string, unknown>> = {}): HopRecord {
 
 test('a whole line', () => {
   expect(parsed({ tracestate: 'a=1', route: '/a', attributes: { x: 'y' } })).toEqual({
+    kind: 'http',
     hop: {
       traceId: hopOf(1).slice(0, 32),
       spanId: hopOf(1).slice(33, 49),
@@ -29,9 +35,18 @@ test('a whole line', () => {
     start: 1_795_418_260_807_572,
     clientStart: 1_795_418_260_807_872,
     end: 1_795_418_260_853_713,
-    phases: { request: 0, agent: 300, queue: 0, connect: 1, response: 44, transfer: 0 },
+    phases: {
+      handshake: 0,
+      request: 0,
+      agent: 300,
+      queue: 0,
+      connect: 1,
+      response: 44,
+      transfer: 0,
+    },
     retries: { count: 0, redispatched: false },
     terminationState: '----',
+    connectionError: undefined,
     method: 'GET',
     tls: false,
     host: 'shop.example',
@@ -53,7 +68,31 @@ test('a whole line', () => {
   });
 });
 
+test.each([
+  ['1 event dropped', 1],
+  ['104 events dropped', 104],
+  ['1 event dropped\0', 1],
+  ['104 events dropped and more', 0],
+  [recordLine(), 0],
+  ['', 0],
+])('"%s" tells of %i dropped records', (line, records) => {
+  expect(droppedByRing(Buffer.from(line), 0, Buffer.byteLength(line))).toBe(records);
+});
+
+test('null is no value', () => {
+  expect(parsed({ route: null, status: null, server: null })).toMatchObject({
+    route: undefined,
+    statusCode: undefined,
+    server: undefined,
+  });
+});
+
 describe('times', () => {
+  test('without a duration of the request, its start is what HAProxy says', () => {
+    const start = 1_795_418_260_305_123;
+    expect(parsed({ TR: null, start }).start).toBe(start);
+  });
+
   test('headers that came at once: the request starts when they were complete', () => {
     expect(parsed({ accepted: 1_795_418_260_806, TR: 1, start: 1_795_418_260_806_500 }).start).toBe(
       1_795_418_260_807_572,
@@ -70,6 +109,20 @@ describe('times', () => {
     const times = { accepted: 1_795_418_260_000, Ti: 300, TR: 502 };
     const start = 1_795_418_260_305_123;
     expect(parsed({ ...times, start }).start).toBe(start);
+  });
+
+  test('a connection starts when it is accepted, its handshake included', () => {
+    const times = { accepted: 1_795_418_260_800, Th: 7, received: 1_795_418_260_807_572 };
+    expect(parsed({ kind: 'tcp', ...times })).toMatchObject({
+      kind: 'tcp',
+      start: 1_795_418_260_800_572,
+    });
+    const failed = { connection_error: 'SSL handshake failure', ...times, received: 0 };
+    expect(parsed(failed)).toMatchObject({
+      kind: 'connection_error',
+      connectionError: 'SSL handshake failure',
+      start: 1_795_418_260_800_000,
+    });
   });
 
   test('the time in the queue is not spent with the server', () => {

@@ -1,0 +1,152 @@
+import {
+  ATTR_CLIENT_ADDRESS,
+  ATTR_CLIENT_PORT,
+  ATTR_HTTP_REQUEST_HEADER,
+  ATTR_HTTP_REQUEST_METHOD,
+  ATTR_HTTP_REQUEST_METHOD_ORIGINAL,
+  ATTR_HTTP_REQUEST_RESEND_COUNT,
+  ATTR_HTTP_RESPONSE_STATUS_CODE,
+  ATTR_HTTP_ROUTE,
+  ATTR_NETWORK_PEER_ADDRESS,
+  ATTR_NETWORK_PEER_PORT,
+  ATTR_NETWORK_PROTOCOL_VERSION,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+  ATTR_URL_FULL,
+  ATTR_URL_PATH,
+  ATTR_URL_QUERY,
+  ATTR_URL_SCHEME,
+  ATTR_USER_AGENT_ORIGINAL,
+} from '@opentelemetry/semantic-conventions';
+import type { Hop } from '../context/hop.ts';
+import type { Endpoint, HopRecord } from '../records/record.ts';
+import {
+  type AttributeSink,
+  type End,
+  endAttributes,
+  HaproxyAttribute,
+  set,
+} from './attributes.ts';
+
+/** The conventions have no stable name for a size yet; these two count what %U and %B count. */
+const ATTR_HTTP_REQUEST_SIZE = 'http.request.size';
+const ATTR_HTTP_RESPONSE_SIZE = 'http.response.size';
+
+const ATTR_REQUEST_ID = ATTR_HTTP_REQUEST_HEADER('x-request-id');
+
+const OTHER_METHOD = '_OTHER';
+
+/** RFC 9110 and PATCH: what the conventions call known. */
+const KNOWN_METHODS = new Set([
+  'CONNECT',
+  'DELETE',
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PATCH',
+  'POST',
+  'PUT',
+  'TRACE',
+]);
+
+/** Query parameters whose values the conventions want hidden. */
+const SECRET_PARAMETERS = new Set([
+  'AWSAccessKeyId',
+  'Signature',
+  'X-Amz-Credential',
+  'X-Amz-Security-Token',
+  'X-Amz-Signature',
+  'X-Goog-Signature',
+  'sig',
+]);
+
+/** What goes into a span's name in place of an unknown method. */
+export function spanMethod(record: HopRecord): string {
+  return record.method !== undefined && KNOWN_METHODS.has(record.method) ? record.method : 'HTTP';
+}
+
+export function serverAttributes(sink: AttributeSink, record: HopRecord, hop: Hop, end: End): void {
+  commonAttributes(sink, record, end);
+  const { address, port } = serverEndpoint(record);
+  sink.attribute(ATTR_URL_SCHEME, record.tls ? 'https' : 'http');
+  set(sink, ATTR_URL_PATH, record.path);
+  set(sink, ATTR_URL_QUERY, redactQuery(record.query));
+  set(sink, ATTR_HTTP_ROUTE, record.route);
+  set(sink, ATTR_SERVER_ADDRESS, address);
+  set(sink, ATTR_SERVER_PORT, port);
+  set(sink, ATTR_CLIENT_ADDRESS, record.peer.address);
+  set(sink, ATTR_CLIENT_PORT, record.peer.port);
+  set(sink, ATTR_NETWORK_PEER_ADDRESS, record.peer.address);
+  set(sink, ATTR_NETWORK_PEER_PORT, record.peer.port);
+  set(sink, ATTR_NETWORK_PROTOCOL_VERSION, record.protocolVersion);
+  set(sink, ATTR_USER_AGENT_ORIGINAL, record.userAgent);
+  if (record.requestId !== undefined) sink.attribute(ATTR_REQUEST_ID, [record.requestId]);
+  set(sink, ATTR_HTTP_RESPONSE_STATUS_CODE, end.status);
+  set(sink, ATTR_HTTP_REQUEST_SIZE, record.requestSize);
+  set(sink, ATTR_HTTP_RESPONSE_SIZE, record.responseSize);
+  set(sink, HaproxyAttribute.PHASE_REQUEST, record.phases.request);
+  set(sink, HaproxyAttribute.PHASE_AGENT, record.phases.agent);
+  if (hop.mintedByHaproxy) sink.attribute(HaproxyAttribute.AGENT_AWAY, true);
+  for (const name of Object.keys(record.attributes)) {
+    set(sink, name, record.attributes[name]);
+  }
+}
+
+export function clientAttributes(sink: AttributeSink, record: HopRecord, end: End): void {
+  commonAttributes(sink, record, end);
+  set(sink, ATTR_SERVER_ADDRESS, record.server?.address);
+  set(sink, ATTR_SERVER_PORT, record.server?.port);
+  set(sink, ATTR_NETWORK_PEER_ADDRESS, record.server?.address);
+  set(sink, ATTR_NETWORK_PEER_PORT, record.server?.port);
+  set(sink, ATTR_URL_FULL, fullUrl(record));
+  set(sink, ATTR_HTTP_RESPONSE_STATUS_CODE, end.status);
+  const { count, redispatched } = record.retries;
+  if (count > 0) sink.attribute(ATTR_HTTP_REQUEST_RESEND_COUNT, count);
+  if (redispatched) sink.attribute(HaproxyAttribute.REDISPATCHED, true);
+}
+
+function commonAttributes(sink: AttributeSink, record: HopRecord, end: End): void {
+  const { method, phases } = record;
+  const known = method !== undefined && KNOWN_METHODS.has(method);
+  sink.attribute(ATTR_HTTP_REQUEST_METHOD, known ? method : OTHER_METHOD);
+  if (!known) set(sink, ATTR_HTTP_REQUEST_METHOD_ORIGINAL, method);
+  endAttributes(sink, record, end);
+  set(sink, HaproxyAttribute.PHASE_QUEUE, phases.queue);
+  set(sink, HaproxyAttribute.PHASE_CONNECT, phases.connect);
+  set(sink, HaproxyAttribute.PHASE_RESPONSE, phases.response);
+  set(sink, HaproxyAttribute.PHASE_TRANSFER, phases.transfer);
+}
+
+/** The name that the client used, or the address that it reached. */
+function serverEndpoint(record: HopRecord): Endpoint {
+  const match = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(record.host ?? '');
+  const [, host, port] = match ?? [];
+  if (host === undefined) return record.local;
+  return {
+    address: host.replace(/^\[(.*)\]$/, '$1'),
+    port: port === undefined ? (record.tls ? 443 : 80) : Number(port),
+  };
+}
+
+function fullUrl(record: HopRecord): string | undefined {
+  const { server, path } = record;
+  if (server?.address === undefined || path === undefined) return undefined;
+  const host = server.address.includes(':') ? `[${server.address}]` : server.address;
+  const port = server.port === undefined ? '' : `:${server.port}`;
+  const query = redactQuery(record.query);
+  const scheme = server.tls ? 'https' : 'http';
+  return `${scheme}://${host}${port}${path}${query === undefined ? '' : `?${query}`}`;
+}
+
+function redactQuery(query: string | undefined): string | undefined {
+  if (query === undefined || query === '') return undefined;
+  return query
+    .split('&')
+    .map((pair) => {
+      const equals = pair.indexOf('=');
+      return equals !== -1 && SECRET_PARAMETERS.has(pair.slice(0, equals))
+        ? `${pair.slice(0, equals)}=REDACTED`
+        : pair;
+    })
+    .join('&');
+}

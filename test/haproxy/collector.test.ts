@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ServerCredentials, status } from '@grpc/grpc-js';
+import { generate } from 'selfsigned';
+import { afterAll, expect, test } from 'vitest';
+import { OtlpReceiver, type ReceiverOptions } from '../../src/demo/otlp-receiver.ts';
+import { freePort } from '../../src/demo/ports.ts';
+import { until } from '../agent-process.ts';
+import { PATH, ROUNDS, residentMegabytes, settle, startCounting, Tally } from './counting.ts';
+import { Load } from './load.ts';
+
+const RATE = 2_000;
+/** How long each trouble lasts, in milliseconds: a minute in a soak of 20 rounds. */
+const LASTING = 3_000 * ROUNDS;
+/** An export that takes this long is within OTEL_EXPORTER_OTLP_TIMEOUT. */
+const SLOW = 9_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-collector-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function certificate(name: string): Promise<{ ca: string; credentials: ServerCredentials }> {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+  });
+  const ca = join(folder, `${name}.pem`);
+  writeFileSync(ca, cert);
+  const pair = { private_key: Buffer.from(key), cert_chain: Buffer.from(cert) };
+  return { ca, credentials: ServerCredentials.createSsl(null, [pair]) };
+}
+
+test('a receiver in every kind of trouble under load: nothing is lost, nobody waits', async () => {
+  const tally = new Tally();
+  const right = await certificate('right');
+  const wrong = await certificate('wrong');
+  const port = await freePort();
+  const receive = (options: ReceiverOptions = {}): Promise<OtlpReceiver> =>
+    OtlpReceiver.start({ port, credentials: right.credentials, onSpans: tally.take, ...options });
+  let receiver = await receive();
+  const chain = await startCounting(tally, {
+    agentEnv: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `https://localhost:${port}`,
+      OTEL_EXPORTER_OTLP_CERTIFICATE: right.ca,
+      // Two spans a request for as long as the troubles last, and some more.
+      OTEL_BSP_MAX_QUEUE_SIZE: String(Math.max(131_072, (RATE * 2 * 4 * LASTING) / 1000)),
+      HAPROXY_OTEL_QUEUE_BYTES: String(2 ** 30),
+    },
+  });
+  const memory = { before: residentMegabytes(chain.agent), after: 0 };
+  const load = new Load({ port: chain.ports.http, path: PATH, connections: 32, rate: RATE });
+  const waits: Record<string, number[]> = {};
+  const episodes = (message: string): number =>
+    chain.agent.logs.filter(({ msg }) => msg === message).length;
+  /** Lets the trouble last, then brings a receiver that works, and waits until all has arrived. */
+  const during = async (trouble: string, act: () => Promise<void>): Promise<void> => {
+    tally.waits = [];
+    await act();
+    receiver.stop();
+    receiver = await receive();
+    await until('the backlog to arrive', () => load.answered - tally.hops < RATE, 120_000);
+    waits[trouble] = tally.waits;
+  };
+
+  try {
+    await during('none', () => pause(LASTING));
+    await during('away', async () => {
+      receiver.stop();
+      await pause(LASTING);
+    });
+    expect([episodes('export fails, spans wait'), episodes('export works again')]).toEqual([1, 1]);
+    await during('slow', async () => {
+      receiver.stop();
+      receiver = await receive({ delay: SLOW });
+      await pause(Math.max(LASTING, SLOW + 1_000));
+    });
+    for (const code of [status.UNAVAILABLE, status.ABORTED, status.DATA_LOSS]) {
+      await during(`refusing with ${status[code]}`, async () => {
+        receiver.stop();
+        receiver = await receive({ verdict: () => ({ code, details: 'not now' }) });
+        await pause(LASTING / 3);
+      });
+    }
+    await during('closing connections', async () => {
+      for (let left = LASTING; left > 0; left -= 300) {
+        await pause(300);
+        receiver.stop();
+        receiver = await receive();
+      }
+    });
+    await during('with a wrong certificate', async () => {
+      receiver.stop();
+      receiver = await receive({ credentials: wrong.credentials });
+      await pause(LASTING);
+    });
+    await load.stop();
+    memory.after = residentMegabytes(chain.agent);
+    const { lost } = await settle('receiver in trouble', load, tally, memory);
+    const percentile = (values: number[], share: number): number =>
+      values.sort((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN;
+    for (const [trouble, values] of Object.entries(waits)) {
+      console.log(
+        `waited for the agent, receiver's trouble ${trouble}: median ${percentile(values, 0.5)} us, ` +
+          `99th percentile ${percentile(values, 0.99)} us, ${values.length} requests`,
+      );
+    }
+    expect(load.failures).toEqual([]);
+    expect(lost).toBe(0);
+    // A batch whose answer was lost with its connection is sent again, as OTLP wants it.
+    expect(tally.duplicated).toBeLessThan((LASTING / 300) * 8 * 256 + 8 * 256);
+    expect(tally.away).toBe(0);
+    const quiet = percentile(waits.none ?? [], 0.5);
+    for (const values of Object.values(waits)) {
+      expect(percentile(values, 0.5)).toBeLessThan(quiet * 3 + 1_000);
+    }
+    expect(episodes('export queue is full, the oldest spans are dropped')).toBe(0);
+  } finally {
+    await load.stop();
+    await chain.stop();
+    receiver.stop();
+  }
+}, 900_000);

@@ -1,0 +1,14 @@
+import { connect } from 'node:net';
+
+/** Says a command to HAProxy's Runtime API, a `stats socket`; resolves with its answer. */
+export function say(socket: string, command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const client = connect(socket, () => client.end(`${command}\n`));
+    client.setEncoding('utf8').on('data', (text: string) => {
+      answer += text;
+    });
+    client.once('error', reject);
+    client.once('close', () => resolve(answer));
+  });
+}
