@@ -27,10 +27,16 @@ export async function freePorts(): Promise<Ports> {
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
 
-/** A port that is free now, and that no outgoing connection will take before it is used. */
+let nextPort = randomInt(LOWEST, HIGHEST);
+
+/**
+ * A port that is free now, that no outgoing connection will take before it is used, and that this process was not
+ * given before: each in turn from a random one on, as one just given is free until its user listens.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(LOWEST, HIGHEST);
+    const port = nextPort;
+    nextPort = port + 1 < HIGHEST ? port + 1 : LOWEST;
     if (await isFree(port)) return port;
   }
 }
