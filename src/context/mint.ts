@@ -1,8 +1,9 @@
 import { DataType, Scope } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import { type AckWriter, compileSetVar } from '../spop/encode.ts';
+import { writeHexByte } from './hex.ts';
 import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH, writeOwnIds } from './hop.ts';
-import { RandomIds, writeHexByte } from './ids.ts';
+import { RandomIds } from './ids.ts';
 import type { Sampler } from './sampling.ts';
 import {
   FLAGS_OFFSET,

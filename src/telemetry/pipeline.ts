@@ -1,6 +1,6 @@
 import { createSampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
-import { droppedByRing, isUnsampled, parseAccessLog } from '../records/access-log.ts';
+import { AccessLog, droppedByRing, isUnsampled } from '../records/access-log.ts';
 import { parseFinishMessage } from '../records/finish-message.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { TelemetryConfig } from './config.ts';
@@ -35,6 +35,7 @@ export class Pipeline {
     unusable: 0,
   };
   private readonly exporter: Exporter;
+  private readonly accessLog = new AccessLog();
   private readonly hops: HopMaker;
   private readonly connectionErrorSpans: boolean;
   private readonly events: PipelineEvents;
@@ -58,7 +59,7 @@ export class Pipeline {
       this.events.onDroppedByHaproxy(dropped);
       return;
     }
-    this.takeRecord(parseAccessLog(buffer, start, end), buffer, start, end);
+    this.takeRecord(this.accessLog.parse(buffer, start, end), buffer, start, end);
   };
 
   /** A `RecordSink` for `finish` messages. */
