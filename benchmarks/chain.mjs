@@ -28,11 +28,15 @@ export const WAYS = {
 };
 
 function ratio(share) {
-  return { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: String(share) };
+  return {
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: String(share),
+  };
 }
 
 const BLOCK = / *# >>> otel[\s\S]*?# <<< otel\n/g;
-const RECORDING = /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log).*\n/gm;
+const RECORDING =
+  /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log).*\n/gm;
 
 export const CONFIGS = {
   plain: (config) => config.replace(BLOCK, ''),
@@ -55,10 +59,14 @@ export class Way {
     if (agent === 'otel') {
       way.receiver = await startScript('receiver.mjs');
       const started = await startAgent({
-        HAPROXY_OTEL_SPOP: process.env.UNIX ? `unix:/tmp/spop-${way.ports.spop}` : `127.0.0.1:${way.ports.spop}`,
-        HAPROXY_OTEL_RECORDS: process.env.UNIX ? `unix:/tmp/spop-${way.ports.records}` : `127.0.0.1:${way.ports.records}`,
+        HAPROXY_OTEL_SPOP: process.env.UNIX
+          ? `unix:/tmp/spop-${way.ports.spop}`
+          : `127.0.0.1:${way.ports.spop}`,
+        HAPROXY_OTEL_RECORDS: process.env.UNIX
+          ? `unix:/tmp/spop-${way.ports.records}`
+          : `127.0.0.1:${way.ports.records}`,
         OTEL_EXPORTER_OTLP_ENDPOINT: way.receiver.hello.endpoint,
-        OTEL_BSP_SCHEDULE_DELAY: '200',
+        OTEL_BSP_SCHEDULE_DELAY: '200', ...(process.env.BATCH ? { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: process.env.BATCH } : {}),
         ...env,
       });
       way.agent = started.child;
@@ -68,7 +76,10 @@ export class Way {
       ports: { ...way.ports, server },
       command: [program],
       edit: (shipped) =>
-        ((c) => process.env.UNIX ? c.replaceAll(/server agent 127.0.0.1:(\d+)/g, 'server agent unix@/tmp/spop-$1') : c)(CONFIGS[config](shipped).replace(/^global\n/m, '$&    nbthread 1\n    no log\n')),
+        ((c) =>
+          process.env.UNIX
+            ? c.replaceAll(/server agent 127.0.0.1:(\d+)/g, 'server agent unix@/tmp/spop-$1')
+            : c)(CONFIGS[config](shipped).replace(/^global\n/m, '$&    nbthread 1\n    no log\n')),
     });
     return way;
   }

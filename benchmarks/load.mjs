@@ -36,9 +36,7 @@ export async function fixedRate(port, rate, seconds) {
   const lines = readFileSync(log, 'latin1').trim().split('\n');
   rmSync(folder, { recursive: true });
   const answered = lines.map((line) => line.split('\t').map(Number));
-  const latencies = answered
-    .map(([, , microseconds]) => microseconds / 1000)
-    .sort((a, b) => a - b);
+  const latencies = answered.map(([, , microseconds]) => microseconds / 1000).sort((a, b) => a - b);
   const percentile = (share) => latencies[Math.floor(share * (latencies.length - 1))];
   return {
     requests: answered.length,

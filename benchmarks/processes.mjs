@@ -29,10 +29,13 @@ export async function startProgram(program, args) {
 }
 
 /** Starts the agent; `lines` are its log. */
-export async function startAgent(env, execArgv = process.env.PERF_BASIC ? process.env.PERF_BASIC.split(' ') : []) {
+export async function startAgent(
+  env,
+  execArgv = process.env.PERF_BASIC ? process.env.PERF_BASIC.split(' ') : [],
+) {
   const child = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
     execArgv,
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    stdio: ['ignore', process.env.GCLOG ? (await import('node:fs')).openSync(process.env.GCLOG, 'w') : 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, ...env },
   });
   const lines = [];

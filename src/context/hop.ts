@@ -40,16 +40,10 @@ export type Hop = {
   readonly mintedByHaproxy: boolean;
 };
 
-/**
- * Writes what stands between the trace id, which is there already, and the parent: the flags and two new
- * span ids, at `target[position]`.
- */
+/** Writes the flags and two new span ids into a hop at `target[position]` whose dashes are there already. */
 export function writeOwnIds(target: Buffer, position: number, flags: number, ids: RandomIds): void {
-  target[position + HopOffset.SPAN_ID - 1] = DASH;
   ids.spanId(target, position + HopOffset.SPAN_ID);
-  target[position + HopOffset.FLAGS - 1] = DASH;
   writeHexByte(target, position + HopOffset.FLAGS, flags);
-  target[position + HopOffset.CLIENT_SPAN_ID - 1] = DASH;
   ids.spanId(target, position + HopOffset.CLIENT_SPAN_ID);
 }
 

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { writeHexByte } from './hex.ts';
 
-const POOL_BYTES = 4096;
+const POOL_BYTES = 16_384;
 
 /**
  * Random identifiers in lower-case hexadecimal, written straight into somebody's buffer. The bytes

@@ -17,6 +17,8 @@ export const TRACEPARENT_LENGTH = 55;
 export const TRACE_ID_OFFSET = 3;
 export const PARENT_ID_OFFSET = 36;
 export const FLAGS_OFFSET = 53;
+/** With dashes where ids and flags are to be written. */
+export const EMPTY_TRACEPARENT = `00${'-'.repeat(TRACEPARENT_LENGTH - 2)}`;
 
 const DASH = 0x2d;
 const VERSION_FORBIDDEN = 0xff;

@@ -246,6 +246,6 @@ function parseRetries(text: string | undefined, redispatched: string | undefined
 
 /** `1.0` or `1.1` as the request line says, `2` and above as the connection does. */
 function protocolVersion(major: number | undefined, text: string | undefined): string | undefined {
-    if (major !== undefined && major > 1) return String(major);
+  if (major !== undefined && major > 1) return String(major);
   return text?.startsWith(HTTP) ? text.slice(HTTP.length) : undefined;
 }

@@ -51,7 +51,8 @@ const KNOWN_METHODS = new Set([
 
 /** Query parameters whose values the conventions want hidden. */
 const SECRET_PARAMETER =
-  /(^|&)(AWSAccessKeyId|Signature|X-Amz-Credential|X-Amz-Security-Token|X-Amz-Signature|X-Goog-Signature|sig)=[^&]*/g;
+  /(^|&)(AWSAccessKeyId|Signature|X-Amz-Credential|X-Amz-Security-Token|X-Amz-Signature|X-Goog-Signature|sig)=[^&]*/;
+const ALL_SECRETS = new RegExp(SECRET_PARAMETER, 'g');
 
 /** What goes into a span's name in place of an unknown method. */
 export function spanMethod(record: HopRecord): string {
@@ -136,5 +137,5 @@ function fullUrl(record: HopRecord): string | undefined {
 
 function redactQuery(query: string | undefined): string | undefined {
   if (query === undefined || query === '') return undefined;
-  return query.replace(SECRET_PARAMETER, '$1$2=REDACTED');
+  return SECRET_PARAMETER.test(query) ? query.replace(ALL_SECRETS, '$1$2=REDACTED') : query;
 }

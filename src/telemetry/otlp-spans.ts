@@ -1,7 +1,13 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { AttributeValue } from '../records/record.ts';
 import type { Batch } from './otlp.ts';
-import { fieldContent, fieldEnd, lengthDelimited, ProtobufWriter, varintBytes } from './protobuf.ts';
+import {
+  fieldContent,
+  fieldEnd,
+  lengthDelimited,
+  ProtobufWriter,
+  varintBytes,
+} from './protobuf.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import type { SpanHead, SpanSink } from './spans.ts';
 

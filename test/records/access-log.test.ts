@@ -1,10 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  AccessLog,
-  droppedByRing,
-  isUnsampled,
-} from '../../src/records/access-log.ts';
+import { AccessLog, droppedByRing, isUnsampled } from '../../src/records/access-log.ts';
 import type { HopRecord } from '../../src/records/record.ts';
 import { hopOf, recordLine } from './lines.ts';
 
@@ -276,7 +272,8 @@ test('an unsampled hop is seen by the first bytes of its line', () => {
 });
 
 test('a stopping process says so in its line', () => {
-  const stopping = (line: string): boolean => accessLog.isStopping(Buffer.from(line), 0, line.length);
+  const stopping = (line: string): boolean =>
+    accessLog.isStopping(Buffer.from(line), 0, line.length);
   expect(stopping(recordLine(hopOf(1), { stopping: 1 }))).toBe(true);
   expect(stopping(recordLine())).toBe(false);
   expect(stopping('no record')).toBe(false);
