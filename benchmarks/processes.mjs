@@ -2,8 +2,11 @@
 import { execFile, execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+
+export const run = promisify(execFile);
 
 const CLOCK_TICKS = Number(execFileSync('getconf', ['CLK_TCK']));
 
@@ -14,11 +17,10 @@ export function cpuSeconds(pid) {
   return (user + system) / CLOCK_TICKS;
 }
 
-/** Resident memory of a process, in bytes; with `peak`, the most it ever was. */
-export function residentBytes(pid, peak = false) {
-  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
-  const [, kilobytes] = status.match(peak ? /VmHWM:\s+(\d+)/ : /VmRSS:\s+(\d+)/);
-  return Number(kilobytes) * 1024;
+/** Resident memory of a process, in MiB. */
+export function residentMemory(pid) {
+  const [, kilobytes] = readFileSync(`/proc/${pid}/status`, 'latin1').match(/VmRSS:\s+(\d+)/);
+  return Number(kilobytes) / 1024;
 }
 
 /** Starts a program; resolves when it printed `ready`. */
@@ -28,14 +30,11 @@ export async function startProgram(program, args) {
   throw new Error(`${program} did not start`);
 }
 
-/** Starts the agent; `lines` are its log. */
-export async function startAgent(
-  env,
-  execArgv = process.env.PERF_BASIC ? process.env.PERF_BASIC.split(' ') : [],
-) {
+/** Starts the agent; resolves when it is ready. `lines` are its log. */
+export async function startAgent(env, execArgv = []) {
   const child = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
     execArgv,
-    stdio: ['ignore', process.env.GCLOG ? (await import('node:fs')).openSync(process.env.GCLOG, 'w') : 'inherit', 'pipe', 'ipc'],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, ...env },
   });
   const lines = [];
@@ -47,7 +46,7 @@ export async function startAgent(
   return { child, lines };
 }
 
-/** Starts one of this folder's own scripts; resolves with its first message. */
+/** Starts one of this folder's own scripts; `hello` is its first message. */
 export async function startScript(name) {
   const child = fork(new URL(name, import.meta.url));
   const [hello] = await once(child, 'message');
@@ -61,11 +60,18 @@ export async function ask({ child }, question) {
   return answer;
 }
 
+/** Requests that an HAProxy has seen, by its own account on its `stats socket`. */
+export async function requestsSeen(socketPath) {
+  const socket = connect(socketPath);
+  socket.setEncoding('utf8').end('show info\n');
+  let text = '';
+  for await (const part of socket) text += part;
+  return Number(/^CumReq: (\d+)$/m.exec(text)[1]);
+}
+
 export async function stop(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   await exited;
 }
-
-export const run = promisify(execFile);

@@ -23,8 +23,10 @@ const SPACE = 0x20;
 /** What stands between two values of a line, and whose value comes next. */
 type Place = {
   readonly literal: Buffer;
+  readonly length: number;
   /** The literal again, as far as it is made of whole words. */
   readonly words: Int32Array;
+  readonly wordCount: number;
   readonly field: number;
   readonly quoted: boolean;
 };
@@ -71,7 +73,7 @@ export class RecordScanner {
         if (place === undefined) return;
         places[index] = place;
       }
-      const valueStart = position + place.literal.length;
+      const valueStart = position + place.length;
       if (!place.quoted) {
         position = rawEnd(buffer, valueStart, end);
         if (position === -1) return;
@@ -100,17 +102,18 @@ export class RecordScanner {
   }
 
   /** Whether what is remembered of a place is in the line at `start`, and a value behind it. */
-  private stands({ literal, words, quoted }: Place, start: number, end: number): boolean {
+  private stands(place: Place, start: number, end: number): boolean {
     const { buffer, view } = this;
-    const valueStart = start + literal.length;
+    const { literal, length, words, wordCount } = place;
+    const valueStart = start + length;
     if (valueStart >= end) return false;
-    for (let i = 0; i < words.length; i += 1) {
+    for (let i = 0; i < wordCount; i += 1) {
       if (words[i] !== view.getInt32(start + i * WORD, true)) return false;
     }
-    for (let i = words.length * WORD; i < literal.length; i += 1) {
+    for (let i = wordCount * WORD; i < length; i += 1) {
       if (literal[i] !== buffer[start + i]) return false;
     }
-    if (quoted) return true;
+    if (place.quoted) return true;
     // What looks the same may be the beginning of something longer.
     const next = buffer[valueStart] ?? 0;
     return next > SPACE && next !== QUOTE;
@@ -161,10 +164,10 @@ export class RecordScanner {
     if (quoted) position += 1;
     const field = this.fieldNamed(buffer.toString('utf8', keyStart, keyEnd));
     const literal = Buffer.from(buffer.subarray(start, position));
-    const words = Int32Array.from({ length: Math.floor(literal.length / WORD) }, (_, i) =>
-      literal.readInt32LE(i * WORD),
-    );
-    return { literal, words, field, quoted };
+    const { length } = literal;
+    const wordCount = Math.floor(length / WORD);
+    const words = Int32Array.from({ length: wordCount }, (_, i) => literal.readInt32LE(i * WORD));
+    return { literal, length, words, wordCount, field, quoted };
   }
 
   /** A name for which there is no room has no place among the fields. */

@@ -1,4 +1,5 @@
 import { on, once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '../log.ts';
 import type { TelemetryConfig } from './config.ts';
@@ -7,6 +8,12 @@ import type { Command, Report, TelemetryCounts } from './messages.ts';
 
 /** What the thread may take to answer beyond its own limit, in milliseconds. */
 const GRACE = 500;
+
+/**
+ * Megabytes. V8 counts buffers to the heap, and its first limit follows what survives, which is next to nothing
+ * here: with that limit, the batches alone have it collect the whole heap several times a second.
+ */
+const HEAP_BEFORE_COLLECTION = 64;
 
 /** The main thread's handle on the telemetry thread. */
 export class TelemetryChannel {
@@ -55,6 +62,7 @@ export class TelemetryChannel {
     log: Logger,
     onDeath: (reason: string) => void,
   ): Promise<TelemetryChannel> {
+    setFlagsFromString(`--initial-old-space-size=${HEAP_BEFORE_COLLECTION}`);
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       name: 'telemetry',
       workerData: config,
