@@ -2,10 +2,14 @@ import { createSampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 import { AccessLog, droppedByRing, isUnsampled } from '../records/access-log.ts';
 import { parseFinishMessage } from '../records/finish-message.ts';
+import type { Logger } from '../log.ts';
 import type { HopRecord } from '../records/record.ts';
+import { VERSION } from '../version.ts';
 import type { TelemetryConfig } from './config.ts';
-import type { Exporter } from './exporter.ts';
+import { createDroppedLog, createUnusableLog, logQueueEvent } from './episodes.ts';
+import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
+import { createResource } from './resource.ts';
 
 /** Lines that came, by what became of them. */
 export type RecordCounts = {
@@ -24,6 +28,23 @@ export type PipelineEvents = {
   readonly onUnusable: (line: string) => void;
   readonly onDroppedByHaproxy: (records: number) => void;
 };
+
+/** The telemetry path as the configuration wants it, telling its episodes to `log`. */
+export async function createPipeline(
+  config: TelemetryConfig,
+  log: Logger,
+): Promise<{ pipeline: Pipeline; exporter: Exporter }> {
+  const scope = {
+    resource: await createResource(config.resourceAttributes),
+    instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
+  };
+  const exporter = createExporter(config, scope, (event) => logQueueEvent(log, event));
+  const pipeline = new Pipeline(config, exporter, {
+    onUnusable: createUnusableLog(log),
+    onDroppedByHaproxy: createDroppedLog(log),
+  });
+  return { pipeline, exporter };
+}
 
 /** The telemetry path: bytes to record, record to spans, spans to the exporter. */
 export class Pipeline {
