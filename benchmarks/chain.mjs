@@ -33,11 +33,15 @@ export const WAYS = {
 };
 
 function ratio(share) {
-  return { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: String(share) };
+  return {
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: String(share),
+  };
 }
 
 const BLOCK = / *# >>> otel[\s\S]*?# <<< otel\n/g;
-const RECORDING = /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log).*\n/gm;
+const RECORDING =
+  /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log).*\n/gm;
 
 const CONFIGS = {
   plain: (config) => config.replace(BLOCK, ''),

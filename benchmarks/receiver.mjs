@@ -66,7 +66,10 @@ server.on('stream', (stream) => {
     const request = Buffer.concat(chunks);
     position = MESSAGE_HEAD;
     count(request, request.length, 0);
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.respond(
+      { ':status': 200, 'content-type': 'application/grpc' },
+      { waitForTrailers: true },
+    );
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
     stream.end(Buffer.alloc(MESSAGE_HEAD));
   });

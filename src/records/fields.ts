@@ -1,4 +1,4 @@
-import { parseHop } from '../context/hop.ts';
+import { type Hop, parseHop } from '../context/hop.ts';
 import type { AttributeValue, HopKind, HopRecord, Retries } from './record.ts';
 
 /**
@@ -126,7 +126,7 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
       values.text(Field.protocol),
     ),
     userAgent: values.text(Field.user_agent),
-    requestId: values.text(Field.request_id),
+    requestId: values.text(Field.request_id) ?? ownRequestId(hop),
     route: values.text(Field.route),
     statusCode: positive(values, Field.status),
     requestSize: positive(values, Field.bytes_uploaded),
@@ -201,6 +201,11 @@ function acceptedAt(
 function methodOf(values: FieldValues): string | undefined {
   const method = values.text(Field.method);
   return method === BAD_REQUEST ? undefined : method;
+}
+
+/** What HAProxy tells the server where the client sent no request id. */
+function ownRequestId(hop: Hop | undefined): string | undefined {
+  return hop === undefined ? undefined : `${hop.traceId}-${hop.spanId}`;
 }
 
 type Target = { readonly path: string | undefined; readonly query: string | undefined };

@@ -39,7 +39,8 @@ class MessageValues implements FieldValues {
   readonly attributes = {};
 
   text(field: Field): string | undefined {
-    return this.texts.get(NAMES[field] ?? '');
+    const text = this.texts.get(NAMES[field] ?? '');
+    return text?.includes('\\') ? unescaped(text) : text;
   }
 
   number(field: Field): number | undefined {
@@ -50,6 +51,15 @@ class MessageValues implements FieldValues {
 }
 
 const NAMES = Object.keys(Field);
+
+/** Values are kept as the log line wants them, where a backslash begins an escape (haproxy/haproxy.cfg). */
+function unescaped(text: string): string {
+  try {
+    return String(JSON.parse(`"${text}"`));
+  } catch {
+    return text;
+  }
+}
 
 function plainText(data: TypedData): string | undefined {
   switch (data.type) {

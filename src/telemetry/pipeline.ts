@@ -1,8 +1,8 @@
 import { createSampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
+import type { Logger } from '../log.ts';
 import { AccessLog, droppedByRing, isUnsampled } from '../records/access-log.ts';
 import { parseFinishMessage } from '../records/finish-message.ts';
-import type { Logger } from '../log.ts';
 import type { HopRecord } from '../records/record.ts';
 import { VERSION } from '../version.ts';
 import type { TelemetryConfig } from './config.ts';
