@@ -258,6 +258,29 @@ describe('any line is taken', () => {
   });
 });
 
+test('a field may be text in one line and a number in the next', () => {
+  for (const line of [
+    '{"status":200,',
+    '{"status":"200",',
+    '{"status": 200,',
+    '{"status":"404",',
+  ]) {
+    const record = parse(`${line}"frontend":"www","end":1}`);
+    expect(record).toMatchObject({ statusCode: Number(/\d+/.exec(line)), frontend: 'www' });
+  }
+});
+
+test('lines of several formats take turns', () => {
+  const [http, tcp] = [recordLine(), '{"kind":"tcp","frontend":"tcp","end":1}'];
+  const kinds = [http, tcp, http, tcp].map((line) => [parse(line)?.kind, parse(line)?.frontend]);
+  expect(kinds).toEqual([
+    ['http', 'www'],
+    ['tcp', 'tcp'],
+    ['http', 'www'],
+    ['tcp', 'tcp'],
+  ]);
+});
+
 test('an unsampled hop is seen by the first bytes of its line', () => {
   const unsampled = (line: string): boolean => {
     const bytes = Buffer.from(`#${line}`);
