@@ -9,9 +9,7 @@ export type Command =
 
 /** From the telemetry thread to the main thread. */
 export type Report =
-  /** Records are taken, and wait until the thread is ready. */
-  | { readonly type: 'listening'; readonly records: string }
-  | { readonly type: 'ready' }
+  | { readonly type: 'ready'; readonly records: string }
   | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'failed'; readonly reason: string }
   | ({ readonly type: 'stopped' } & TelemetryCounts);

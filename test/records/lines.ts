@@ -36,7 +36,8 @@ export const FIELDS = {
   host: 'shop.example',
   request_id: 'req-1',
   tracestate: '-',
-  pathq: '/a',
+  path: '/a',
+  query: '-',
   user_agent: 'tester/1.0',
   attributes: {},
 } as const;
