@@ -5,11 +5,11 @@
 //     node benchmarks/event-loop.mjs [requests/s] [seconds] [rounds]
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { Haproxy } from '../dist/demo/haproxy.js';
 import { OtlpReceiver } from '../dist/demo/otlp-receiver.js';
 import { freePorts } from '../dist/demo/ports.js';
+import { startAgent } from './processes.mjs';
 
 const [rate = 5000, seconds = 20, rounds = 3] = process.argv.slice(2).map(Number);
 const CLIENTS = 20;
@@ -42,20 +42,15 @@ for (const [exporter, list] of Object.entries(results)) {
 async function measure(exporter) {
   const ports = await freePorts();
   const receiver = await OtlpReceiver.start({ onRequest: () => {} });
-  const agent = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
-    execArgv: ['--import', DELAY.href],
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-    env: {
-      ...process.env,
+  const { child: agent, lines } = await startAgent(
+    {
       HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,
       HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
       OTEL_TRACES_EXPORTER: exporter,
     },
-  });
-  const logs = [];
-  createInterface(agent.stderr).on('line', (line) => logs.push(JSON.parse(line)));
-  while (!logs.some(({ msg }) => msg === 'ready')) await once(agent.stderr, 'data');
+    ['--import', DELAY.href],
+  );
   // The server costs little when it is HAProxy too.
   const haproxy = await Haproxy.start({
     ports,
@@ -77,7 +72,7 @@ frontend server
   agent.kill('SIGTERM');
   await once(agent, 'exit');
   receiver.stop();
-  const stopped = logs.find(({ msg }) => msg === 'stopped');
+  const stopped = lines.find(({ msg }) => msg === 'stopped');
   const spansPerRequest = stopped.spans.exported / (warm.done + done);
   const ofIdle = Object.entries(machine).map(([name, value]) => [`idle ${name}`, value]);
   return { ...delay, ...Object.fromEntries(ofIdle), rate: done / elapsed, failed, spansPerRequest };

@@ -68,7 +68,10 @@ export class Agent {
     );
     try {
       await listen(listener, config.spop);
+      await telemetry.ready;
     } catch (error) {
+      listener.close();
+      await server.stop();
       await telemetry.stop(0);
       throw error;
     }

@@ -93,8 +93,10 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
  */
 export function loadConfig(env: Env): Config {
   const disabled = read(env, 'OTEL_SDK_DISABLED', false, boolean);
-  const batchSize = read(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 512, integerFrom(1));
   const queueSpans = read(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 131_072, integerFrom(1));
+  // Each call costs as much as some hundred spans.
+  const batchDefault = Math.min(2_048, queueSpans);
+  const batchSize = read(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', batchDefault, integerFrom(1));
   if (batchSize > queueSpans) {
     throw new ConfigError(
       `OTEL_BSP_MAX_EXPORT_BATCH_SIZE is ${batchSize}: at most OTEL_BSP_MAX_QUEUE_SIZE, ${queueSpans}, is accepted`,

@@ -1,4 +1,5 @@
-import { type RandomIds, writeHexByte } from './ids.ts';
+import { hexDigit, writeHexByte } from './hex.ts';
+import type { RandomIds } from './ids.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from './traceparent.ts';
 
 const DASH = 0x2d;
@@ -39,34 +40,37 @@ export type Hop = {
   readonly mintedByHaproxy: boolean;
 };
 
-/**
- * Writes what stands between the trace id, which is there already, and the parent: the flags and two new
- * span ids, at `target[position]`.
- */
+/** Writes the flags and two new span ids into a hop at `target[position]` whose dashes are there already. */
 export function writeOwnIds(target: Buffer, position: number, flags: number, ids: RandomIds): void {
-  target[position + HopOffset.SPAN_ID - 1] = DASH;
   ids.spanId(target, position + HopOffset.SPAN_ID);
-  target[position + HopOffset.FLAGS - 1] = DASH;
   writeHexByte(target, position + HopOffset.FLAGS, flags);
-  target[position + HopOffset.CLIENT_SPAN_ID - 1] = DASH;
   ids.spanId(target, position + HopOffset.CLIENT_SPAN_ID);
 }
 
-const HOP = new RegExp(
-  `^([0-9a-f]{${TRACE_ID_DIGITS}})-([0-9a-f]{${SPAN_ID_DIGITS}})-([0-9a-f]{2})-([0-9a-f]{${SPAN_ID_DIGITS}})(?:-([0-9a-f]{${SPAN_ID_DIGITS}}))?(-h)?$`,
-);
+const MARK = '-h';
 
 /** Undefined for anything but a well-formed hop. */
 export function parseHop(text: string): Hop | undefined {
-  const match = HOP.exec(text);
-  if (match === null) return undefined;
-  const [, traceId = '', spanId = '', flags = '', clientSpanId = '', parentId, mark] = match;
+  const mintedByHaproxy = text.endsWith(MARK);
+  const length = mintedByHaproxy ? text.length - MARK.length : text.length;
+  const isChild = length === CHILD_HOP_LENGTH;
+  if (!isChild && length !== ROOT_HOP_LENGTH) return undefined;
+  for (let i = 0; i < length; i += 1) {
+    const isSeparator =
+      i === HopOffset.SPAN_ID - 1 ||
+      i === HopOffset.FLAGS - 1 ||
+      i === HopOffset.CLIENT_SPAN_ID - 1 ||
+      i === HopOffset.PARENT_ID - 1;
+    const code = text.charCodeAt(i);
+    if (isSeparator ? code !== DASH : hexDigit(code) > 15) return undefined;
+  }
+  const { SPAN_ID, CLIENT_SPAN_ID, PARENT_ID, FLAGS } = HopOffset;
   return {
-    traceId,
-    spanId,
-    clientSpanId,
-    parentId,
-    traceFlags: Number.parseInt(flags, 16),
-    mintedByHaproxy: mark !== undefined,
+    traceId: text.slice(0, TRACE_ID_DIGITS),
+    spanId: text.slice(SPAN_ID, SPAN_ID + SPAN_ID_DIGITS),
+    clientSpanId: text.slice(CLIENT_SPAN_ID, CLIENT_SPAN_ID + SPAN_ID_DIGITS),
+    parentId: isChild ? text.slice(PARENT_ID, PARENT_ID + SPAN_ID_DIGITS) : undefined,
+    traceFlags: hexDigit(text.charCodeAt(FLAGS)) * 16 + hexDigit(text.charCodeAt(FLAGS + 1)),
+    mintedByHaproxy,
   };
 }

@@ -1,14 +1,7 @@
 import { randomFillSync } from 'node:crypto';
+import { writeHexByte } from './hex.ts';
 
-const POOL_BYTES = 4096;
-
-const ASCII = '0123456789abcdef';
-/** For each byte its two hexadecimal digits, as ASCII codes. */
-const HEX = new Uint8Array(512);
-for (let value = 0; value < 256; value += 1) {
-  HEX[value * 2] = ASCII.charCodeAt(value >> 4);
-  HEX[value * 2 + 1] = ASCII.charCodeAt(value & 0x0f);
-}
+const POOL_BYTES = 16_384;
 
 /**
  * Random identifiers in lower-case hexadecimal, written straight into somebody's buffer. The bytes
@@ -38,16 +31,9 @@ export class RandomIds {
       for (let i = 0; i < bytes; i += 1) {
         const value = this.pool[this.used + i] ?? 0;
         any |= value;
-        target[position + i * 2] = HEX[value * 2] ?? 0;
-        target[position + i * 2 + 1] = HEX[value * 2 + 1] ?? 0;
+        writeHexByte(target, position + i * 2, value);
       }
       this.used += bytes;
     } while (any === 0);
   }
-}
-
-/** Writes `value`, 0 to 255, as two hexadecimal digits. */
-export function writeHexByte(target: Buffer, position: number, value: number): void {
-  target[position] = HEX[value * 2] ?? 0;
-  target[position + 1] = HEX[value * 2 + 1] ?? 0;
 }

@@ -1,17 +1,18 @@
 import { DataType, Scope } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
-import { type AckWriter, compileSetVar } from '../spop/encode.ts';
+import { type AckWriter, compileActions, compileSetVar } from '../spop/encode.ts';
+import { writeHexByte } from './hex.ts';
 import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH, writeOwnIds } from './hop.ts';
-import { RandomIds, writeHexByte } from './ids.ts';
+import { RandomIds } from './ids.ts';
 import type { Sampler } from './sampling.ts';
 import {
+  EMPTY_TRACEPARENT,
   FLAGS_OFFSET,
   PARENT_ID_OFFSET,
   parseTraceparent,
   SPAN_ID_DIGITS,
   TRACE_ID_DIGITS,
   TRACE_ID_OFFSET,
-  TRACEPARENT_LENGTH,
   TraceFlag,
 } from './traceparent.ts';
 import { propagateTracestate } from './tracestate.ts';
@@ -27,12 +28,16 @@ const TRACEPARENT_COUNT = Buffer.from('traceparent_count');
 const TRACESTATE = Buffer.from('tracestate');
 const TRACESTATE_COUNT = Buffer.from('tracestate_count');
 
-const SET_HOP = compileSetVar(Scope.TRANSACTION, 'hop');
-const SET_TRACEPARENT = compileSetVar(Scope.TRANSACTION, 'traceparent');
+/** The variables of every answer, in the order in which they are set. */
+const ROOT = compileActions(Scope.TRANSACTION, {
+  hop: '-'.repeat(ROOT_HOP_LENGTH),
+  traceparent: EMPTY_TRACEPARENT,
+});
+const CHILD = compileActions(Scope.TRANSACTION, {
+  hop: '-'.repeat(CHILD_HOP_LENGTH),
+  traceparent: EMPTY_TRACEPARENT,
+});
 const SET_TRACESTATE = compileSetVar(Scope.TRANSACTION, 'tracestate');
-
-const DASH = 0x2d;
-const ZERO = 0x30;
 
 /** What became of the requests so far, each counted once. */
 export type MintCounts = {
@@ -117,19 +122,21 @@ export class Minter {
         ? -1
         : parseTraceparent(request, this.traceparentStart, this.traceparentEnd);
     const continued = parentFlags >= 0;
-    const { out } = ack;
+    const actions = continued ? CHILD : ROOT;
+    const start = ack.add(actions);
+    const target = ack.out.buffer;
+    const hop = start + (actions.values[0] ?? 0);
+    const traceparent = start + (actions.values[1] ?? 0);
 
-    const hop = ack.setVar(SET_HOP, continued ? CHILD_HOP_LENGTH : ROOT_HOP_LENGTH);
     const traceId = hop + HopOffset.TRACE_ID;
     if (continued) {
       const incoming = this.traceparentStart + TRACE_ID_OFFSET;
-      request.copy(out.buffer, traceId, incoming, incoming + TRACE_ID_DIGITS);
+      request.copy(target, traceId, incoming, incoming + TRACE_ID_DIGITS);
       const parent = this.traceparentStart + PARENT_ID_OFFSET;
-      out.buffer[hop + HopOffset.PARENT_ID - 1] = DASH;
-      request.copy(out.buffer, hop + HopOffset.PARENT_ID, parent, parent + SPAN_ID_DIGITS);
+      request.copy(target, hop + HopOffset.PARENT_ID, parent, parent + SPAN_ID_DIGITS);
       this.counts.continued += 1;
     } else {
-      this.ids.traceId(out.buffer, traceId);
+      this.ids.traceId(target, traceId);
       if (this.traceparentEnd > this.traceparentStart || this.traceparentCount > 1) {
         this.counts.restarted += 1;
       } else {
@@ -138,29 +145,17 @@ export class Minter {
     }
     const sampled = this.sampler(
       continued ? (parentFlags & TraceFlag.SAMPLED) !== 0 : undefined,
-      out.buffer,
+      target,
       traceId,
     );
     if (sampled) this.counts.sampled += 1;
     const random = continued ? parentFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
     const flags = random | (sampled ? TraceFlag.SAMPLED : 0);
-    writeOwnIds(out.buffer, hop, flags, this.ids);
+    writeOwnIds(target, hop, flags, this.ids);
 
-    const traceparent = ack.setVar(SET_TRACEPARENT, TRACEPARENT_LENGTH);
-    const target = out.buffer;
-    target[traceparent] = ZERO;
-    target[traceparent + 1] = ZERO;
-    target[traceparent + TRACE_ID_OFFSET - 1] = DASH;
-    target.copy(target, traceparent + TRACE_ID_OFFSET, traceId, traceId + TRACE_ID_DIGITS);
-    target[traceparent + PARENT_ID_OFFSET - 1] = DASH;
     const clientSpanId = hop + HopOffset.CLIENT_SPAN_ID;
-    target.copy(
-      target,
-      traceparent + PARENT_ID_OFFSET,
-      clientSpanId,
-      clientSpanId + SPAN_ID_DIGITS,
-    );
-    target[traceparent + FLAGS_OFFSET - 1] = DASH;
+    target.copyWithin(traceparent + TRACE_ID_OFFSET, traceId, traceId + TRACE_ID_DIGITS);
+    target.copyWithin(traceparent + PARENT_ID_OFFSET, clientSpanId, clientSpanId + SPAN_ID_DIGITS);
     writeHexByte(target, traceparent + FLAGS_OFFSET, flags);
 
     if (continued && this.tracestates.length > 0) this.answerTracestate(ack);
@@ -176,7 +171,6 @@ export class Minter {
     if (joined === undefined) return;
     const value = propagateTracestate(joined);
     if (value.length === 0) return;
-    const position = ack.setVar(SET_TRACESTATE, value.length);
-    value.copy(ack.out.buffer, position);
+    ack.setVar(SET_TRACESTATE, value);
   }
 }

@@ -2,6 +2,7 @@
  * The `traceparent` header of W3C Trace Context Level 2, read from bytes: only where the parts lie
  * and what the flags say is kept, so that ids are copied once, from the request into the answer.
  */
+import { hexDigit } from './hex.ts';
 
 export const TraceFlag = { SAMPLED: 0x01, RANDOM: 0x02 } as const;
 
@@ -16,13 +17,11 @@ export const TRACEPARENT_LENGTH = 55;
 export const TRACE_ID_OFFSET = 3;
 export const PARENT_ID_OFFSET = 36;
 export const FLAGS_OFFSET = 53;
+/** With dashes where ids and flags are to be written. */
+export const EMPTY_TRACEPARENT = `00${'-'.repeat(TRACEPARENT_LENGTH - 2)}`;
 
 const DASH = 0x2d;
 const VERSION_FORBIDDEN = 0xff;
-
-/** The value of a lower-case hexadecimal digit, by its code; 255 for anything else. */
-const DIGIT = new Uint8Array(256).fill(255);
-for (let value = 0; value < 16; value += 1) DIGIT[value.toString(16).charCodeAt(0)] = value;
 
 /**
  * Checks the header value in `bytes[start, end)`.
@@ -72,7 +71,7 @@ function hexByte(bytes: Uint8Array, position: number): number {
 }
 
 function digitAt(bytes: Uint8Array, position: number): number {
-  return DIGIT[bytes[position] ?? 0] ?? 255;
+  return hexDigit(bytes[position] ?? 0);
 }
 
 /**

@@ -35,6 +35,10 @@ export class Haproxy {
     process.stdout?.setEncoding('utf8').on('data', (text: string) => this.lines.push(text));
   }
 
+  get pid(): number | undefined {
+    return this.process.pid;
+  }
+
   /** What HAProxy printed. */
   get output(): string {
     return this.lines.join('');

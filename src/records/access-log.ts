@@ -1,25 +1,59 @@
 import { HopOffset } from '../context/hop.ts';
-import { MISSING, RecordFields } from './fields.ts';
+import { Field, type FieldValues, MISSING, recordOf } from './fields.ts';
 import type { AttributeValue, HopRecord } from './record.ts';
-import { type FieldKind, type FieldSink, KeyMemory, scanRecord } from './scanner.ts';
+import { FieldKind, RecordScanner } from './scanner.ts';
 
-/**
- * Turns a line of the shipped log format (haproxy/haproxy.cfg) into a `HopRecord`.
- *
- * @returns undefined for a line that is not a record: it names no frontend, or no time it ended
- */
-export function parseAccessLog(buffer: Buffer, start: number, end: number): HopRecord | undefined {
-  const fields = new RecordFields();
-  const add: FieldSink = (key, valueStart, valueEnd, kind) => {
-    if (key === 'attributes') {
-      fields.attributes = parseAttributes(buffer, valueStart, valueEnd);
-      return;
-    }
-    const value = readText(buffer.toString('utf8', valueStart, valueEnd), kind);
-    if (value !== undefined) fields.set(key, value);
-  };
-  scanRecord(buffer, start, end, add, KEYS);
-  return fields.toRecord();
+/** Reads lines of the shipped log format (haproxy/haproxy.cfg). Keeps what lines have in common. */
+export class AccessLog implements FieldValues {
+  private readonly scanner = new RecordScanner(Object.keys(Field));
+  private buffer: Buffer = Buffer.alloc(0);
+  /** The text that each field had last: names and addresses come again and again. */
+  private readonly texts: string[] = Object.keys(Field).map(() => '');
+  private readonly ownFields = new AttributeReader();
+
+  /** @returns undefined for a line that is not a record: it names no frontend, or no time it ended */
+  parse(buffer: Buffer, start: number, end: number): HopRecord | undefined {
+    this.scan(buffer, start, end);
+    return recordOf(this);
+  }
+
+  /** Whether this process of HAProxy was stopping, so that its ring delivers nothing any more. */
+  isStopping(buffer: Buffer, start: number, end: number): boolean {
+    this.scan(buffer, start, end);
+    return this.number(Field.stopping) === 1;
+  }
+
+  text(field: Field): string | undefined {
+    const { scanner, buffer } = this;
+    const kind = scanner.kinds[field];
+    if (kind === FieldKind.ABSENT) return undefined;
+    const start = scanner.starts[field] ?? 0;
+    const end = scanner.ends[field] ?? 0;
+    if (isDash(buffer, start, end)) return undefined;
+    const last = this.texts[field] ?? '';
+    if (kind === FieldKind.TEXT && isText(last, buffer, start, end)) return last;
+    const text = decode(buffer, start, end, kind ?? FieldKind.ABSENT);
+    if (text !== undefined) this.texts[field] = text;
+    return text;
+  }
+
+  number(field: Field): number | undefined {
+    const { scanner, buffer } = this;
+    if (scanner.kinds[field] === FieldKind.ABSENT) return undefined;
+    return readNumber(buffer, scanner.starts[field] ?? 0, scanner.ends[field] ?? 0);
+  }
+
+  get attributes(): Readonly<Record<string, AttributeValue>> {
+    const { scanner, buffer } = this;
+    const field = Field.attributes;
+    if (scanner.kinds[field] !== FieldKind.RAW) return {};
+    return this.ownFields.read(buffer, scanner.starts[field] ?? 0, scanner.ends[field] ?? 0);
+  }
+
+  private scan(buffer: Buffer, start: number, end: number): void {
+    this.buffer = buffer;
+    this.scanner.scan(buffer, start, end);
+  }
 }
 
 /**
@@ -28,21 +62,11 @@ export function parseAccessLog(buffer: Buffer, start: number, end: number): HopR
  */
 export function isUnsampled(buffer: Buffer, start: number, end: number): boolean {
   const flags = start + HOP_FIELD.length + HopOffset.FLAGS;
-  return (
-    flags + 1 < end &&
-    buffer.compare(HOP_FIELD, 0, HOP_FIELD.length, start, start + HOP_FIELD.length) === 0 &&
-    UNSAMPLED.test(buffer.toString('latin1', flags, flags + 2))
-  );
-}
-
-/** Whether this process of HAProxy was stopping, so that its ring delivers nothing any more. */
-export function isStopping(buffer: Buffer, start: number, end: number): boolean {
-  let stopping = false;
-  const look: FieldSink = (key, valueStart, valueEnd) => {
-    if (key === 'stopping') stopping = buffer.toString('latin1', valueStart, valueEnd) === '1';
-  };
-  scanRecord(buffer, start, end, look, KEYS);
-  return stopping;
+  if (flags + 2 >= end || buffer[flags - 1] !== DASH || buffer[flags + 2] !== DASH) return false;
+  for (let i = 0; i < HOP_FIELD.length; i += 1) {
+    if (buffer[start + i] !== HOP_FIELD[i]) return false;
+  }
+  return EVEN_DIGIT[buffer[flags + 1] ?? 0] === 1;
 }
 
 /**
@@ -58,36 +82,55 @@ export function droppedByRing(buffer: Buffer, start: number, end: number): numbe
 const DROPPED = /^(\d+) events? dropped\0?$/;
 const MAX_DROPPED_LENGTH = 40;
 
-/** Of a line, and of the attributes in it. */
-const KEYS = new KeyMemory();
-const ATTRIBUTE_KEYS = new KeyMemory();
-
 const HOP_FIELD = Buffer.from('{"hop":"');
-/** Two digits of trace flags with the sampled bit clear. */
-const UNSAMPLED = /^[0-9a-f][02468ace]$/;
+/** Hexadecimal digits of trace flags with the sampled bit clear. */
+const EVEN_DIGIT = Uint8Array.from({ length: 256 }, (_, code) =>
+  '02468ace'.includes(String.fromCharCode(code)) ? 1 : 0,
+);
+
+const DASH = 0x2d;
+const PLUS = 0x2b;
+const ZERO = 0x30;
+const MAX_ASCII = 0x7f;
 
 /** The longest escape, `\u0000`: as much may have to go from the end of a text that was cut. */
 const ESCAPE_LENGTH = 6;
 
-/** The text that a field stands for; undefined where its escapes are broken. */
-function readText(raw: string, kind: FieldKind): string | undefined {
+function isDash(buffer: Buffer, start: number, end: number): boolean {
+  return end - start === MISSING.length && buffer[start] === DASH;
+}
+
+/** Whether `buffer[start, end)` is ASCII and says `text`. */
+function isText(text: string, buffer: Buffer, start: number, end: number): boolean {
+  if (text.length !== end - start) return false;
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code !== buffer[start + i] || code > MAX_ASCII) return false;
+  }
+  return true;
+}
+
+/** The text that a value stands for; undefined where its escapes are broken. */
+function decode(buffer: Buffer, start: number, end: number, kind: number): string | undefined {
   switch (kind) {
-    case 'raw':
+    case FieldKind.RAW: {
+      const raw = buffer.toString('latin1', start, end);
       // HAProxy's own JSON encoding, from 3.0 on, has this in place of a dash.
       return raw === 'null' ? undefined : raw;
-    case 'text':
-      return raw;
-    case 'escaped':
-      return parseJson(`"${raw}"`) as string | undefined;
-    case 'cut':
-      return readCutText(raw.replace(/\ufffd$/, ''));
+    }
+    case FieldKind.TEXT:
+      return buffer.toString('utf8', start, end);
+    case FieldKind.ESCAPED:
+      return parseJson(`"${buffer.toString('utf8', start, end)}"`) as string | undefined;
+    case FieldKind.CUT:
+      return decodeCut(buffer.toString('utf8', start, end).replace(/\ufffd$/, ''));
     default:
-      return kind satisfies never;
+      return undefined;
   }
 }
 
 /** Text without the rest of an escape at its end. */
-function readCutText(raw: string): string | undefined {
+function decodeCut(raw: string): string | undefined {
   for (let dropped = 0; dropped < ESCAPE_LENGTH; dropped += 1) {
     const value = parseJson(`"${raw.slice(0, raw.length - dropped)}"`);
     if (typeof value === 'string') return value;
@@ -95,20 +138,52 @@ function readCutText(raw: string): string | undefined {
   return undefined;
 }
 
-/** The user's own fields: what is not a value that a span attribute can have is left out. */
-function parseAttributes(
-  buffer: Buffer,
-  start: number,
-  end: number,
-): Readonly<Record<string, AttributeValue>> {
-  const attributes: Record<string, AttributeValue> = {};
-  const add: FieldSink = (key, valueStart, valueEnd, kind) => {
-    const raw = buffer.toString('utf8', valueStart, valueEnd);
-    const value = parseJson(kind === 'raw' ? raw : `"${raw}"`);
-    if (key !== '' && !isMissing(value) && isAttributeValue(value)) attributes[key] = value;
-  };
-  scanRecord(buffer, start, end, add, ATTRIBUTE_KEYS);
-  return attributes;
+/** A whole number with or without a sign; undefined for anything else. */
+function readNumber(buffer: Buffer, start: number, end: number): number | undefined {
+  const sign = buffer[start];
+  const first = sign === DASH || sign === PLUS ? start + 1 : start;
+  if (first >= end) return undefined;
+  let value = 0;
+  for (let i = first; i < end; i += 1) {
+    const digit = (buffer[i] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return sign === DASH ? -value : value;
+}
+
+/** Sets of attributes that are remembered at a time. */
+const MAX_REMEMBERED = 512;
+
+/** Reads the user's own fields: what is not a value that a span attribute can have is left out. */
+class AttributeReader {
+  private readonly scanner = new RecordScanner();
+  /** Many requests have the same. */
+  private readonly remembered = new Map<string, Readonly<Record<string, AttributeValue>>>();
+
+  read(buffer: Buffer, start: number, end: number): Readonly<Record<string, AttributeValue>> {
+    const raw = buffer.toString('latin1', start, end);
+    const known = this.remembered.get(raw);
+    if (known !== undefined) return known;
+    const attributes = this.parse(buffer, start, end);
+    if (this.remembered.size === MAX_REMEMBERED) this.remembered.clear();
+    this.remembered.set(raw, attributes);
+    return attributes;
+  }
+
+  private parse(buffer: Buffer, start: number, end: number): Record<string, AttributeValue> {
+    const { scanner } = this;
+    scanner.scan(buffer, start, end);
+    const attributes: Record<string, AttributeValue> = {};
+    scanner.names.forEach((name, field) => {
+      const kind = scanner.kinds[field];
+      if (kind === FieldKind.ABSENT || name === '') return;
+      const raw = buffer.toString('utf8', scanner.starts[field], scanner.ends[field]);
+      const value = parseJson(kind === FieldKind.RAW ? raw : `"${raw}"`);
+      if (!isMissing(value) && isAttributeValue(value)) attributes[name] = value;
+    });
+    return attributes;
+  }
 }
 
 function parseJson(text: string): unknown {

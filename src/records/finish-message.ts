@@ -1,7 +1,7 @@
 import { DataType } from '../spop/constants.ts';
 import { SpopError } from '../spop/error.ts';
 import { Reader, type TypedData } from '../spop/reader.ts';
-import { RecordFields } from './fields.ts';
+import { Field, type FieldValues, MISSING, recordOf } from './fields.ts';
 import type { HopRecord } from './record.ts';
 
 /** The message of spoe/otel-finish.conf, sent when a server's response headers are there. */
@@ -20,18 +20,45 @@ export function parseFinishMessage(
 ): HopRecord | undefined {
   const reader = new Reader();
   reader.reset(buffer, start, end);
-  const fields = new RecordFields();
+  const values = new MessageValues();
   try {
     while (reader.remaining > 0) {
       const name = reader.string();
       const text = plainText(reader.typedData());
-      if (text !== undefined) fields.set(name, text);
+      if (text !== undefined && text !== MISSING) values.texts.set(name, text);
     }
   } catch (error) {
     if (error instanceof SpopError) return undefined;
     throw error;
   }
-  return fields.toRecord();
+  return recordOf(values);
+}
+
+class MessageValues implements FieldValues {
+  readonly texts = new Map<string, string>();
+  readonly attributes = {};
+
+  text(field: Field): string | undefined {
+    const text = this.texts.get(NAMES[field] ?? '');
+    return text?.includes('\\') ? unescaped(text) : text;
+  }
+
+  number(field: Field): number | undefined {
+    const text = this.text(field);
+    const value = text === undefined ? Number.NaN : Number(text);
+    return Number.isFinite(value) ? value : undefined;
+  }
+}
+
+const NAMES = Object.keys(Field);
+
+/** Values are kept as the log line wants them, where a backslash begins an escape (haproxy/haproxy.cfg). */
+function unescaped(text: string): string {
+  try {
+    return String(JSON.parse(`"${text}"`));
+  } catch {
+    return text;
+  }
 }
 
 function plainText(data: TypedData): string | undefined {

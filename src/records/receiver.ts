@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { isStopping } from './access-log.ts';
+import { AccessLog } from './access-log.ts';
 import { FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
 
 export type ReceiverEvents = {
@@ -12,6 +12,7 @@ export type ReceiverEvents = {
 export class RecordReceiver {
   private readonly connections = new Set<RecordConnection>();
   private readonly events: ReceiverEvents;
+  private readonly accessLog = new AccessLog();
 
   constructor(events: ReceiverEvents) {
     this.events = events;
@@ -28,7 +29,8 @@ export class RecordReceiver {
    * stop; the ring delivers it too unless the process really was stopping.
    */
   datagram(message: Buffer): void {
-    if (isStopping(message, 0, message.length)) this.events.onRecord(message, 0, message.length);
+    if (!this.accessLog.isStopping(message, 0, message.length)) return;
+    this.events.onRecord(message, 0, message.length);
   }
 
   /** Closes each connection between two records; after `limit` milliseconds closes what is left. */

@@ -73,13 +73,14 @@ function splitLines(bytes: Buffer, sink: RecordSink): number {
 }
 
 function splitCounted(bytes: Buffer, sink: RecordSink): number {
+  const { length } = bytes;
   let position = 0;
   for (;;) {
     const space = countEnd(bytes, position);
     if (space === -1) return position;
     const start = space + 1;
     const end = start + readCount(bytes, position, space);
-    if (end > bytes.length) return position;
+    if (end > length) return position;
     if (end > start) sink(bytes, start, end);
     position = end;
   }

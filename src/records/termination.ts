@@ -44,7 +44,8 @@ export function outcomeOf(record: HopRecord): Outcome {
   // In the phase of the response's headers the reply is HAProxy's, whatever the server had said.
   const serverAnswered =
     triedServer && (responding || (record.phases.response !== undefined && phase !== 'H'));
-  return { ...blame(record, triedServer, serverAnswered), triedServer, serverAnswered };
+  const { fault, cause } = blame(record, triedServer, serverAnswered);
+  return { fault, cause, triedServer, serverAnswered };
 }
 
 type Blame = Pick<Outcome, 'fault' | 'cause'>;
@@ -60,7 +61,8 @@ function blame(record: HopRecord, triedServer: boolean, serverAnswered: boolean)
     const tls = record.connectionError?.includes('SSL') ?? false;
     return { fault: 'client', cause: tls ? 'tls_handshake_error' : 'connection_error' };
   }
-  const [side, phase] = record.terminationState ?? '';
+  const side = record.terminationState?.[0];
+  const phase = record.terminationState?.[1];
   const status = record.statusCode ?? 0;
   switch (side) {
     case 'C':

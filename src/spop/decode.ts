@@ -133,10 +133,10 @@ export class NotifyReader {
 
   /** Whether the current name is `name`, byte for byte. */
   named(name: Buffer): boolean {
-    return (
-      this.nameEnd - this.nameStart === name.length &&
-      this.buffer.compare(name, 0, name.length, this.nameStart, this.nameEnd) === 0
-    );
+    const { buffer, nameStart } = this;
+    if (this.nameEnd - nameStart !== name.length) return false;
+    for (let i = 0; i < name.length; i += 1) if (buffer[nameStart + i] !== name[i]) return false;
+    return true;
   }
 
   private readName(): void {

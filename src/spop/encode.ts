@@ -11,18 +11,42 @@ import {
 import type { NotifyReader } from './decode.ts';
 import { Writer } from './writer.ts';
 
-/** The fixed bytes of "set this variable to a string"; the string follows with its length. */
-export type SetVar = Buffer;
+/** Actions that are always the same but for the bytes of their values: where these start. */
+export type ActionTemplate = { readonly bytes: Buffer; readonly values: readonly number[] };
 
-/** @param name without HAProxy's prefix: `traceparent` becomes `txn.otel.traceparent` */
-export function compileSetVar(scope: Scope, name: string): SetVar {
+/**
+ * Actions that set variables to strings of known lengths.
+ *
+ * @param variables names without HAProxy's prefix, `traceparent` becomes `txn.otel.traceparent`; and values, with
+ *   what does not stand yet as any character
+ */
+export function compileActions(
+  scope: Scope,
+  variables: Readonly<Record<string, string>>,
+): ActionTemplate {
   const writer = new Writer();
-  writer.byte(ActionType.SET_VAR);
-  writer.byte(3);
-  writer.byte(scope);
-  writer.string(name);
-  writer.byte(DataType.STRING);
+  const values: number[] = [];
+  for (const [name, value] of Object.entries(variables)) {
+    writeSetVar(writer, scope, name);
+    writer.string(value);
+    values.push(writer.position - value.length);
+  }
+  return { bytes: Buffer.from(writer.bytes()), values };
+}
+
+/** "Set this variable to a string"; the string follows with its length. */
+export function compileSetVar(scope: Scope, name: string): Buffer {
+  const writer = new Writer();
+  writeSetVar(writer, scope, name);
   return Buffer.from(writer.bytes());
+}
+
+function writeSetVar(out: Writer, scope: Scope, name: string): void {
+  out.byte(ActionType.SET_VAR);
+  out.byte(3);
+  out.byte(scope);
+  out.string(name);
+  out.byte(DataType.STRING);
 }
 
 /**
@@ -41,32 +65,37 @@ const NOTHING: Buffer = (() => {
 /** Builds ACK frames (section 3.2.7) one behind the other. */
 export class AckWriter {
   readonly out: Writer;
-  private actions = 0;
+  private empty = true;
 
   constructor(out: Writer) {
     this.out = out;
   }
 
   begin(notify: NotifyReader): void {
-    this.actions = 0;
+    this.empty = true;
     this.out.beginFrame();
     writeHead(this.out, FrameType.ACK);
     this.out.copy(notify.buffer, notify.idsStart, notify.idsEnd);
   }
 
-  /**
-   * Starts a set-var action; returns where in `out.buffer` its value of `length` bytes must be written.
-   * The place is valid until the next call.
-   */
-  setVar(action: SetVar, length: number): number {
-    this.actions += 1;
+  /** Adds actions; returns where in `out.buffer` they start. The place is valid until the next call. */
+  add(actions: ActionTemplate): number {
+    this.empty = false;
+    const start = this.out.position;
+    this.out.copy(actions.bytes, 0, actions.bytes.length);
+    return start;
+  }
+
+  /** Adds an action that `compileSetVar` made, with its value. */
+  setVar(action: Buffer, value: Buffer): void {
+    this.empty = false;
     this.out.copy(action, 0, action.length);
-    this.out.varint(length);
-    return this.out.reserve(length);
+    this.out.varint(value.length);
+    this.out.copy(value, 0, value.length);
   }
 
   end(): void {
-    if (this.actions === 0) this.out.copy(NOTHING, 0, NOTHING.length);
+    if (this.empty) this.out.copy(NOTHING, 0, NOTHING.length);
     this.out.endFrame();
   }
 }

@@ -1,4 +1,5 @@
 import { on, once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '../log.ts';
 import type { TelemetryConfig } from './config.ts';
@@ -8,10 +9,18 @@ import type { Command, Report, TelemetryCounts } from './messages.ts';
 /** What the thread may take to answer beyond its own limit, in milliseconds. */
 const GRACE = 500;
 
+/**
+ * Megabytes. V8 counts buffers to the heap, and its first limit follows what survives, which is next to nothing
+ * here: with that limit, the batches alone have it collect the whole heap several times a second.
+ */
+const HEAP_BEFORE_COLLECTION = 64;
+
 /** The main thread's handle on the telemetry thread. */
 export class TelemetryChannel {
   /** Where records are received. */
   readonly records: string;
+  /** Resolves when records are worked on; rejects when the exporter cannot be set up. */
+  readonly ready: Promise<void>;
   private readonly worker: Worker;
   private readonly relay: FinishRelay;
   private state: 'running' | 'stopping' = 'running';
@@ -31,23 +40,30 @@ export class TelemetryChannel {
       },
       () => log.error('the telemetry thread is behind, finish messages are dropped'),
     );
-    worker.on('message', (report: Report) => {
-      if (report.type === 'taken') this.relay.taken(report.bytes);
-    });
     let reason: string | undefined;
-    worker.on('error', (error: Error) => {
-      reason = error.stack ?? error.message;
+    this.ready = new Promise((resolve, reject) => {
+      worker.on('message', (report: Report) => {
+        if (report.type === 'taken') this.relay.taken(report.bytes);
+        if (report.type === 'ready') resolve();
+        if (report.type === 'failed') reject(new Error(report.reason));
+      });
+      worker.on('error', (error: Error) => {
+        reason = error.stack ?? error.message;
+        reject(error);
+      });
     });
+    // Whoever starts the agent asks; there may be another reason not to before.
+    this.ready.catch(() => {});
     worker.on('exit', (code) => {
       if (this.state === 'running') onDeath(reason ?? `exit code ${code}`);
     });
   }
 
   /**
-   * Starts the thread; resolves when it receives records.
+   * Starts the thread; resolves when it listens for records, which wait until it is `ready`.
    *
    * @param onDeath called when the thread ends without having been stopped
-   * @throws Error when the thread cannot start, with its reason
+   * @throws Error when the thread cannot listen, with its reason
    */
   static async start(
     config: TelemetryConfig,
@@ -55,13 +71,16 @@ export class TelemetryChannel {
     log: Logger,
     onDeath: (reason: string) => void,
   ): Promise<TelemetryChannel> {
+    setFlagsFromString(`--initial-old-space-size=${HEAP_BEFORE_COLLECTION}`);
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       name: 'telemetry',
       workerData: config,
       env: { ...env },
     });
     const [report] = (await once(worker, 'message')) as [Report];
-    if (report.type === 'ready') return new TelemetryChannel(worker, report.records, log, onDeath);
+    if (report.type === 'listening') {
+      return new TelemetryChannel(worker, report.records, log, onDeath);
+    }
     await worker.terminate();
     throw new Error(report.type === 'failed' ? report.reason : `unexpected "${report.type}"`);
   }

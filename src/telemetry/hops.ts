@@ -7,7 +7,7 @@ import { TraceFlag } from '../context/traceparent.ts';
 export class HopMaker {
   private readonly ids = new RandomIds();
   private readonly sampler: Sampler;
-  private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH);
+  private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH, '-');
 
   constructor(sampler: Sampler) {
     this.sampler = sampler;

@@ -50,15 +50,9 @@ const KNOWN_METHODS = new Set([
 ]);
 
 /** Query parameters whose values the conventions want hidden. */
-const SECRET_PARAMETERS = new Set([
-  'AWSAccessKeyId',
-  'Signature',
-  'X-Amz-Credential',
-  'X-Amz-Security-Token',
-  'X-Amz-Signature',
-  'X-Goog-Signature',
-  'sig',
-]);
+const SECRET_PARAMETER =
+  /(^|&)(AWSAccessKeyId|Signature|X-Amz-Credential|X-Amz-Security-Token|X-Amz-Signature|X-Goog-Signature|sig)=[^&]*/;
+const ALL_SECRETS = new RegExp(SECRET_PARAMETER, 'g');
 
 /** What goes into a span's name in place of an unknown method. */
 export function spanMethod(record: HopRecord): string {
@@ -119,14 +113,17 @@ function commonAttributes(sink: AttributeSink, record: HopRecord, end: End): voi
 
 /** The name that the client used, or the address that it reached. */
 function serverEndpoint(record: HopRecord): Endpoint {
-  const match = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(record.host ?? '');
-  const [, host, port] = match ?? [];
+  const { host } = record;
   if (host === undefined) return record.local;
-  return {
-    address: host.replace(/^\[(.*)\]$/, '$1'),
-    port: port === undefined ? (record.tls ? 443 : 80) : Number(port),
-  };
+  const colon = host.indexOf(':');
+  if (colon === -1) return { address: host, port: record.tls ? 443 : 80 };
+  const [, bracketed, plain, port] = HOST_AND_PORT.exec(host) ?? [];
+  const address = bracketed ?? plain;
+  if (address === undefined) return record.local;
+  return { address, port: port === undefined ? (record.tls ? 443 : 80) : Number(port) };
 }
+
+const HOST_AND_PORT = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/;
 
 function fullUrl(record: HopRecord): string | undefined {
   const { server, path } = record;
@@ -140,13 +137,5 @@ function fullUrl(record: HopRecord): string | undefined {
 
 function redactQuery(query: string | undefined): string | undefined {
   if (query === undefined || query === '') return undefined;
-  return query
-    .split('&')
-    .map((pair) => {
-      const equals = pair.indexOf('=');
-      return equals !== -1 && SECRET_PARAMETERS.has(pair.slice(0, equals))
-        ? `${pair.slice(0, equals)}=REDACTED`
-        : pair;
-    })
-    .join('&');
+  return SECRET_PARAMETER.test(query) ? query.replace(ALL_SECRETS, '$1$2=REDACTED') : query;
 }

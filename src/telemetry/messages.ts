@@ -9,7 +9,9 @@ export type Command =
 
 /** From the telemetry thread to the main thread. */
 export type Report =
-  | { readonly type: 'ready'; readonly records: string }
+  /** Records are taken, and wait until the thread is ready. */
+  | { readonly type: 'listening'; readonly records: string }
+  | { readonly type: 'ready' }
   | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'failed'; readonly reason: string }
   | ({ readonly type: 'stopped' } & TelemetryCounts);

@@ -1,7 +1,13 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { AttributeValue } from '../records/record.ts';
 import type { Batch } from './otlp.ts';
-import { fieldContent, fieldEnd, lengthDelimited, ProtobufWriter } from './protobuf.ts';
+import {
+  fieldContent,
+  fieldEnd,
+  lengthDelimited,
+  ProtobufWriter,
+  varintBytes,
+} from './protobuf.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import type { SpanHead, SpanSink } from './spans.ts';
 
@@ -39,8 +45,8 @@ const FLAG_IS_REMOTE = 0x200;
 const KIND = { SERVER: 2, CLIENT: 3 } as const;
 const STATUS_ERROR = 2;
 
-const TRACE_ID_BYTES = 16;
-const SPAN_ID_BYTES = 8;
+const TRACE_ID_DIGITS = 32;
+const SPAN_ID_DIGITS = 16;
 
 /**
  * Writes spans as an OTLP ExportTraceServiceRequest, straight from what it is told: no object is made
@@ -51,7 +57,7 @@ export class OtlpSpans implements SpanSink {
   count = 0;
   private readonly resource: Buffer;
   private readonly scope: Buffer;
-  private readonly keys = new Map<string, Buffer>();
+  private readonly attributes = new Map<string, KnownAttribute>();
   private readonly out = new ProtobufWriter();
   private spanStart = 0;
 
@@ -86,11 +92,11 @@ export class OtlpSpans implements SpanSink {
     this.count += 1;
     this.out.byte(Tag.SCOPE_SPANS_SPANS);
     this.spanStart = this.out.beginMessage();
-    this.out.hex(Tag.SPAN_TRACE_ID, head.traceId, TRACE_ID_BYTES);
-    this.out.hex(Tag.SPAN_SPAN_ID, head.spanId, SPAN_ID_BYTES);
+    this.out.hex(Tag.SPAN_TRACE_ID, head.traceId);
+    this.out.hex(Tag.SPAN_SPAN_ID, head.spanId);
     if (head.tracestate !== undefined) this.out.text(Tag.SPAN_TRACE_STATE, head.tracestate);
     if (head.parent !== undefined) {
-      this.out.hex(Tag.SPAN_PARENT_SPAN_ID, head.parent.spanId, SPAN_ID_BYTES);
+      this.out.hex(Tag.SPAN_PARENT_SPAN_ID, head.parent.spanId);
     }
     this.out.text(Tag.SPAN_NAME, head.name);
     this.out.byte(Tag.SPAN_KIND);
@@ -112,18 +118,59 @@ export class OtlpSpans implements SpanSink {
   }
 
   attribute(name: string, value: AttributeValue): void {
-    this.out.byte(Tag.SPAN_ATTRIBUTES);
-    const keyValue = this.out.beginMessage();
-    this.out.copy(this.key(name));
-    this.out.byte(Tag.KEY_VALUE_VALUE);
-    const any = this.out.beginMessage();
-    this.anyValue(value);
-    this.out.endMessage(any);
-    this.out.endMessage(keyValue);
+    const known = this.known(name);
+    if (known.value === value) {
+      if (known.encoded === undefined) {
+        const start = this.out.position;
+        this.keyValue(known.key, value);
+        known.encoded = this.out.since(start);
+      } else {
+        this.out.copy(known.encoded);
+      }
+      return;
+    }
+    known.value = value;
+    known.encoded = undefined;
+    this.keyValue(known.key, value);
   }
 
   end(): void {
     this.out.endMessage(this.spanStart);
+  }
+
+  private keyValue(key: Buffer, value: AttributeValue): void {
+    const { out } = this;
+    const start = out.position;
+    out.byte(Tag.SPAN_ATTRIBUTES);
+    // Most attributes are short, of a size that is known before they are written.
+    const any = sizeOfAny(value);
+    const size = key.length + 2 + any;
+    if (size < 0x80) {
+      out.byte(size);
+      out.copy(key);
+      out.byte(Tag.KEY_VALUE_VALUE);
+      out.byte(any);
+      if (this.shortValue(value)) return;
+      out.rewind(start + 1);
+    }
+    const message = out.beginMessage();
+    out.copy(key);
+    out.byte(Tag.KEY_VALUE_VALUE);
+    const anyValue = out.beginMessage();
+    this.anyValue(value);
+    out.endMessage(anyValue);
+    out.endMessage(message);
+  }
+
+  /** Whether it came out in the size that `sizeOfAny` told. */
+  private shortValue(value: AttributeValue): boolean {
+    if (typeof value !== 'string') {
+      this.anyValue(value);
+      return true;
+    }
+    this.out.byte(Tag.ANY_STRING);
+    this.out.byte(value.length);
+    return this.out.ascii(value);
   }
 
   private anyValue(value: AttributeValue): void {
@@ -152,9 +199,8 @@ export class OtlpSpans implements SpanSink {
     }
   }
 
-  /** Whole numbers from 0 on are integers, all others doubles. */
   private number(value: number): void {
-    if (Number.isSafeInteger(value) && value >= 0) {
+    if (isInteger(value)) {
       this.out.byte(Tag.ANY_INT);
       this.out.varint(value);
       return;
@@ -163,18 +209,45 @@ export class OtlpSpans implements SpanSink {
     this.out.double(value);
   }
 
-  private key(name: string): Buffer {
-    const known = this.keys.get(name);
+  private known(name: string): KnownAttribute {
+    const known = this.attributes.get(name);
     if (known !== undefined) return known;
     const text = Buffer.from(name);
     const key = Buffer.concat([lengthDelimited(Tag.KEY_VALUE_KEY, text.length), text]);
-    if (this.keys.size < MAX_KEYS) this.keys.set(name, key);
-    return key;
+    const attribute = { key, value: undefined, encoded: undefined };
+    if (this.attributes.size < MAX_KNOWN) this.attributes.set(name, attribute);
+    return attribute;
   }
 }
 
-/** Attribute names come from configuration; this many are kept encoded. */
-const MAX_KEYS = 1024;
+/** Whole numbers from 0 on are integers, all others doubles. */
+function isInteger(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Bytes of an AnyValue; of text, if it is ASCII. For what is rarely short, more than any short value has. */
+function sizeOfAny(value: AttributeValue): number {
+  switch (typeof value) {
+    case 'string':
+      return 2 + value.length;
+    case 'boolean':
+      return 2;
+    case 'number':
+      return isInteger(value) ? 1 + varintBytes(value) : 9;
+    default:
+      return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** Attribute names come from configuration; this many are remembered. */
+const MAX_KNOWN = 1024;
+
+/** What is known of an attribute: its key as a field, and all of it, encoded, when a value comes again. */
+type KnownAttribute = {
+  readonly key: Buffer;
+  value: AttributeValue | undefined;
+  encoded: Buffer | undefined;
+};
 
 /**
  * The encoded `resource` and `scope` fields, cut out of what the SDK makes of a request with one span:
@@ -185,8 +258,8 @@ function encodeScope(scope: SpanScope): { resource: Buffer; scope: Buffer } {
   spans.begin({
     name: '',
     kind: 'SERVER',
-    traceId: '0'.repeat(2 * TRACE_ID_BYTES),
-    spanId: '0'.repeat(2 * SPAN_ID_BYTES),
+    traceId: '0'.repeat(TRACE_ID_DIGITS),
+    spanId: '0'.repeat(SPAN_ID_DIGITS),
     traceFlags: 0,
     tracestate: undefined,
     parent: undefined,

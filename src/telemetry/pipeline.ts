@@ -1,11 +1,15 @@
 import { createSampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
-import { droppedByRing, isUnsampled, parseAccessLog } from '../records/access-log.ts';
+import type { Logger } from '../log.ts';
+import { AccessLog, droppedByRing, isUnsampled } from '../records/access-log.ts';
 import { parseFinishMessage } from '../records/finish-message.ts';
 import type { HopRecord } from '../records/record.ts';
+import { VERSION } from '../version.ts';
 import type { TelemetryConfig } from './config.ts';
-import type { Exporter } from './exporter.ts';
+import { createDroppedLog, createUnusableLog, logQueueEvent } from './episodes.ts';
+import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
+import { createResource } from './resource.ts';
 
 /** Lines that came, by what became of them. */
 export type RecordCounts = {
@@ -25,6 +29,23 @@ export type PipelineEvents = {
   readonly onDroppedByHaproxy: (records: number) => void;
 };
 
+/** The telemetry path as the configuration wants it, telling its episodes to `log`. */
+export async function createPipeline(
+  config: TelemetryConfig,
+  log: Logger,
+): Promise<{ pipeline: Pipeline; exporter: Exporter }> {
+  const scope = {
+    resource: await createResource(config.resourceAttributes),
+    instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
+  };
+  const exporter = createExporter(config, scope, (event) => logQueueEvent(log, event));
+  const pipeline = new Pipeline(config, exporter, {
+    onUnusable: createUnusableLog(log),
+    onDroppedByHaproxy: createDroppedLog(log),
+  });
+  return { pipeline, exporter };
+}
+
 /** The telemetry path: bytes to record, record to spans, spans to the exporter. */
 export class Pipeline {
   readonly counts: RecordCounts = {
@@ -35,6 +56,7 @@ export class Pipeline {
     unusable: 0,
   };
   private readonly exporter: Exporter;
+  private readonly accessLog = new AccessLog();
   private readonly hops: HopMaker;
   private readonly connectionErrorSpans: boolean;
   private readonly events: PipelineEvents;
@@ -58,7 +80,7 @@ export class Pipeline {
       this.events.onDroppedByHaproxy(dropped);
       return;
     }
-    this.takeRecord(parseAccessLog(buffer, start, end), buffer, start, end);
+    this.takeRecord(this.accessLog.parse(buffer, start, end), buffer, start, end);
   };
 
   /** A `RecordSink` for `finish` messages. */

@@ -1,4 +1,12 @@
+import { hexDigit } from '../context/hex.ts';
+
 const INITIAL_BYTES = 64 * 1024;
+
+/** Of the length of a message that is not known before it is written: most need two bytes. */
+const LENGTH_BYTES = 2;
+
+/** From here on a call into Node's own code costs less than a loop. */
+const LONG_TEXT = 96;
 
 /** The pieces of the protobuf wire format that spans are made of, in one growing buffer. */
 export class ProtobufWriter {
@@ -10,55 +18,90 @@ export class ProtobufWriter {
     return this.buffer.subarray(0, this.position);
   }
 
+  /** A copy of what was written since `start`. */
+  since(start: number): Buffer {
+    return Buffer.from(this.buffer.subarray(start, this.position));
+  }
+
   /** Forgets what was written; the buffer stays. */
   clear(): void {
     this.position = 0;
   }
 
-  /** A bytes field, from `hex` digits. */
-  hex(tag: number, hex: string, bytes: number): void {
-    this.byte(tag);
-    this.byte(bytes);
-    const position = this.reserve(bytes);
-    this.buffer.write(hex, position, bytes, 'hex');
+  /** Takes back what was written since `start`. */
+  rewind(start: number): void {
+    this.position = start;
+  }
+
+  /** A bytes field, from lower-case hexadecimal digits. */
+  hex(tag: number, digits: string): void {
+    const length = digits.length / 2;
+    let position = this.reserve(2 + length);
+    const { buffer } = this;
+    buffer[position] = tag;
+    buffer[position + 1] = length;
+    position += 2;
+    for (let i = 0; i < length; i += 1) {
+      const high = hexDigit(digits.charCodeAt(i * 2));
+      buffer[position + i] = high * 16 + hexDigit(digits.charCodeAt(i * 2 + 1));
+    }
   }
 
   /** A string field. */
   text(tag: number, text: string): void {
-    this.byte(tag);
+    const start = this.position;
+    if (text.length < LONG_TEXT) {
+      this.byte(tag);
+      this.byte(text.length);
+      if (this.ascii(text)) return;
+      this.rewind(start);
+    }
     const length = Buffer.byteLength(text);
+    this.byte(tag);
     this.varint(length);
     const position = this.reserve(length);
-    if (length === text.length) this.buffer.write(text, position, length, 'latin1');
-    else this.buffer.write(text, position, length, 'utf8');
+    this.buffer.write(text, position, length, length === text.length ? 'latin1' : 'utf8');
+  }
+
+  /** The text itself, if it is ASCII; otherwise nothing that counts. */
+  ascii(text: string): boolean {
+    const position = this.reserve(text.length);
+    const { buffer } = this;
+    let seen = 0;
+    for (let i = 0; i < text.length; i += 1) {
+      const code = text.charCodeAt(i);
+      seen |= code;
+      buffer[position + i] = code;
+    }
+    return seen < 0x80;
   }
 
   /** A fixed64 field with the nanoseconds of `microseconds`, which a number could not hold. */
   nanoseconds(tag: number, microseconds: number): void {
-    this.byte(tag);
     const high = Math.floor(microseconds / 2 ** 32);
     const low = (microseconds - high * 2 ** 32) * 1000;
     const carry = Math.floor(low / 2 ** 32);
-    const position = this.reserve(8);
-    this.buffer.writeUInt32LE(low - carry * 2 ** 32, position);
-    this.buffer.writeUInt32LE(high * 1000 + carry, position + 4);
+    this.byte(tag);
+    this.fixed32(low - carry * 2 ** 32);
+    this.fixed32(high * 1000 + carry);
   }
 
-  /** Leaves one byte for the length; returns where the message starts. */
+  /** Leaves room for the length; returns where the message starts. */
   beginMessage(): number {
-    this.reserve(1);
+    this.reserve(LENGTH_BYTES);
     return this.position;
   }
 
-  /** Writes the length, and moves the message where that needs more than one byte. */
+  /** Writes the length, and moves the message where that needs another number of bytes. */
   endMessage(start: number): void {
     const length = this.position - start;
-    const more = varintBytes(length) - 1;
-    if (more > 0) {
-      this.reserve(more);
-      this.buffer.copyWithin(start + more, start, start + length);
+    const moved = varintBytes(length) - LENGTH_BYTES;
+    if (moved !== 0) {
+      if (moved > 0) this.reserve(moved);
+      else this.position += moved;
+      this.buffer.copyWithin(start + moved, start, start + length);
     }
-    writeVarint(this.buffer, start - 1, length);
+    writeVarint(this.buffer, start - LENGTH_BYTES, length);
   }
 
   varint(value: number): void {
@@ -73,7 +116,7 @@ export class ProtobufWriter {
 
   copy(bytes: Buffer): void {
     const position = this.reserve(bytes.length);
-    this.buffer.set(bytes, position);
+    bytes.copy(this.buffer, position);
   }
 
   fixed32(value: number): void {
@@ -97,7 +140,6 @@ export class ProtobufWriter {
     return start;
   }
 }
-
 /** Where the content of the length-delimited field at `position` starts. */
 export function fieldContent(bytes: Buffer, position: number): number {
   let start = position + 1;
@@ -121,7 +163,7 @@ export function lengthDelimited(tag: number, length: number): Buffer {
   return bytes;
 }
 
-function varintBytes(value: number): number {
+export function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes += 1;
   return bytes;

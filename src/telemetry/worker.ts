@@ -1,16 +1,11 @@
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { boundAddress, listen, listenForDatagrams } from '../listen.ts';
 import { createLogger } from '../log.ts';
 import { RecordReceiver } from '../records/receiver.ts';
-import { VERSION } from '../version.ts';
 import type { TelemetryConfig } from './config.ts';
-import { createDroppedLog, createUnusableLog, logQueueEvent } from './episodes.ts';
-import { createExporter } from './exporter.ts';
 import { splitRelayed } from './finish-relay.ts';
 import type { Command, Report } from './messages.ts';
-import { Pipeline } from './pipeline.ts';
-import { createResource } from './resource.ts';
 
 const MAX_RECORD_CONNECTIONS = 1024;
 
@@ -24,29 +19,34 @@ try {
   report({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
 }
 
+/**
+ * Listens before it loads all that exporting needs, which takes longer than everything else: HAProxy need not wait
+ * for that.
+ */
 async function run(config: TelemetryConfig): Promise<void> {
   const log = createLogger(config.logLevel, { thread: 'telemetry' });
-  const scope = {
-    resource: await createResource(config.resourceAttributes),
-    instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
-  };
-  const exporter = createExporter(config, scope, (event) => logQueueEvent(log, event));
-  const pipeline = new Pipeline(config, exporter, {
-    onUnusable: createUnusableLog(log),
-    onDroppedByHaproxy: createDroppedLog(log),
-  });
+  const early: Socket[] = [];
+  let accept = (socket: Socket): void => void early.push(socket);
+  const server = createServer({ pauseOnConnect: true }, (socket) => accept(socket));
+  server.maxConnections = MAX_RECORD_CONNECTIONS;
+  await listen(server, config.records);
+  report({ type: 'listening', records: boundAddress(server, config.records) });
+
+  const { createPipeline } = await import('./pipeline.ts');
+  const { pipeline, exporter } = await createPipeline(config, log);
   const receiver = new RecordReceiver({
     onRecord: pipeline.takeLine,
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
   });
-
-  const server = createServer((socket) => receiver.accept(socket));
-  server.maxConnections = MAX_RECORD_CONNECTIONS;
-  await listen(server, config.records);
+  accept = (socket) => {
+    receiver.accept(socket);
+    socket.resume();
+  };
+  early.forEach(accept);
   const datagrams = await listenForDatagrams(server, config.records, (message) =>
     receiver.datagram(message),
   );
-  report({ type: 'ready', records: boundAddress(server, config.records) });
+  report({ type: 'ready' });
 
   port?.on('message', (command: Command) => {
     switch (command.type) {

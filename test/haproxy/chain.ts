@@ -153,9 +153,14 @@ export type Response = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
-  /** From `x-trace-id`; empty when HAProxy did not say. */
+  /** From `Server-Timing`; empty when HAProxy did not say. */
   readonly traceId: string;
 };
+
+/** The trace id in a `Server-Timing` header; empty where there is none. */
+export function toldTraceId(serverTiming: string | string[] | undefined): string {
+  return /trace;desc=00-([0-9a-f]{32})/.exec(String(serverTiming))?.[1] ?? '';
+}
 
 /** The headers that the server got, when it echoed them. */
 export function echoed(response: Response): Record<string, string> {
@@ -181,7 +186,7 @@ export function get(port: number, path: string, options: RequestOptions = {}): P
         incoming.once('error', reject);
         incoming.once('end', () => {
           const { headers } = incoming;
-          const traceId = String(headers['x-trace-id'] ?? '');
+          const traceId = toldTraceId(headers['server-timing']);
           resolve({ status: incoming.statusCode ?? 0, headers, body, traceId });
         });
       },

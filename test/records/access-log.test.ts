@@ -1,17 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  droppedByRing,
-  isStopping,
-  isUnsampled,
-  parseAccessLog,
-} from '../../src/records/access-log.ts';
+import { AccessLog, droppedByRing, isUnsampled } from '../../src/records/access-log.ts';
 import type { HopRecord } from '../../src/records/record.ts';
 import { hopOf, recordLine } from './lines.ts';
 
+/** One for all lines: what it keeps of one must not show in another. */
+const accessLog = new AccessLog();
+
 function parse(line: string | Buffer): HopRecord | undefined {
   const bytes = Buffer.concat([Buffer.from('##'), Buffer.from(line), Buffer.from('##')]);
-  return parseAccessLog(bytes, 2, bytes.length - 2);
+  return accessLog.parse(bytes, 2, bytes.length - 2);
 }
 
 function parsed(changes: Readonly<Record<string, unknown>> = {}): HopRecord {
@@ -148,7 +146,7 @@ describe('what HAProxy does not have', () => {
       server: '<NOSRV>',
       server_address: '-',
       Tc: -1,
-      path: '-',
+      pathq: '-',
       method: '<BADREQ>',
       protocol: '-',
     });
@@ -228,7 +226,7 @@ describe('any line is taken', () => {
   ])('%s is not a record', (_name, line) => expect(parse(line)).toBeUndefined());
 
   test('a line cut anywhere gives what was before the cut', () => {
-    const line = recordLine(hopOf(1), { path: '/"\\\u00e9\u{1f600}/end' });
+    const line = recordLine(hopOf(1), { pathq: '/"\\\u00e9\u{1f600}/end' });
     const usable = line.indexOf('"accepted"');
     for (let end = 0; end < line.length; end += 1) {
       const bytes = Buffer.from(line).subarray(0, end);
@@ -255,9 +253,32 @@ describe('any line is taken', () => {
   });
 
   test('of equal names the first wins: what clients control comes last', () => {
-    const line = recordLine().replace('"path":"/a"', '"path":"/a","hop":"x","frontend":"forged"');
+    const line = recordLine().replace('"pathq":"/a"', '"pathq":"/a","hop":"x","frontend":"forged"');
     expect(parse(line)).toMatchObject({ frontend: 'www', hop: { traceFlags: 3 } });
   });
+});
+
+test('a field may be text in one line and a number in the next', () => {
+  for (const line of [
+    '{"status":200,',
+    '{"status":"200",',
+    '{"status": 200,',
+    '{"status":"404",',
+  ]) {
+    const record = parse(`${line}"frontend":"www","end":1}`);
+    expect(record).toMatchObject({ statusCode: Number(/\d+/.exec(line)), frontend: 'www' });
+  }
+});
+
+test('lines of several formats take turns', () => {
+  const [http, tcp] = [recordLine(), '{"kind":"tcp","frontend":"tcp","end":1}'];
+  const kinds = [http, tcp, http, tcp].map((line) => [parse(line)?.kind, parse(line)?.frontend]);
+  expect(kinds).toEqual([
+    ['http', 'www'],
+    ['tcp', 'tcp'],
+    ['http', 'www'],
+    ['tcp', 'tcp'],
+  ]);
 });
 
 test('an unsampled hop is seen by the first bytes of its line', () => {
@@ -274,7 +295,8 @@ test('an unsampled hop is seen by the first bytes of its line', () => {
 });
 
 test('a stopping process says so in its line', () => {
-  const stopping = (line: string): boolean => isStopping(Buffer.from(line), 0, line.length);
+  const stopping = (line: string): boolean =>
+    accessLog.isStopping(Buffer.from(line), 0, line.length);
   expect(stopping(recordLine(hopOf(1), { stopping: 1 }))).toBe(true);
   expect(stopping(recordLine())).toBe(false);
   expect(stopping('no record')).toBe(false);

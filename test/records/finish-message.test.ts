@@ -24,7 +24,7 @@ const ITEMS: Items = [
     { type: DataType.IPV6, value: Buffer.from('20010db8000000000000000000000007', 'hex') },
   ],
   ['route', nothing],
-  ['query', { type: DataType.BINARY, value: Buffer.from('a=1') }],
+  ['pathq', { type: DataType.BINARY, value: Buffer.from('/b?a=1') }],
 ];
 
 function encode(items: Items): Buffer {

@@ -36,8 +36,7 @@ export const FIELDS = {
   host: 'shop.example',
   request_id: 'req-1',
   tracestate: '-',
-  path: '/a',
-  query: '-',
+  pathq: '/a',
   user_agent: 'tester/1.0',
   attributes: {},
 } as const;

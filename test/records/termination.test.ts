@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
-import { parseAccessLog } from '../../src/records/access-log.ts';
+import { AccessLog } from '../../src/records/access-log.ts';
 import { type Outcome, outcomeOf } from '../../src/records/termination.ts';
 import { hopOf, recordLine } from './lines.ts';
+
+/** One for all lines: what it keeps of one must not show in another. */
+const accessLog = new AccessLog();
 
 /** The outcome of a hop that ended in this state, otherwise a request like any other. */
 function outcome(state: string, changes: Readonly<Record<string, unknown>> = {}): Outcome {
   const line = Buffer.from(recordLine(hopOf(1), { termination_state: state, ...changes }));
-  const record = parseAccessLog(line, 0, line.length);
+  const record = accessLog.parse(line, 0, line.length);
   if (record === undefined) throw new Error('unusable');
   return outcomeOf(record);
 }

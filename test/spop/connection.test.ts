@@ -25,9 +25,7 @@ const SET_NAME = compileSetVar(Scope.TRANSACTION, 'name');
 /** Answers each message with its own name in `txn.name`. */
 const echoNames: NotifyHandler = (request, ack) => {
   while (request.nextMessage()) {
-    const length = request.nameEnd - request.nameStart;
-    const position = ack.setVar(SET_NAME, length);
-    request.buffer.copy(ack.out.buffer, position, request.nameStart, request.nameEnd);
+    ack.setVar(SET_NAME, request.buffer.subarray(request.nameStart, request.nameEnd));
   }
 };
 

@@ -1,0 +1,90 @@
+// How long the agent takes from being started to its first ACK, with a HAProxy that connects as soon as it can.
+//
+//     node benchmarks/startup.mjs [times]
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { pathToFileURL } from 'node:url';
+import { freePort } from '../dist/demo/ports.js';
+import { DataType, FrameType } from '../dist/spop/constants.js';
+import { Writer } from '../dist/spop/writer.js';
+import { stop } from './processes.mjs';
+
+const FIN = 1;
+const RETRY = 2;
+const FRAME_TYPE = 4;
+
+function frame(type, write) {
+  const out = new Writer();
+  out.beginFrame();
+  out.byte(type);
+  out.uint32(FIN);
+  write(out);
+  out.endFrame();
+  return Buffer.from(out.bytes());
+}
+
+const HELLO = frame(FrameType.HAPROXY_HELLO, (out) => {
+  out.varint(0);
+  out.varint(0);
+  out.string('supported-versions');
+  out.typedData({ type: DataType.STRING, value: '2.0' });
+  out.string('max-frame-size');
+  out.typedData({ type: DataType.UINT32, value: 16_380 });
+  out.string('capabilities');
+  out.typedData({ type: DataType.STRING, value: 'pipelining' });
+});
+const NOTIFY = frame(FrameType.NOTIFY, (out) => {
+  out.varint(1);
+  out.varint(1);
+  out.string('mint');
+  out.byte(0);
+});
+
+async function connected(port) {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const open = await new Promise((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+    });
+    if (open) return socket;
+    await new Promise((resolve) => setTimeout(resolve, RETRY));
+  }
+}
+
+/** Milliseconds, for each of `times` starts. */
+export async function measureStartup(times) {
+  const results = [];
+  for (let i = 0; i < times; i += 1) {
+    const port = await freePort();
+    const started = performance.now();
+    const agent = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      env: {
+        ...process.env,
+        HAPROXY_OTEL_SPOP: `127.0.0.1:${port}`,
+        HAPROXY_OTEL_RECORDS: `127.0.0.1:${await freePort()}`,
+      },
+    });
+    const socket = await connected(port);
+    socket.write(Buffer.concat([HELLO, NOTIFY]));
+    let received = Buffer.alloc(0);
+    const acknowledged = () => {
+      const next = FRAME_TYPE + (received.length >= FRAME_TYPE ? received.readUInt32BE(0) : 0);
+      return received[next + FRAME_TYPE] === FrameType.ACK;
+    };
+    while (!acknowledged()) {
+      const [chunk] = await once(socket, 'data');
+      received = Buffer.concat([received, chunk]);
+    }
+    results.push(performance.now() - started);
+    socket.destroy();
+    await stop(agent);
+  }
+  return results;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  console.log(await measureStartup(Number(process.argv[2] ?? 5)));
+}
