@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:net';
 import type { Config } from './config.ts';
 import { Minter } from './context/mint.ts';
-import { createSampler } from './context/sampling.ts';
+import type { BadArgument } from './context/mint-request.ts';
+import { Sampler } from './context/sampling.ts';
 import { boundAddress, listen } from './listen.ts';
 import type { Logger } from './log.ts';
 import { FINISH } from './records/finish-message.ts';
@@ -48,11 +49,15 @@ export class Agent {
     log: Logger,
     onDeath: (reason: string) => void,
   ): Promise<Agent> {
-    const minter = new Minter(createSampler(config.sampler), (notify) => {
-      if (!notify.named(FINISH)) return;
-      const start = notify.position;
-      while (notify.nextArgument());
-      telemetry.finish(notify.buffer, start, notify.position);
+    const minter = new Minter(new Sampler(config.sampler), {
+      formats: config.formats,
+      other: (notify) => {
+        if (!notify.named(FINISH)) return;
+        const start = notify.position;
+        while (notify.nextArgument());
+        telemetry.finish(notify.buffer, start, notify.position);
+      },
+      onBadArgument: createBadArgumentLog(log),
     });
     const server = new SpopServer(minter.handle, config.spopLimits, {
       onHello: (peer, agreement) => logHello(log, peer, agreement),
@@ -93,6 +98,20 @@ export class Agent {
       this.log.info(fields, 'stopped');
     }
   }
+}
+
+/** How often arguments that nobody understands are told of, in milliseconds. */
+const BAD_ARGUMENT_EPISODE = 60_000;
+
+/** Each argument once a minute: HAProxy says it again with every request. */
+function createBadArgumentLog(log: Logger): BadArgument {
+  const told = new Set<string>();
+  return (name, value, accepts) => {
+    if (told.has(name)) return;
+    told.add(name);
+    setTimeout(() => told.delete(name), BAD_ARGUMENT_EPISODE).unref();
+    log.warn({ [name]: value, accepts }, 'HAProxy asks for something that is not accepted');
+  };
 }
 
 function logHello(log: Logger, peer: string, agreement: Agreement): void {

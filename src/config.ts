@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { FORMATS, type Format } from './context/propagation.ts';
 import { SAMPLER_NAMES, type SamplerConfig } from './context/sampling.ts';
 import type { ListenAddress } from './listen.ts';
 import {
@@ -11,23 +12,32 @@ import {
   file,
   integerFrom,
   type LogLevel,
+  listOf,
   logLevelNamed,
   notAccepted,
   oneOf,
   type Parser,
-  propagators,
+  perSecond,
   ratio,
   read,
   tcp,
+  tokens,
 } from './settings.ts';
 import type { ServerLimits } from './spop/server.ts';
-import type { ExporterConfig, OtlpConfig, TelemetryConfig } from './telemetry/config.ts';
+import type {
+  ExporterConfig,
+  KeepConfig,
+  OtlpConfig,
+  TelemetryConfig,
+} from './telemetry/config.ts';
 
 export type Config = {
   readonly logLevel: LogLevel;
   readonly spop: ListenAddress;
   readonly spopLimits: ServerLimits;
   readonly sampler: SamplerConfig;
+  /** Where callers' contexts are looked for, in this order. */
+  readonly formats: readonly Format[];
   readonly telemetry: TelemetryConfig;
   /** How long SIGTERM may take, in milliseconds. */
   readonly stopTimeout: number;
@@ -102,7 +112,6 @@ export function loadConfig(env: Env): Config {
       `OTEL_BSP_MAX_EXPORT_BATCH_SIZE is ${batchSize}: at most OTEL_BSP_MAX_QUEUE_SIZE, ${queueSpans}, is accepted`,
     );
   }
-  read(env, 'OTEL_PROPAGATORS', 'tracecontext', propagators);
   const sampler = readSampler(env);
   const maxFrameSize = read(
     env,
@@ -121,10 +130,13 @@ export function loadConfig(env: Env): Config {
       maxUnread: 1_048_576,
     },
     sampler,
+    formats: readFormats(env),
     telemetry: {
       logLevel,
       records: read(env, 'HAPROXY_OTEL_RECORDS', tcp('127.0.0.1', 12_346), address),
       sampler,
+      keep: readKeep(env),
+      baggageKeys: read(env, 'HAPROXY_OTEL_BAGGAGE_KEYS', [], tokens),
       connectionErrorSpans:
         read(env, 'HAPROXY_OTEL_CONNECTION_ERRORS', 'count', oneOf(['count', 'span'])) === 'span',
       resourceAttributes: readResource(env),
@@ -154,8 +166,35 @@ function readOtlp<T, D>(env: Env, name: string, fallback: D, parser: Parser<T>):
 
 function readSampler(env: Env): SamplerConfig {
   const name = read(env, 'OTEL_TRACES_SAMPLER', 'parentbased_always_on', oneOf(SAMPLER_NAMES));
-  if (!name.endsWith('traceidratio')) return { name, ratio: 1 };
-  return { name, ratio: read(env, 'OTEL_TRACES_SAMPLER_ARG', 1, ratio) };
+  const takesRatio = /(traceidratio|probability)$/.test(name);
+  return {
+    name,
+    ratio: takesRatio ? read(env, 'OTEL_TRACES_SAMPLER_ARG', 1, ratio) : 1,
+    maxTracesPerSecond: read(env, 'HAPROXY_OTEL_MAX_TRACES_PER_SECOND', undefined, perSecond),
+  };
+}
+
+const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'xray', 'none'] as const;
+
+/** Both encodings of B3 are read by either name; baggage is HAProxy's, which passes it on. */
+function readFormats(env: Env): readonly Format[] {
+  const names: readonly string[] = read(env, 'OTEL_PROPAGATORS', FORMATS, listOf(PROPAGATORS));
+  if (names.length > 1 && names.includes('none')) {
+    throw notAccepted('OTEL_PROPAGATORS', env.OTEL_PROPAGATORS ?? '', 'none alone');
+  }
+  const formats = names.map((name) => (name === 'b3multi' ? 'b3' : name));
+  return [...new Set(formats)].filter((name): name is Format =>
+    FORMATS.some((format) => format === name),
+  );
+}
+
+/** Which hops of traces that are not sampled are exported all the same. */
+function readKeep(env: Env): KeepConfig {
+  return {
+    errors: read(env, 'HAPROXY_OTEL_KEEP_ERRORS', false, boolean),
+    slowerThan: read(env, 'HAPROXY_OTEL_KEEP_SLOWER_THAN', undefined, integerFrom(1)),
+    perSecond: read(env, 'HAPROXY_OTEL_KEEP_PER_SECOND', 100, perSecond),
+  };
 }
 
 function readExporter(env: Env): ExporterConfig {

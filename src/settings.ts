@@ -79,12 +79,35 @@ export const logLevelNamed: Parser<LogLevel> = {
   },
 };
 
-export const propagators: Parser<string> = {
-  accepts: 'tracecontext, with or without baggage (which HAProxy passes on untouched),',
+/** Names with commas between them, each once. */
+export function listOf<const T extends string>(names: readonly T[]): Parser<T[]> {
+  return {
+    accepts: `a list of ${names.join(', ')}`,
+    parse: (text) => {
+      const parts = text.split(',').map((part) => part.trim().toLowerCase());
+      const known = parts.map((part) => names.find((name) => name === part));
+      return known.includes(undefined) || new Set(known).size < known.length
+        ? undefined
+        : (known as T[]);
+    },
+  };
+}
+
+/** Header field names or the like, with commas between them. */
+export const tokens: Parser<string[]> = {
+  accepts: 'a list of names without spaces, commas between them,',
   parse: (text) => {
-    const names = text.split(',').map((name) => name.trim());
-    const known = names.every((name) => name === 'tracecontext' || name === 'baggage');
-    return known && names.includes('tracecontext') ? text : undefined;
+    const parts = text.split(',').map((part) => part.trim());
+    return parts.every((part) => /^[^\s=;"\\]+$/.test(part)) ? parts : undefined;
+  },
+};
+
+/** A rate a second. */
+export const perSecond: Parser<number> = {
+  accepts: 'a number above 0',
+  parse: (text) => {
+    const value = Number(text);
+    return value > 0 && Number.isFinite(value) ? value : undefined;
   },
 };
 

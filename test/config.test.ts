@@ -24,11 +24,14 @@ test('the defaults', () => {
       maxConnections: 4_096,
       maxUnread: 1_048_576,
     },
-    sampler: { name: 'parentbased_always_on', ratio: 1 },
+    sampler: { name: 'parentbased_always_on', ratio: 1, maxTracesPerSecond: undefined },
+    formats: ['tracecontext', 'b3', 'jaeger', 'xray'],
     telemetry: {
       logLevel: 'info',
       records: { kind: 'tcp', host: '127.0.0.1', port: 12_346 },
-      sampler: { name: 'parentbased_always_on', ratio: 1 },
+      sampler: { name: 'parentbased_always_on', ratio: 1, maxTracesPerSecond: undefined },
+      keep: { errors: false, slowerThan: undefined, perSecond: 100 },
+      baggageKeys: [],
       connectionErrorSpans: false,
       resourceAttributes: { 'service.name': 'haproxy' },
       exporter: {
@@ -94,7 +97,18 @@ describe('a value that cannot be used is one line: the variable, the value, what
     ['OTEL_BSP_SCHEDULE_DELAY', '-1', 'a whole number from 0'],
     ['OTEL_BSP_MAX_QUEUE_SIZE', '1.5', 'a whole number from 1'],
     ['OTEL_RESOURCE_ATTRIBUTES', 'novalue', 'name=value,name=value'],
-    ['OTEL_PROPAGATORS', 'b3', 'tracecontext'],
+    [
+      'OTEL_PROPAGATORS',
+      'ottrace',
+      'a list of tracecontext, baggage, b3, b3multi, jaeger, xray, none',
+    ],
+    ['OTEL_PROPAGATORS', 'b3,b3', 'a list of tracecontext'],
+    ['OTEL_PROPAGATORS', 'none,b3', 'none alone'],
+    ['HAPROXY_OTEL_MAX_TRACES_PER_SECOND', '0', 'a number above 0'],
+    ['HAPROXY_OTEL_KEEP_ERRORS', '1', 'true or false'],
+    ['HAPROXY_OTEL_KEEP_SLOWER_THAN', '0', 'a whole number from 1'],
+    ['HAPROXY_OTEL_KEEP_PER_SECOND', '-1', 'a number above 0'],
+    ['HAPROXY_OTEL_BAGGAGE_KEYS', 'a b', 'a list of names without spaces'],
     ['OTEL_SDK_DISABLED', 'yes', 'true or false'],
     ['HAPROXY_OTEL_MAX_FRAME_SIZE', '255', 'a whole number from 256'],
     ['HAPROXY_OTEL_OTLP_HEADERS_FILE', '/does/not/exist', 'the path of a file'],
@@ -116,6 +130,18 @@ describe('a value that cannot be used is one line: the variable, the value, what
   test('a client key without its certificate', () => {
     const env = { OTEL_EXPORTER_OTLP_CLIENT_KEY: file('key.pem', 'key') };
     expect(() => loadConfig(env)).toThrow('both or neither is accepted');
+  });
+});
+
+describe('OTEL_PROPAGATORS', () => {
+  test.each([
+    ['tracecontext', ['tracecontext']],
+    ['tracecontext,baggage', ['tracecontext']],
+    ['b3multi, tracecontext', ['b3', 'tracecontext']],
+    ['b3,b3multi,xray,jaeger', ['b3', 'xray', 'jaeger']],
+    ['none', []],
+  ])('%s', (text, expected) => {
+    expect(loadConfig({ OTEL_PROPAGATORS: text }).formats).toEqual(expected);
   });
 });
 

@@ -1,155 +1,160 @@
-import { DataType, Scope } from '../spop/constants.ts';
+import { Scope } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
-import { type AckWriter, compileActions, compileSetVar } from '../spop/encode.ts';
+import {
+  type AckWriter,
+  type ActionTemplate,
+  compileActions,
+  compileSetVar,
+} from '../spop/encode.ts';
 import { writeHexByte } from './hex.ts';
-import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH, writeOwnIds } from './hop.ts';
+import {
+  CHILD_HOP_LENGTH,
+  DEBUG_MARK,
+  HopOffset,
+  LINK_LENGTH,
+  LINK_MARK,
+  ROOT_HOP_LENGTH,
+  writeOwnIds,
+} from './hop.ts';
 import { RandomIds } from './ids.ts';
+import { type BadArgument, MintRequest } from './mint-request.ts';
+import {
+  formatThreshold,
+  OTEL_KEY,
+  type OtelTracestate,
+  parseOtelTracestate,
+} from './otel-tracestate.ts';
+import { FORMATS, type Format } from './propagation.ts';
 import type { Sampler } from './sampling.ts';
+import type { Threshold } from './threshold.ts';
 import {
   EMPTY_TRACEPARENT,
   FLAGS_OFFSET,
   PARENT_ID_OFFSET,
-  parseTraceparent,
   SPAN_ID_DIGITS,
   TRACE_ID_DIGITS,
   TRACE_ID_OFFSET,
   TraceFlag,
 } from './traceparent.ts';
-import { propagateTracestate } from './tracestate.ts';
+import {
+  formatTracestate,
+  formatTracestateWith,
+  memberValue,
+  parseTracestate,
+  type Tracestate,
+} from './tracestate.ts';
 
-/**
- * Messages and arguments of spoe/otel.conf. `tracestates` carries the second and further header
- * fields of a request that has several; it follows `mint` in the same NOTIFY.
- */
-const MINT = Buffer.from('mint');
-const TRACESTATES = Buffer.from('tracestates');
-const TRACEPARENT = Buffer.from('traceparent');
-const TRACEPARENT_COUNT = Buffer.from('traceparent_count');
-const TRACESTATE = Buffer.from('tracestate');
-const TRACESTATE_COUNT = Buffer.from('tracestate_count');
-
-/** The variables of every answer, in the order in which they are set. */
-const ROOT = compileActions(Scope.TRANSACTION, {
-  hop: '-'.repeat(ROOT_HOP_LENGTH),
-  traceparent: EMPTY_TRACEPARENT,
-});
-const CHILD = compileActions(Scope.TRANSACTION, {
-  hop: '-'.repeat(CHILD_HOP_LENGTH),
-  traceparent: EMPTY_TRACEPARENT,
-});
+/** The variables of every answer, in the order in which they are set, by the shape of their hop. */
+const ROOT = answerWith(ROOT_HOP_LENGTH);
+const ROOT_DEBUG = answerWith(ROOT_HOP_LENGTH, DEBUG_MARK);
+const CHILD = answerWith(CHILD_HOP_LENGTH);
+const CHILD_DEBUG = answerWith(CHILD_HOP_LENGTH, DEBUG_MARK);
+const LINKED = answerWith(ROOT_HOP_LENGTH, LINK_MARK.padEnd(LINK_MARK.length + LINK_LENGTH, '-'));
 const SET_TRACESTATE = compileSetVar(Scope.TRANSACTION, 'tracestate');
+
+function answerWith(hopLength: number, mark = ''): ActionTemplate {
+  return compileActions(Scope.TRANSACTION, {
+    hop: '-'.repeat(hopLength) + mark,
+    traceparent: EMPTY_TRACEPARENT,
+  });
+}
 
 /** What became of the requests so far, each counted once. */
 export type MintCounts = {
   /** The caller's trace was continued. */
   continued: number;
-  /** There was no traceparent: a trace was started. */
+  /** There was no context: a trace was started. */
   started: number;
-  /** There was a traceparent that nobody may use, or several: a trace was started. */
+  /** There was a context that nobody may use: a trace was started. */
+  invalid: number;
+  /** HAProxy said not to trust the context there was: a trace was started, with a link to it and without. */
   restarted: number;
+  ignored: number;
   /** Of all these, how many were sampled. */
   sampled: number;
 };
 
+export type MinterOptions = {
+  /** Where to look for the caller's context, the first valid one wins. */
+  readonly formats?: readonly Format[];
+  /** Takes the messages that are not about minting. */
+  readonly other?: (notify: NotifyReader) => void;
+  readonly onBadArgument?: BadArgument;
+};
+
 /** Answers one `mint` message: continues or starts the trace, decides, and sets the variables. */
 export class Minter {
-  readonly counts: MintCounts = { continued: 0, started: 0, restarted: 0, sampled: 0 };
+  readonly counts: MintCounts = {
+    continued: 0,
+    started: 0,
+    invalid: 0,
+    restarted: 0,
+    ignored: 0,
+    sampled: 0,
+  };
   private readonly sampler: Sampler;
   private readonly ids = new RandomIds();
-
-  private asked = false;
-  private traceparentStart = 0;
-  private traceparentEnd = 0;
-  private traceparentCount = 0;
-  private tracestateCount = 0;
-  /** Copies, and rare: only a caller that is a tracing system sends the header. */
-  private readonly tracestates: Buffer[] = [];
-
+  private readonly request: MintRequest;
   private readonly other: (notify: NotifyReader) => void;
+  /** The last threshold that was told alone, and how. */
+  private told: Threshold | undefined;
+  private toldAs: Buffer = Buffer.alloc(0);
 
-  /** @param other takes the messages that are not about minting */
-  constructor(sampler: Sampler, other: (notify: NotifyReader) => void = () => {}) {
+  constructor(
+    sampler: Sampler,
+    { formats = FORMATS, other = () => {}, onBadArgument = () => {} }: MinterOptions = {},
+  ) {
     this.sampler = sampler;
     this.other = other;
+    this.request = new MintRequest(formats, onBadArgument);
   }
 
   /** A `NotifyHandler`: unknown arguments are passed over. */
   readonly handle = (notify: NotifyReader, ack: AckWriter): void => {
-    this.forget();
-    while (notify.nextMessage()) {
-      const isMint = notify.named(MINT);
-      if (isMint) this.asked = true;
-      if (isMint || notify.named(TRACESTATES)) {
-        while (notify.nextArgument()) this.take(notify);
-      } else {
-        this.other(notify);
-      }
-    }
-    if (this.asked) this.answer(notify.buffer, ack);
+    this.request.read(notify, this.other);
+    if (this.request.asked) this.answer(notify.buffer, ack);
   };
 
-  private forget(): void {
-    this.asked = false;
-    this.traceparentStart = 0;
-    this.traceparentEnd = 0;
-    this.traceparentCount = 0;
-    this.tracestateCount = 0;
-    this.tracestates.length = 0;
-  }
+  private answer(notify: Buffer, ack: AckWriter): void {
+    const { request } = this;
+    if (request.trust !== 'ignore') request.findCaller(notify);
+    const { callerBytes, callerStart } = request;
+    const follows = request.trust === 'continue';
+    const continued = follows && callerStart >= 0;
+    const linked = !follows && callerStart >= 0;
+    const debug = follows && request.callerDebug;
+    this.count(continued, linked);
 
-  private take(notify: NotifyReader): void {
-    if (notify.type === DataType.NULL) return;
-    const isText = notify.type === DataType.STRING;
-    if (notify.named(TRACEPARENT)) {
-      if (!isText) return;
-      this.traceparentStart = notify.valueStart;
-      this.traceparentEnd = notify.valueEnd;
-    } else if (notify.named(TRACEPARENT_COUNT)) {
-      this.traceparentCount = notify.smallInteger;
-    } else if (notify.named(TRACESTATE)) {
-      if (!isText) return;
-      this.tracestates.push(
-        Buffer.from(notify.buffer.subarray(notify.valueStart, notify.valueEnd)),
-      );
-    } else if (notify.named(TRACESTATE_COUNT)) {
-      this.tracestateCount = notify.smallInteger;
-    }
-  }
-
-  private answer(request: Buffer, ack: AckWriter): void {
-    const parentFlags =
-      this.traceparentCount > 1
-        ? -1
-        : parseTraceparent(request, this.traceparentStart, this.traceparentEnd);
-    const continued = parentFlags >= 0;
-    const actions = continued ? CHILD : ROOT;
-    const start = ack.add(actions);
+    const actions = continued ? (debug ? CHILD_DEBUG : CHILD) : debug ? ROOT_DEBUG : ROOT;
+    const { values } = linked ? LINKED : actions;
+    const start = ack.add(linked ? LINKED : actions);
     const target = ack.out.buffer;
-    const hop = start + (actions.values[0] ?? 0);
-    const traceparent = start + (actions.values[1] ?? 0);
+    const hop = start + (values[0] ?? 0);
+    const traceparent = start + (values[1] ?? 0);
 
     const traceId = hop + HopOffset.TRACE_ID;
     if (continued) {
-      const incoming = this.traceparentStart + TRACE_ID_OFFSET;
-      request.copy(target, traceId, incoming, incoming + TRACE_ID_DIGITS);
-      const parent = this.traceparentStart + PARENT_ID_OFFSET;
-      request.copy(target, hop + HopOffset.PARENT_ID, parent, parent + SPAN_ID_DIGITS);
-      this.counts.continued += 1;
+      const incoming = callerStart + TRACE_ID_OFFSET;
+      callerBytes.copy(target, traceId, incoming, incoming + TRACE_ID_DIGITS);
+      const parent = callerStart + PARENT_ID_OFFSET;
+      callerBytes.copy(target, hop + HopOffset.PARENT_ID, parent, parent + SPAN_ID_DIGITS);
     } else {
       this.ids.traceId(target, traceId);
-      if (this.traceparentEnd > this.traceparentStart || this.traceparentCount > 1) {
-        this.counts.restarted += 1;
-      } else {
-        this.counts.started += 1;
-      }
     }
-    const sampled = this.sampler(
-      continued ? (parentFlags & TraceFlag.SAMPLED) !== 0 : undefined,
-      target,
-      traceId,
-    );
+    if (linked) {
+      const incoming = callerStart + TRACE_ID_OFFSET;
+      callerBytes.copy(target, hop + HopOffset.LINK, incoming, incoming + LINK_LENGTH);
+    }
+
+    const joined = continued ? request.tracestate : undefined;
+    const tracestate = joined === undefined ? undefined : parseTracestate(joined);
+    const otelValue = tracestate === undefined ? undefined : memberValue(tracestate, OTEL_KEY);
+    const otel = otelValue === undefined ? undefined : parseOtelTracestate(otelValue);
+    const parentSampled = follows ? request.callerSampled : undefined;
+    const decided = this.sampler.decide(parentSampled, target, traceId, otel, request.route);
+    const sampled = decided || debug;
     if (sampled) this.counts.sampled += 1;
-    const random = continued ? parentFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
+    const random = continued ? request.callerFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
     const flags = random | (sampled ? TraceFlag.SAMPLED : 0);
     writeOwnIds(target, hop, flags, this.ids);
 
@@ -158,19 +163,42 @@ export class Minter {
     target.copyWithin(traceparent + PARENT_ID_OFFSET, clientSpanId, clientSpanId + SPAN_ID_DIGITS);
     writeHexByte(target, traceparent + FLAGS_OFFSET, flags);
 
-    if (continued && this.tracestates.length > 0) this.answerTracestate(ack);
+    const upstream = tracestate === undefined ? this.shareAlone() : this.passOn(tracestate, otel);
+    if (upstream.length > 0) ack.setVar(SET_TRACESTATE, upstream);
   }
 
-  private answerTracestate(ack: AckWriter): void {
-    // More header fields than the engine asks for: a part of the list must not pass for the whole.
-    if (this.tracestateCount > this.tracestates.length) return;
-    const joined =
-      this.tracestates.length === 1
-        ? this.tracestates[0]
-        : Buffer.from(this.tracestates.map((part) => part.toString('latin1')).join(','), 'latin1');
-    if (joined === undefined) return;
-    const value = propagateTracestate(joined);
-    if (value.length === 0) return;
-    ack.setVar(SET_TRACESTATE, value);
+  private count(continued: boolean, linked: boolean): void {
+    const { request, counts } = this;
+    if (continued) counts.continued += 1;
+    else if (!request.hasContext) counts.started += 1;
+    else if (linked) counts.restarted += 1;
+    else if (request.trust === 'ignore') counts.ignored += 1;
+    else if (request.found === undefined) counts.invalid += 1;
+    else counts.started += 1;
+  }
+
+  /** The caller's tracestate, with what this decision says about the share that is kept. */
+  private passOn(tracestate: Tracestate, otel: OtelTracestate | undefined): Buffer {
+    const { threshold } = this.sampler;
+    if (otel === undefined) {
+      return threshold === undefined
+        ? formatTracestate(tracestate)
+        : formatTracestateWith(tracestate, OTEL_KEY, formatThreshold(threshold));
+    }
+    const value = otel.with(threshold);
+    return value === otel.value
+      ? formatTracestate(tracestate)
+      : formatTracestateWith(tracestate, OTEL_KEY, value);
+  }
+
+  /** A tracestate that says nothing else, empty where there is nothing to say; most are the same. */
+  private shareAlone(): Buffer {
+    const { threshold } = this.sampler;
+    if (this.told !== threshold) {
+      this.told = threshold;
+      const text = threshold === undefined ? '' : `${OTEL_KEY}=${formatThreshold(threshold)}`;
+      this.toldAs = Buffer.from(text, 'latin1');
+    }
+    return this.toldAs;
   }
 }

@@ -73,18 +73,3 @@ function hexByte(bytes: Uint8Array, position: number): number {
 function digitAt(bytes: Uint8Array, position: number): number {
   return hexDigit(bytes[position] ?? 0);
 }
-
-/**
- * The low 56 bits of the trace id whose digits start at `position`: the part that Level 2 calls
- * random. Exact up to 53 bits, which is what a JavaScript number holds; the three lowest are cut.
- *
- * @returns 0 (inclusive) to 2^53 (exclusive)
- */
-export function randomness53(bytes: Uint8Array, position: number): number {
-  const first = position + TRACE_ID_DIGITS - 14;
-  let high = 0;
-  for (let i = first; i < first + 6; i += 1) high = high * 16 + digitAt(bytes, i);
-  let low = 0;
-  for (let i = first + 6; i < first + 14; i += 1) low = low * 16 + digitAt(bytes, i);
-  return high * 2 ** 29 + Math.floor(low / 8);
-}

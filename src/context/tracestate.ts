@@ -22,25 +22,14 @@ const IN_VALUE = codes(/[\x20-\x7e]/);
 /** `bytes[start, end)` of one list member, optional white space around it left out. */
 type Member = { readonly start: number; readonly end: number; readonly key: string };
 
+/** A well-formed tracestate of at least one member. */
+export type Tracestate = { readonly bytes: Buffer; readonly members: readonly Member[] };
+
 /**
  * @param bytes the header value; several header fields joined by commas in their order
- * @returns the value to send upstream: a part of `bytes` where nothing had to change, empty when there
- *   is nothing to send or a member is malformed
+ * @returns undefined when there is no member, a member is malformed, or there are too many of them
  */
-export function propagateTracestate(bytes: Buffer): Buffer {
-  const members = parse(bytes);
-  if (members === undefined || members.length === 0) return bytes.subarray(0, 0);
-  const first = members[0];
-  const last = members.at(-1);
-  if (first === undefined || last === undefined) return bytes.subarray(0, 0);
-  if (last.end - first.start <= MAX_LENGTH && !hasDuplicates(members)) {
-    return bytes.subarray(first.start, last.end);
-  }
-  return shorten(bytes, withoutDuplicates(members));
-}
-
-/** Undefined when any member is malformed or there are too many of them. */
-function parse(bytes: Buffer): Member[] | undefined {
+export function parseTracestate(bytes: Buffer): Tracestate | undefined {
   const members: Member[] = [];
   let position = 0;
   while (position <= bytes.length) {
@@ -57,7 +46,39 @@ function parse(bytes: Buffer): Member[] | undefined {
     }
     position = stop + 1;
   }
-  return members;
+  return members.length === 0 ? undefined : { bytes, members };
+}
+
+/** The value of the leftmost member of this key, which is its newest. */
+export function memberValue({ bytes, members }: Tracestate, key: string): string | undefined {
+  const member = members.find((each) => each.key === key);
+  if (member === undefined) return undefined;
+  return bytes.toString('latin1', member.start + key.length + 1, member.end);
+}
+
+/** The value to send upstream: a part of the bytes that came where nothing had to change. */
+export function formatTracestate({ bytes, members }: Tracestate): Buffer {
+  const start = members[0]?.start ?? 0;
+  const end = members.at(-1)?.end ?? 0;
+  if (end - start <= MAX_LENGTH && !hasDuplicates(members)) return bytes.subarray(start, end);
+  return join(shorten(textOf(bytes, withoutDuplicates(members))));
+}
+
+/**
+ * The value to send upstream with the member of `key` changed, which puts it first ("Mutating the tracestate
+ * Field"), or without it where `value` is empty.
+ */
+export function formatTracestateWith(
+  { bytes, members }: Tracestate,
+  key: string,
+  value: string,
+): Buffer {
+  const others = textOf(
+    bytes,
+    withoutDuplicates(members).filter((member) => member.key !== key),
+  );
+  if (value === '') return join(shorten(others));
+  return join(shorten([`${key}=${value}`, ...others.slice(0, MAX_MEMBERS - 1)]));
 }
 
 /** The position of the equals sign of a well-formed member, or -1. */
@@ -88,18 +109,21 @@ function withoutDuplicates(members: readonly Member[]): Member[] {
 }
 
 /** Drops members over 128 characters first, each from the end, then others from the end. */
-function shorten(bytes: Buffer, members: Member[]): Buffer {
-  const lengthOf = (list: readonly Member[]): number =>
-    list.reduce((sum, member) => sum + member.end - member.start + 1, -1);
+function shorten(members: readonly string[]): string[] {
   const kept = [...members];
-  while (lengthOf(kept) > MAX_LENGTH) {
-    const long = kept.findLastIndex((member) => member.end - member.start > LONG_MEMBER);
+  while (kept.join(',').length > MAX_LENGTH) {
+    const long = kept.findLastIndex((member) => member.length > LONG_MEMBER);
     kept.splice(long === -1 ? kept.length - 1 : long, 1);
   }
-  return Buffer.from(
-    kept.map((member) => bytes.toString('latin1', member.start, member.end)).join(','),
-    'latin1',
-  );
+  return kept;
+}
+
+function textOf(bytes: Buffer, members: readonly Member[]): string[] {
+  return members.map(({ start, end }) => bytes.toString('latin1', start, end));
+}
+
+function join(members: readonly string[]): Buffer {
+  return Buffer.from(members.join(','), 'latin1');
 }
 
 function isBlank(code: number | undefined): boolean {

@@ -23,7 +23,14 @@ export type ReceivedSpan = {
   readonly attributes: Readonly<Record<string, unknown>>;
   /** 0 is unset, 1 is ok, 2 is error. */
   readonly status: number;
+  readonly links: readonly ReceivedLink[];
   readonly resource: Readonly<Record<string, unknown>>;
+};
+
+export type ReceivedLink = {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly flags: number;
 };
 
 export const OtlpSpanKind = { SERVER: 2, CLIENT: 3 } as const;
@@ -122,8 +129,9 @@ const { root } = protobuf.parse(`
   message Span {
     bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; bytes parent_span_id = 4;
     string name = 5; int32 kind = 6; fixed64 start = 7; fixed64 end = 8;
-    repeated KeyValue attributes = 9; Status status = 15; fixed32 flags = 16;
+    repeated KeyValue attributes = 9; repeated Link links = 13; Status status = 15; fixed32 flags = 16;
   }
+  message Link { bytes trace_id = 1; bytes span_id = 2; fixed32 flags = 6; }
   message Status { int32 code = 3; }
   message KeyValue { string key = 1; AnyValue value = 2; }
   message AnyValue {
@@ -148,6 +156,7 @@ type WireSpan = {
   start: string;
   end: string;
   attributes: WireAttributes;
+  links: { traceId: Buffer; spanId: Buffer; flags: number }[];
   status?: { code: number };
   flags: number;
 };
@@ -181,6 +190,11 @@ export function decodeSpans(request: Uint8Array): ReceivedSpan[] {
         end: BigInt(span.end),
         attributes: readAttributes(span.attributes),
         status: span.status?.code ?? OtlpStatus.UNSET,
+        links: span.links.map(({ traceId, spanId, flags }) => ({
+          traceId: traceId.toString('hex'),
+          spanId: spanId.toString('hex'),
+          flags,
+        })),
         resource: resourceAttributes,
       })),
     );

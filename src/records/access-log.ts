@@ -17,6 +17,12 @@ export class AccessLog implements FieldValues {
     return recordOf(this);
   }
 
+  /** Finds the values of a line, for `text` and `number`. */
+  scan(buffer: Buffer, start: number, end: number): void {
+    this.buffer = buffer;
+    this.scanner.scan(buffer, start, end);
+  }
+
   /** Whether this process of HAProxy was stopping, so that its ring delivers nothing any more. */
   isStopping(buffer: Buffer, start: number, end: number): boolean {
     this.scan(buffer, start, end);
@@ -48,11 +54,6 @@ export class AccessLog implements FieldValues {
     const field = Field.attributes;
     if (scanner.kinds[field] !== FieldKind.RAW) return {};
     return this.ownFields.read(buffer, scanner.starts[field] ?? 0, scanner.ends[field] ?? 0);
-  }
-
-  private scan(buffer: Buffer, start: number, end: number): void {
-    this.buffer = buffer;
-    this.scanner.scan(buffer, start, end);
   }
 }
 

@@ -49,6 +49,7 @@ export const Field = {
   pathq: 40,
   user_agent: 41,
   attributes: 42,
+  baggage: 43,
 } as const;
 export type Field = (typeof Field)[keyof typeof Field];
 
@@ -128,6 +129,7 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
     userAgent: values.text(Field.user_agent),
     requestId: values.text(Field.request_id) ?? ownRequestId(hop),
     route: values.text(Field.route),
+    baggage: values.text(Field.baggage),
     statusCode: positive(values, Field.status),
     requestSize: positive(values, Field.bytes_uploaded),
     responseSize: positive(values, Field.bytes_read),

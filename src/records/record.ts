@@ -33,6 +33,8 @@ export type HopRecord = {
   readonly requestId: string | undefined;
   /** `http.route`, where the user's configuration knows it. */
   readonly route: string | undefined;
+  /** The header, as it came. */
+  readonly baggage: string | undefined;
   readonly statusCode: number | undefined;
   /** Bytes on the wire, headers included. */
   readonly requestSize: number | undefined;

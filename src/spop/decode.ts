@@ -133,10 +133,23 @@ export class NotifyReader {
 
   /** Whether the current name is `name`, byte for byte. */
   named(name: Buffer): boolean {
-    const { buffer, nameStart } = this;
-    if (this.nameEnd - nameStart !== name.length) return false;
-    for (let i = 0; i < name.length; i += 1) if (buffer[nameStart + i] !== name[i]) return false;
-    return true;
+    return isAt(this.buffer, this.nameStart, this.nameEnd, name);
+  }
+
+  /** Whether the current value is the text or binary `value`. */
+  says(value: Buffer): boolean {
+    const isText = this.type === DataType.STRING || this.type === DataType.BINARY;
+    return isText && isAt(this.buffer, this.valueStart, this.valueEnd, value);
+  }
+
+  /** The current value, if it is text; an integer, if it is small; empty otherwise. */
+  get text(): string {
+    if (this.type === DataType.STRING) {
+      return this.buffer.toString('utf8', this.valueStart, this.valueEnd);
+    }
+    return isInteger(this.type) && this.valueEnd - this.valueStart === 1
+      ? String(this.smallInteger)
+      : '';
   }
 
   private readName(): void {
@@ -176,6 +189,22 @@ export class NotifyReader {
         this.valueEnd = reader.position;
     }
   }
+}
+
+function isInteger(type: number): boolean {
+  return (
+    type === DataType.INT32 ||
+    type === DataType.UINT32 ||
+    type === DataType.INT64 ||
+    type === DataType.UINT64
+  );
+}
+
+/** Whether `buffer[start, end)` is `bytes`: a loop costs less than a call into Node's own code. */
+function isAt(buffer: Buffer, start: number, end: number, bytes: Buffer): boolean {
+  if (end - start !== bytes.length) return false;
+  for (let i = 0; i < bytes.length; i += 1) if (buffer[start + i] !== bytes[i]) return false;
+  return true;
 }
 
 /** Identifiers (0 in these frames, and not looked at) and a KV-LIST; the last of equal names wins. */

@@ -18,6 +18,7 @@ export const HaproxyAttribute = {
   RETRIES: 'haproxy.retries',
   REDISPATCHED: 'haproxy.redispatched',
   AGENT_AWAY: 'haproxy.agent_away',
+  KEPT: 'haproxy.kept',
   BYTES_UPLOADED: 'haproxy.bytes_uploaded',
   BYTES_READ: 'haproxy.bytes_read',
   PHASE_HANDSHAKE: 'haproxy.phase.handshake_ms',
@@ -29,21 +30,26 @@ export const HaproxyAttribute = {
   PHASE_TRANSFER: 'haproxy.phase.transfer_ms',
 } as const;
 
+/** Why a hop is exported though its trace was not sampled. */
+export type Kept = 'error' | 'slow';
+
 /** How the part of a hop that one span tells of ended. `status` is what was really sent, if anything was. */
 export type End = {
   readonly errorType: string | undefined;
   readonly fault: Fault;
   readonly status: number | undefined;
+  readonly kept: Kept | undefined;
 };
 
 /** What every span says: where in HAProxy it was, and how it ended. */
 export function endAttributes(
   sink: AttributeSink,
   record: HopRecord,
-  { errorType, fault }: Pick<End, 'errorType' | 'fault'>,
+  { errorType, fault, kept }: Pick<End, 'errorType' | 'fault' | 'kept'>,
 ): void {
   set(sink, ATTR_ERROR_TYPE, errorType);
   if (fault !== 'none') sink.attribute(HaproxyAttribute.FAULT, fault);
+  set(sink, HaproxyAttribute.KEPT, kept);
   sink.attribute(HaproxyAttribute.FRONTEND_NAME, record.frontend);
   set(sink, HaproxyAttribute.BACKEND_NAME, record.backend);
   set(sink, HaproxyAttribute.SERVER_NAME, record.server?.name);

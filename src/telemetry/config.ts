@@ -7,6 +7,9 @@ export type TelemetryConfig = {
   readonly records: ListenAddress;
   /** Decides for requests that nobody minted for. */
   readonly sampler: SamplerConfig;
+  readonly keep: KeepConfig;
+  /** Members of the baggage header that become span attributes of the same name. */
+  readonly baggageKeys: readonly string[];
   /** Connections that failed before a request become spans, and are not only counted. */
   readonly connectionErrorSpans: boolean;
   readonly resourceAttributes: Readonly<Record<string, string>>;
@@ -18,6 +21,16 @@ export type TelemetryConfig = {
   /** The bounds of what waits for the receiver; the oldest go first beyond either. */
   readonly queueSpans: number;
   readonly queueBytes: number;
+};
+
+/** Which hops are exported though their trace was not sampled. */
+export type KeepConfig = {
+  /** Those that HAProxy or a server failed. */
+  readonly errors: boolean;
+  /** Those that took longer, in milliseconds; undefined is none. */
+  readonly slowerThan: number | undefined;
+  /** As many a second, at most. */
+  readonly perSecond: number;
 };
 
 export type ExporterConfig =

@@ -10,13 +10,20 @@ import {
 } from '@opentelemetry/semantic-conventions';
 import type { HopRecord } from '../records/record.ts';
 import type { Outcome } from '../records/termination.ts';
-import { type AttributeSink, endAttributes, HaproxyAttribute, set } from './attributes.ts';
+import {
+  type AttributeSink,
+  endAttributes,
+  HaproxyAttribute,
+  type Kept,
+  set,
+} from './attributes.ts';
 
 /** Of a connection that carried no request that HAProxy could see: `mode tcp`, or a failed handshake. */
 export function connectionAttributes(
   sink: AttributeSink,
   record: HopRecord,
   { fault, cause }: Outcome,
+  kept: Kept | undefined,
 ): void {
   const { peer, local, server, phases, retries } = record;
   sink.attribute(ATTR_NETWORK_TRANSPORT, NETWORK_TRANSPORT_VALUE_TCP);
@@ -26,7 +33,7 @@ export function connectionAttributes(
   set(sink, ATTR_NETWORK_PEER_PORT, peer.port);
   set(sink, ATTR_SERVER_ADDRESS, local.address);
   set(sink, ATTR_SERVER_PORT, local.port);
-  endAttributes(sink, record, { errorType: cause, fault });
+  endAttributes(sink, record, { errorType: cause, fault, kept });
   set(sink, HaproxyAttribute.CONNECTION_ERROR, record.connectionError);
   set(sink, HaproxyAttribute.SERVER_ADDRESS, server?.address);
   set(sink, HaproxyAttribute.SERVER_PORT, server?.port);

@@ -1,6 +1,7 @@
 import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
+import type { Kept } from './attributes.ts';
 import type { TelemetryConfig } from './config.ts';
 import { type Batch, createOtlpSender, type SendResult } from './otlp.ts';
 import { OtlpSpans } from './otlp-spans.ts';
@@ -10,7 +11,8 @@ import { tellSpans } from './spans.ts';
 
 /** Where the spans of hops go. `flush` gives up after `limit` milliseconds; what is left then is lost. */
 export type Exporter = {
-  add(record: HopRecord, hop: Hop): void;
+  /** @param kept for a hop of a trace that was not sampled: why it is exported all the same */
+  add(record: HopRecord, hop: Hop, kept?: Kept): void;
   flush(limit: number): Promise<void>;
   readonly counts: Readonly<QueueCounts>;
   /** Spans that are not exported yet and wait to be. */
@@ -53,8 +55,8 @@ class ConsoleExporter implements Exporter {
     this.spans = new ReadableSpans(scope);
   }
 
-  add(record: HopRecord, hop: Hop): void {
-    this.counts.exported += tellSpans(this.spans, record, hop);
+  add(record: HopRecord, hop: Hop, kept?: Kept): void {
+    this.counts.exported += tellSpans(this.spans, record, hop, kept);
     this.console.export(this.spans.take(), () => {});
   }
 
@@ -93,9 +95,9 @@ class BatchExporter implements Exporter {
     return this.spans.count + this.queue.size;
   }
 
-  add(record: HopRecord, hop: Hop): void {
+  add(record: HopRecord, hop: Hop, kept?: Kept): void {
     // The spans of one hop stay together: a batch of 1 is one of 2 where there is a CLIENT span.
-    tellSpans(this.spans, record, hop);
+    tellSpans(this.spans, record, hop, kept);
     const full =
       this.spans.count + MOST_SPANS > this.batchSize || this.spans.size > MAX_BATCH_BYTES;
     if (full) this.ship();

@@ -1,6 +1,6 @@
 import { type Hop, HopOffset, parseHop, ROOT_HOP_LENGTH, writeOwnIds } from '../context/hop.ts';
 import { RandomIds } from '../context/ids.ts';
-import type { Sampler } from '../context/sampling.ts';
+import { Sampler, type SamplerConfig } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 
 /** Makes up the hop of a request that nobody minted for: it starts a trace of its own. */
@@ -9,14 +9,14 @@ export class HopMaker {
   private readonly sampler: Sampler;
   private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH, '-');
 
-  constructor(sampler: Sampler) {
-    this.sampler = sampler;
+  constructor(config: SamplerConfig) {
+    this.sampler = new Sampler(config);
   }
 
   make(): Hop {
     const { buffer } = this;
     this.ids.traceId(buffer, HopOffset.TRACE_ID);
-    const sampled = this.sampler(undefined, buffer, HopOffset.TRACE_ID);
+    const sampled = this.sampler.decide(undefined, buffer, HopOffset.TRACE_ID);
     const flags = TraceFlag.RANDOM | (sampled ? TraceFlag.SAMPLED : 0);
     writeOwnIds(buffer, 0, flags, this.ids);
     const hop = parseHop(buffer.toString('latin1'));

@@ -1,4 +1,5 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
+import type { HopLink } from '../context/hop.ts';
 import type { AttributeValue } from '../records/record.ts';
 import type { Batch } from './otlp.ts';
 import {
@@ -25,8 +26,12 @@ const Tag = {
   SPAN_START: 0x39,
   SPAN_END: 0x41,
   SPAN_ATTRIBUTES: 0x4a,
+  SPAN_LINKS: 0x6a,
   SPAN_STATUS: 0x7a,
   STATUS_CODE: 0x18,
+  LINK_TRACE_ID: 0x0a,
+  LINK_SPAN_ID: 0x12,
+  LINK_FLAGS: 0x35,
   KEY_VALUE_KEY: 0x0a,
   KEY_VALUE_VALUE: 0x12,
   ANY_STRING: 0x0a,
@@ -115,6 +120,7 @@ export class OtlpSpans implements SpanSink {
     this.out.byte(SPAN_FLAGS[1]);
     const remote = head.parent?.remote === true ? FLAG_IS_REMOTE : 0;
     this.out.fixed32(head.traceFlags | FLAG_HAS_IS_REMOTE | remote);
+    if (head.link !== undefined) this.link(head.link);
   }
 
   attribute(name: string, value: AttributeValue): void {
@@ -136,6 +142,16 @@ export class OtlpSpans implements SpanSink {
 
   end(): void {
     this.out.endMessage(this.spanStart);
+  }
+
+  private link({ traceId, spanId, traceFlags }: HopLink): void {
+    this.out.byte(Tag.SPAN_LINKS);
+    const link = this.out.beginMessage();
+    this.out.hex(Tag.LINK_TRACE_ID, traceId);
+    this.out.hex(Tag.LINK_SPAN_ID, spanId);
+    this.out.byte(Tag.LINK_FLAGS);
+    this.out.fixed32(traceFlags | FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE);
+    this.out.endMessage(link);
   }
 
   private keyValue(key: Buffer, value: AttributeValue): void {
@@ -263,6 +279,7 @@ function encodeScope(scope: SpanScope): { resource: Buffer; scope: Buffer } {
     traceFlags: 0,
     tracestate: undefined,
     parent: undefined,
+    link: undefined,
     start: 0,
     end: 0,
     failed: false,

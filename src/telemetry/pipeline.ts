@@ -1,14 +1,15 @@
-import { createSampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 import type { Logger } from '../log.ts';
 import { AccessLog, droppedByRing, isUnsampled } from '../records/access-log.ts';
 import { parseFinishMessage } from '../records/finish-message.ts';
 import type { HopRecord } from '../records/record.ts';
 import { VERSION } from '../version.ts';
+import { withBaggage } from './baggage.ts';
 import type { TelemetryConfig } from './config.ts';
 import { createDroppedLog, createUnusableLog, logQueueEvent } from './episodes.ts';
 import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
+import { Keeper } from './keep.ts';
 import { createResource } from './resource.ts';
 
 /** Lines that came, by what became of them. */
@@ -16,6 +17,8 @@ export type RecordCounts = {
   /** Hops whose spans went to the exporter. */
   sampled: number;
   unsampled: number;
+  /** Of these, exported all the same: failed or slow. */
+  kept: number;
   /** Connections that failed before a request, as in their TLS handshake. */
   connectionErrors: number;
   /** Records that HAProxy dropped, by its own account, because its ring was full. */
@@ -51,6 +54,7 @@ export class Pipeline {
   readonly counts: RecordCounts = {
     sampled: 0,
     unsampled: 0,
+    kept: 0,
     connectionErrors: 0,
     droppedByHaproxy: 0,
     unusable: 0,
@@ -58,19 +62,23 @@ export class Pipeline {
   private readonly exporter: Exporter;
   private readonly accessLog = new AccessLog();
   private readonly hops: HopMaker;
+  private readonly keeper: Keeper;
+  private readonly baggageKeys: readonly string[];
   private readonly connectionErrorSpans: boolean;
   private readonly events: PipelineEvents;
 
   constructor(config: TelemetryConfig, exporter: Exporter, events: PipelineEvents) {
     this.exporter = exporter;
-    this.hops = new HopMaker(createSampler(config.sampler));
+    this.hops = new HopMaker(config.sampler);
+    this.keeper = new Keeper(config.keep);
+    this.baggageKeys = config.baggageKeys;
     this.connectionErrorSpans = config.connectionErrorSpans;
     this.events = events;
   }
 
   /** A `RecordSink` for lines of the access log. */
   readonly takeLine = (buffer: Buffer, start: number, end: number): void => {
-    if (isUnsampled(buffer, start, end)) {
+    if (isUnsampled(buffer, start, end) && !this.mayKeep(buffer, start, end)) {
       this.counts.unsampled += 1;
       return;
     }
@@ -82,6 +90,13 @@ export class Pipeline {
     }
     this.takeRecord(this.accessLog.parse(buffer, start, end), buffer, start, end);
   };
+
+  /** Whether a line of a hop that was not sampled is worth a second look. */
+  private mayKeep(buffer: Buffer, start: number, end: number): boolean {
+    if (!this.keeper.active) return false;
+    this.accessLog.scan(buffer, start, end);
+    return this.keeper.mayKeep(this.accessLog);
+  }
 
   /** A `RecordSink` for `finish` messages. */
   readonly takeFinish = (buffer: Buffer, start: number, end: number): void => {
@@ -104,11 +119,16 @@ export class Pipeline {
       if (!this.connectionErrorSpans) return;
     }
     const hop = record.hop ?? this.hops.make();
-    if ((hop.traceFlags & TraceFlag.SAMPLED) === 0) {
-      this.counts.unsampled += 1;
+    const told = withBaggage(record, this.baggageKeys);
+    if ((hop.traceFlags & TraceFlag.SAMPLED) !== 0) {
+      this.counts.sampled += 1;
+      this.exporter.add(told, hop);
       return;
     }
-    this.counts.sampled += 1;
-    this.exporter.add(record, hop);
+    this.counts.unsampled += 1;
+    const kept = this.keeper.active ? this.keeper.reason(record) : undefined;
+    if (kept === undefined) return;
+    this.counts.kept += 1;
+    this.exporter.add(told, hop, kept);
   }
 }

@@ -50,7 +50,7 @@ export class ReadableSpans implements SpanSink {
       duration: hrTime(head.end - head.start),
       status: { code: head.failed ? SpanStatusCode.ERROR : SpanStatusCode.UNSET },
       attributes: this.attributes,
-      links: [],
+      links: head.link === undefined ? [] : [{ context: { ...head.link, isRemote: true } }],
       events: [],
       ended: true,
       resource: this.scope.resource,

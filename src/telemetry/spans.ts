@@ -1,7 +1,7 @@
-import type { Hop } from '../context/hop.ts';
+import type { Hop, HopLink } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import { type Outcome, outcomeOf } from '../records/termination.ts';
-import type { AttributeSink } from './attributes.ts';
+import type { AttributeSink, Kept } from './attributes.ts';
 import { connectionAttributes } from './connection-attributes.ts';
 import { clientAttributes, serverAttributes, spanMethod } from './http-attributes.ts';
 
@@ -13,6 +13,8 @@ export type SpanHead = {
   readonly traceFlags: number;
   readonly tracestate: string | undefined;
   readonly parent: SpanParent | undefined;
+  /** A span in another trace, on the other side of the network. */
+  readonly link: HopLink | undefined;
   /** Microseconds since the epoch. */
   readonly start: number;
   readonly end: number;
@@ -34,21 +36,28 @@ export type SpanSink = AttributeSink & {
  * tried; of a connection one span.
  *
  * @param hop the record's own, or one made up where the record has none
+ * @param kept for a hop of a trace that was not sampled: why it is told all the same
  * @returns how many spans there were
  */
-export function tellSpans(sink: SpanSink, record: HopRecord, hop: Hop): number {
+export function tellSpans(sink: SpanSink, record: HopRecord, hop: Hop, kept?: Kept): number {
   const outcome = outcomeOf(record);
   if (record.kind !== 'http') {
-    tellConnectionSpan(sink, record, hop, outcome);
+    tellConnectionSpan(sink, record, hop, outcome, kept);
     return 1;
   }
-  tellServerSpan(sink, record, hop, outcome);
+  tellServerSpan(sink, record, hop, outcome, kept);
   if (!outcome.triedServer) return 1;
-  tellClientSpan(sink, record, hop, outcome);
+  tellClientSpan(sink, record, hop, outcome, kept);
   return 2;
 }
 
-function tellServerSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Outcome): void {
+function tellServerSpan(
+  sink: SpanSink,
+  record: HopRecord,
+  hop: Hop,
+  outcome: Outcome,
+  kept: Kept | undefined,
+): void {
   const status = sentStatus(record, outcome);
   const broken = status !== undefined && status >= 500;
   const errorType = outcome.cause ?? (broken ? String(status) : undefined);
@@ -61,11 +70,12 @@ function tellServerSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Ou
     traceFlags: hop.traceFlags,
     tracestate: record.tracestate,
     parent: hop.parentId === undefined ? undefined : { spanId: hop.parentId, remote: true },
+    link: hop.link,
     start: record.start,
     end: record.end,
     failed: outcome.fault === 'server' || outcome.fault === 'proxy' || broken,
   });
-  serverAttributes(sink, record, hop, { errorType, fault: outcome.fault, status });
+  serverAttributes(sink, record, hop, { errorType, fault: outcome.fault, status, kept });
   sink.end();
 }
 
@@ -74,7 +84,13 @@ function sentStatus(record: HopRecord, { cause, serverAnswered }: Outcome): numb
   return cause === 'client_abort' && !serverAnswered ? undefined : record.statusCode;
 }
 
-function tellClientSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Outcome): void {
+function tellClientSpan(
+  sink: SpanSink,
+  record: HopRecord,
+  hop: Hop,
+  outcome: Outcome,
+  kept: Kept | undefined,
+): void {
   const status = outcome.serverAnswered ? record.statusCode : undefined;
   const badStatus = status !== undefined && status >= 400;
   sink.begin({
@@ -85,17 +101,24 @@ function tellClientSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Ou
     traceFlags: hop.traceFlags,
     tracestate: record.tracestate,
     parent: { spanId: hop.spanId, remote: false },
+    link: undefined,
     start: record.clientStart,
     end: record.end,
     failed: outcome.fault === 'server' || outcome.fault === 'proxy' || badStatus,
   });
   const errorType = outcome.cause ?? (badStatus ? String(status) : undefined);
-  clientAttributes(sink, record, { errorType, fault: outcome.fault, status });
+  clientAttributes(sink, record, { errorType, fault: outcome.fault, status, kept });
   sink.end();
 }
 
 /** Told from the side that was connected to, as a request is; there is nobody to continue the trace. */
-function tellConnectionSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome: Outcome): void {
+function tellConnectionSpan(
+  sink: SpanSink,
+  record: HopRecord,
+  hop: Hop,
+  outcome: Outcome,
+  kept: Kept | undefined,
+): void {
   sink.begin({
     name: record.kind === 'tcp' ? `tcp ${record.frontend}` : 'connection error',
     kind: 'SERVER',
@@ -104,10 +127,11 @@ function tellConnectionSpan(sink: SpanSink, record: HopRecord, hop: Hop, outcome
     traceFlags: hop.traceFlags,
     tracestate: undefined,
     parent: undefined,
+    link: undefined,
     start: record.start,
     end: record.end,
     failed: outcome.fault === 'server' || outcome.fault === 'proxy',
   });
-  connectionAttributes(sink, record, outcome);
+  connectionAttributes(sink, record, outcome, kept);
   sink.end();
 }

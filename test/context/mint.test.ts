@@ -1,7 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseHop } from '../../src/context/hop.ts';
-import { Minter } from '../../src/context/mint.ts';
-import { createSampler, type SamplerConfig } from '../../src/context/sampling.ts';
+import { Minter, type MinterOptions } from '../../src/context/mint.ts';
+import { Sampler, type SamplerConfig } from '../../src/context/sampling.ts';
 import { NotifyReader, readFrameHead } from '../../src/spop/decode.ts';
 import { AckWriter } from '../../src/spop/encode.ts';
 import { Reader } from '../../src/spop/reader.ts';
@@ -44,12 +45,18 @@ function mint(messages: readonly Message[], config = ALWAYS, minter = minterOf(c
   ) as Answer;
 }
 
-function minterOf(config: SamplerConfig): Minter {
-  return new Minter(createSampler(config));
+function minterOf(config: SamplerConfig, options?: MinterOptions): Minter {
+  return new Minter(new Sampler(config), options);
 }
 
-function request(headers: { traceparent?: string[]; tracestate?: string[] }): Message[] {
-  const { traceparent = [], tracestate = [] } = headers;
+type Asked = {
+  readonly traceparent?: string[];
+  readonly tracestate?: string[];
+  readonly trust?: string;
+  readonly ratio?: string;
+};
+
+function request({ traceparent = [], tracestate = [], trust, ratio }: Asked): Message[] {
   const last = traceparent.at(-1);
   const [first, ...more] = tracestate;
   const args: Items = [
@@ -57,6 +64,8 @@ function request(headers: { traceparent?: string[]; tracestate?: string[] }): Me
     ['traceparent_count', uint32(traceparent.length)],
     ['tracestate', first === undefined ? nothing : text(first)],
     ['tracestate_count', uint32(tracestate.length)],
+    ['trust', trust === undefined ? nothing : text(trust)],
+    ['ratio', ratio === undefined ? nothing : text(ratio)],
   ];
   const rest = Array.from({ length: 7 }, (_, i) => more[i]).map(
     (value) => ['tracestate', value === undefined ? nothing : text(value)] as const,
@@ -210,5 +219,226 @@ test('each request is counted once, by what became of it', () => {
     { traceparent: [SAMPLED, SAMPLED] },
   ];
   for (const each of headers) mint(request(each), ALWAYS, minter);
-  expect(minter.counts).toEqual({ continued: 1, started: 1, restarted: 2, sampled: 4 });
+  expect(minter.counts).toEqual({
+    continued: 1,
+    started: 1,
+    invalid: 2,
+    restarted: 0,
+    ignored: 0,
+    sampled: 4,
+  });
+});
+
+describe('trust', () => {
+  const incoming = { traceparent: [SAMPLED], tracestate: ['a=1'] };
+  const off: SamplerConfig = { name: 'parentbased_always_off', ratio: 1 };
+
+  test('continue is the same as nothing', () => {
+    const answer = mint(request({ ...incoming, trust: 'continue' }));
+    expect(parseHop(answer.hop)).toMatchObject({ traceId: TRACE_ID, parentId: PARENT_ID });
+    expect(answer.tracestate).toBe('a=1');
+  });
+
+  test("restart starts a trace with a link; the caller's flag and tracestate do not count", () => {
+    const { hop, traceparent, tracestate } = mint(request({ ...incoming, trust: 'restart' }), off);
+    const parsed = parseHop(hop);
+    expect(parsed).toMatchObject({
+      parentId: undefined,
+      traceFlags: 2,
+      link: { traceId: TRACE_ID, spanId: PARENT_ID, traceFlags: 1 },
+    });
+    expect(parsed?.traceId).not.toBe(TRACE_ID);
+    expect(traceparent).toBe(`00-${parsed?.traceId}-${parsed?.clientSpanId}-02`);
+    expect(tracestate).toBeUndefined();
+  });
+
+  test('ignore starts one without', () => {
+    const { hop, tracestate } = mint(request({ ...incoming, trust: 'ignore' }));
+    expect(parseHop(hop)).toMatchObject({ parentId: undefined, link: undefined, traceFlags: 3 });
+    expect(parseHop(hop)?.traceId).not.toBe(TRACE_ID);
+    expect(tracestate).toBeUndefined();
+  });
+
+  test('there is no link to what cannot be used', () => {
+    const { hop } = mint(request({ traceparent: [SAMPLED, SAMPLED], trust: 'restart' }));
+    expect(parseHop(hop)?.link).toBeUndefined();
+  });
+
+  test('a word that nobody knows is told, and does not continue', () => {
+    const told: string[][] = [];
+    const minter = minterOf(ALWAYS, { onBadArgument: (...what) => told.push(what) });
+    const { hop } = mint(request({ ...incoming, trust: 'retsart' }), ALWAYS, minter);
+    expect(parseHop(hop)).toMatchObject({ parentId: undefined, link: undefined });
+    expect(told).toEqual([['trust', 'retsart', 'continue, restart, ignore']]);
+  });
+
+  test('is counted', () => {
+    const minter = minterOf(ALWAYS);
+    for (const trust of ['continue', 'restart', 'ignore', 'restart']) {
+      mint(request({ ...incoming, trust }), ALWAYS, minter);
+    }
+    mint(request({ trust: 'restart' }), ALWAYS, minter);
+    mint(request({ traceparent: ['no'], trust: 'restart' }), ALWAYS, minter);
+    expect(minter.counts).toEqual({
+      continued: 1,
+      started: 1,
+      invalid: 1,
+      restarted: 2,
+      ignored: 1,
+      sampled: 6,
+    });
+  });
+});
+
+describe('a ratio from HAProxy', () => {
+  const flagsWith = (ratio: string, traceparent?: string): string =>
+    mint(request({ ratio, ...(traceparent === undefined ? {} : { traceparent: [traceparent] }) }))
+      .traceparent;
+
+  test.each([
+    ['0', undefined, '02'],
+    ['1', undefined, '03'],
+    ['0', SAMPLED, '01'],
+  ])('%s, caller %s: flags %s', (ratio, caller, flags) => {
+    expect(flagsWith(ratio, caller).slice(53)).toBe(flags);
+  });
+
+  test('is kept', () => {
+    const minter = minterOf(ALWAYS);
+    for (let i = 0; i < 10_000; i += 1) mint(request({ ratio: '0.3' }), ALWAYS, minter);
+    // Five standard deviations of a binomial distribution with 10,000 draws.
+    expect(Math.abs(minter.counts.sampled / 10_000 - 0.3)).toBeLessThan(0.023);
+  });
+
+  test.each(['', 'x', '2', '-1', 'NaN', '10%'])('%j is told, and is none', (ratio) => {
+    const told: string[] = [];
+    const minter = minterOf(ALWAYS, { onBadArgument: (name) => told.push(name) });
+    expect(mint(request({ ratio }), ALWAYS, minter).traceparent.slice(53)).toBe('03');
+    expect(told).toEqual(['ratio']);
+  });
+});
+
+describe('the share that is kept, in tracestate', () => {
+  const config: SamplerConfig = { name: 'parentbased_probability', ratio: 1 };
+
+  test('of a trace that starts here', () => {
+    expect(mint(request({}), config).tracestate).toBe('ot=th:0');
+    expect(mint(request({ ratio: '0' }), config).tracestate).toBeUndefined();
+  });
+
+  test('of one that is continued: passed byte for byte where it stays', () => {
+    const given = 'a=1, ot=th:0;x:y ,b=2';
+    const asked = request({ traceparent: [SAMPLED], tracestate: [given] });
+    expect(mint(asked, config).tracestate).toBe(given);
+  });
+
+  test('erased where the caller did not sample', () => {
+    const unsampled = SAMPLED.replace(/01$/, '00');
+    const answer = (state: string): string | undefined =>
+      mint(request({ traceparent: [unsampled], tracestate: [state] }), config).tracestate;
+    expect(answer('a=1,ot=th:0;x:y')).toBe('ot=x:y,a=1');
+    expect(answer('ot=th:0')).toBeUndefined();
+  });
+});
+
+describe('other formats', () => {
+  const B3: Message = ['b3', [['b3', text(`${TRACE_ID}-${PARENT_ID}-1`)]]];
+  const JAEGER: Message = [
+    'jaeger',
+    [['uber-trace-id', text(`${'c'.repeat(32)}:${PARENT_ID}:0:0`)]],
+  ];
+  const XRAY: Message = [
+    'xray',
+    [['x-amzn-trace-id', text(`Root=1-dddddddd-${'d'.repeat(24)};Parent=${PARENT_ID}`)]],
+  ];
+  const W3C = `00-${'e'.repeat(32)}-${PARENT_ID}-01`;
+
+  test.each([
+    ['b3', [B3], TRACE_ID, 1],
+    ['jaeger', [JAEGER], 'c'.repeat(32), 0],
+    ['xray, undecided', [XRAY], 'd'.repeat(32), 1],
+  ] as const)('%s is continued', (_name, messages, traceId, flags) => {
+    const { hop, traceparent } = mint([...request({}), ...messages]);
+    const parsed = parseHop(hop);
+    expect(parsed).toMatchObject({ traceId, parentId: PARENT_ID, traceFlags: flags });
+    expect(traceparent).toBe(`00-${traceId}-${parsed?.clientSpanId}-0${flags}`);
+  });
+
+  test('the first valid one in order wins', () => {
+    const all = [...request({ traceparent: [W3C], tracestate: ['a=1'] }), XRAY, JAEGER, B3];
+    const traceOf = (formats?: MinterOptions['formats'], messages: Message[] = all): string =>
+      mint(messages, ALWAYS, minterOf(ALWAYS, formats && { formats })).hop.slice(0, 32);
+    expect(traceOf()).toBe('e'.repeat(32));
+    expect(traceOf(['xray', 'tracecontext'])).toBe('d'.repeat(32));
+    expect(traceOf(['jaeger', 'b3'])).toBe('c'.repeat(32));
+    expect(traceOf(undefined, [...request({ traceparent: ['no'] }), JAEGER, B3])).toBe(TRACE_ID);
+    expect(['c', 'd', 'e'].map((digit) => digit.repeat(32))).not.toContain(traceOf([]));
+  });
+
+  test("another format's trace takes no tracestate along", () => {
+    const messages = [...request({ traceparent: ['no'], tracestate: ['a=1'] }), B3];
+    expect(mint(messages).tracestate).toBeUndefined();
+  });
+
+  test.each([
+    ['0', 2],
+    ['1', 3],
+    ['d', 3],
+  ])('a decision alone, b3: %s, starts a trace with it', (value, flags) => {
+    const { hop } = mint([...request({}), ['b3', [['b3', text(value)]]]]);
+    expect(parseHop(hop)).toMatchObject({ parentId: undefined, traceFlags: flags });
+    expect(hop.endsWith('-d')).toBe(value === 'd');
+  });
+
+  test('debug is sampled whatever the sampler says, and marked', () => {
+    const debug: Message = ['b3', [['b3', text(`${TRACE_ID}-${PARENT_ID}-d`)]]];
+    const { hop } = mint([...request({}), debug], { name: 'always_off', ratio: 1 });
+    expect(parseHop(hop)).toMatchObject({ traceId: TRACE_ID, parentId: PARENT_ID, traceFlags: 1 });
+    expect(hop.endsWith('-d')).toBe(true);
+  });
+
+  test('a header that is there twice is none', () => {
+    const twice: Message = ['b3', [...B3[1], ['count', uint32(2)]]];
+    const { hop } = mint([...request({}), twice]);
+    expect(parseHop(hop)?.parentId).toBeUndefined();
+  });
+
+  test('one that is not trusted is linked to, its debug flag counts for nothing', () => {
+    const debug: Message = ['b3', [['b3', text(`${TRACE_ID}-${PARENT_ID}-d`)]]];
+    const config: SamplerConfig = { name: 'parentbased_always_off', ratio: 1 };
+    const { hop } = mint([...request({ trust: 'restart' }), debug], config);
+    expect(parseHop(hop)).toMatchObject({
+      traceFlags: 2,
+      link: { traceId: TRACE_ID, spanId: PARENT_ID, traceFlags: 1 },
+    });
+  });
+});
+
+test('whatever comes, what goes upstream is well-formed', () => {
+  const value = fc.oneof(
+    fc.string({ maxLength: 80 }),
+    fc.string({ unit: fc.constantFrom(...'0123456789abcdef-=,;: thrvot'), maxLength: 300 }),
+    fc.constantFrom(SAMPLED, `${TRACE_ID}-${PARENT_ID}-1`, 'ot=th:8;rv:00000000000000', 'restart'),
+  );
+  const names = fc.constantFrom(
+    ...['traceparent', 'traceparent_count', 'tracestate', 'tracestate_count', 'trust', 'ratio'],
+    ...['b3', 'count', 'x-b3-traceid', 'x-b3-sampled', 'uber-trace-id', 'x-amzn-trace-id'],
+  );
+  const data = fc.oneof(value.map(text), fc.nat({ max: 239 }).map(uint32), fc.constant(nothing));
+  const args = fc.array(fc.tuple(names, data), { maxLength: 8 });
+  const message = fc.tuple(fc.constantFrom('mint', 'tracestates', 'b3', 'jaeger', 'xray'), args);
+  fc.assert(
+    fc.property(fc.array(message, { maxLength: 6 }), (messages) => {
+      const { hop, traceparent, tracestate } = mint([['mint', []], ...messages]);
+      expect(traceparent).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]$/);
+      expect(parseHop(hop)?.traceId).toBe(traceparent.slice(3, 35));
+      if (tracestate !== undefined) {
+        expect(tracestate.length).toBeLessThanOrEqual(512);
+        expect(tracestate).toMatch(
+          /^[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{1,256}([ \t]*,[ \t]*([a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{1,256})?)*$/,
+        );
+      }
+    }),
+    { seed: 11, numRuns: 3_000 },
+  );
 });

@@ -1,8 +1,22 @@
 import { describe, expect, test } from 'vitest';
-import { propagateTracestate } from '../../src/context/tracestate.ts';
+import {
+  formatTracestate,
+  formatTracestateWith,
+  memberValue,
+  parseTracestate,
+} from '../../src/context/tracestate.ts';
 
+/** What goes upstream; empty where nothing does. */
 function propagate(value: string): string {
-  return propagateTracestate(Buffer.from(value, 'latin1')).toString('latin1');
+  const parsed = parseTracestate(Buffer.from(value, 'latin1'));
+  return parsed === undefined ? '' : formatTracestate(parsed).toString('latin1');
+}
+
+/** The same with the member `ot` changed. */
+function mutate(value: string, ot: string): string {
+  const parsed = parseTracestate(Buffer.from(value, 'latin1'));
+  if (parsed === undefined) throw new Error(`malformed: ${value}`);
+  return formatTracestateWith(parsed, 'ot', ot).toString('latin1');
 }
 
 const members = (count: number): string =>
@@ -65,4 +79,33 @@ describe('over 512 characters', () => {
     expect(result).toBe(names.slice(0, 4).map(short).join(','));
     expect(result.length).toBeLessThanOrEqual(512);
   });
+});
+
+describe('mutated: section 3.5, "Mutating the tracestate Field"', () => {
+  test.each([
+    ['a new member is added to the left', 'a=1,b=2', 'th:8', 'ot=th:8,a=1,b=2'],
+    ['a changed one is moved to the left', 'a=1,ot=th:c,b=2', 'th:8', 'ot=th:8,a=1,b=2'],
+    ['an empty one is taken away', 'a=1, ot=th:c ,b=2', '', 'a=1,b=2'],
+    ['the last one is taken away', 'ot=th:c', '', ''],
+    ['the order of the others stays', 'z=1,ot=x:1,a=2,m=3', 'x:1', 'ot=x:1,z=1,a=2,m=3'],
+    ['a duplicate is not sent twice', 'ot=th:1,a=1,ot=th:2', 'th:8', 'ot=th:8,a=1'],
+  ])('%s', (_name, value, ot, expected) => expect(mutate(value, ot)).toBe(expected));
+
+  test('a 33rd member takes the place of the rightmost', () => {
+    const result = mutate(members(32), 'th:8').split(',');
+    expect(result).toHaveLength(32);
+    expect([result[0], result.at(-1)]).toEqual(['ot=th:8', 'k30=v']);
+  });
+
+  test('members go from the right where it gets longer than 512 characters', () => {
+    const full = `a=${'x'.repeat(120)},b=${'x'.repeat(120)},c=${'x'.repeat(120)},d=${'x'.repeat(120)},e=${'x'.repeat(18)}`;
+    expect(full).toHaveLength(512);
+    expect(mutate(full, 'th:8')).toBe(`ot=th:8,${full.slice(0, full.indexOf(',e='))}`);
+  });
+});
+
+test('the leftmost of equal keys is its value', () => {
+  const parsed = parseTracestate(Buffer.from('a=1, ot=th:8;rv:x ,ot=no'));
+  expect(parsed && memberValue(parsed, 'ot')).toBe('th:8;rv:x');
+  expect(parsed && memberValue(parsed, 'o')).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Minter } from '../../src/context/mint.ts';
-import { createSampler } from '../../src/context/sampling.ts';
+import { Sampler } from '../../src/context/sampling.ts';
 import {
   decodeDisconnect,
   decodeHaproxyHello,
@@ -55,7 +55,7 @@ function randomFrame(random: (bound: number) => number): Buffer {
 
 test(`${FRAMES} random frames give answers or protocol errors, nothing else`, () => {
   const random = seeded(20261123);
-  const minter = new Minter(createSampler({ name: 'parentbased_always_on', ratio: 1 }));
+  const minter = new Minter(new Sampler({ name: 'parentbased_always_on', ratio: 1 }));
   const reader = new Reader();
   const cursor = new NotifyReader(reader);
   const out = new Writer();

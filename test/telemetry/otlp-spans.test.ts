@@ -45,6 +45,8 @@ const RECORDS: readonly [string, Readonly<Record<string, unknown>>, string?][] =
   ['a request like any other', {}],
   ['a child with a tracestate', { tracestate: 'a=1,b="2"' }, `${hopOf(2)}-b7ad6b7169203331`],
   ['one that HAProxy minted', {}, `${hopOf(3)}-h`],
+  ['one with a link', {}, `${hopOf(4)}-l-${'ab'.repeat(16)}-${'cd'.repeat(8)}-03`],
+  ['one that a caller debugs', {}, `${hopOf(5)}-b7ad6b7169203331-d`],
   ['one that never reached the agent', {}, '-'],
   ['a route and secrets', { route: '/a/:b', pathq: '/a?sig=x&y=\u00e9' }],
   ['no server', { server: '<NOSRV>', Tw: -1, status: 503, termination_state: 'SC--' }],
@@ -107,7 +109,8 @@ test('any attribute, any text, any time', () => {
           const end = start + duration;
           const kind = failed ? 'SERVER' : 'CLIENT';
           const tracestate = failed ? 'a=1' : undefined;
-          const ids = { traceId, spanId, traceFlags, tracestate, parent };
+          const link = remote === true ? { traceId, spanId: parentId, traceFlags } : undefined;
+          const ids = { traceId, spanId, traceFlags, tracestate, parent, link };
           sink.begin({ name: title, kind, ...ids, start, end, failed });
           for (const [key, each] of attributes) sink.attribute(key, each);
           sink.end();

@@ -1,0 +1,198 @@
+import { DataType } from '../spop/constants.ts';
+import type { NotifyReader } from '../spop/decode.ts';
+import { type Format, OtherHeaders } from './propagation.ts';
+import { type Threshold, thresholdOf } from './threshold.ts';
+import { EMPTY_TRACEPARENT, parseTraceparent, TraceFlag } from './traceparent.ts';
+
+/**
+ * Messages and arguments of spoe/otel.conf. `tracestates` carries the header fields of a request that has any; it
+ * follows `mint` in the same NOTIFY, as do the messages of other formats.
+ */
+const MINT = Buffer.from('mint');
+const TRACESTATES = Buffer.from('tracestates');
+const TRACEPARENT = Buffer.from('traceparent');
+const TRACEPARENT_COUNT = Buffer.from('traceparent_count');
+const TRACESTATE = Buffer.from('tracestate');
+const TRACESTATE_COUNT = Buffer.from('tracestate_count');
+const TRUST = Buffer.from('trust');
+const RATIO = Buffer.from('ratio');
+
+/** What becomes of the caller's context. */
+export const TRUSTS = ['continue', 'restart', 'ignore'] as const;
+export type Trust = (typeof TRUSTS)[number];
+const TRUST_VALUES = TRUSTS.map((trust) => ({ trust, value: Buffer.from(trust) }));
+
+/** Takes what HAProxy was configured to say and nobody understands: `accepts` is what would have been. */
+export type BadArgument = (name: string, value: string, accepts: string) => void;
+
+/** Ratios that are remembered: they come from maps, which have few. */
+const MAX_RATIOS = 1_024;
+
+/** What one NOTIFY asks; filled anew for each. */
+export class MintRequest {
+  /** There was a `mint` message. */
+  asked = false;
+  trust: Trust = 'continue';
+  /** The share of traces to keep here; null is nothing, undefined leaves it to the configuration. */
+  route: Threshold | null | undefined;
+
+  /** The caller's context, once `findCaller` was called. */
+  found: Format | undefined;
+  /** A `traceparent` with its ids starts at `callerBytes[callerStart]`; -1 where it told none. */
+  callerBytes: Buffer = Buffer.alloc(0);
+  callerStart = -1;
+  callerFlags = 0;
+  /** Undefined where it left the decision open. */
+  callerSampled: boolean | undefined;
+  callerDebug = false;
+
+  private traceparentStart = 0;
+  private traceparentEnd = 0;
+  private traceparentCount = 0;
+  private tracestateCount = 0;
+  private readonly tracestates: Buffer[] = [];
+  private readonly others = new OtherHeaders();
+  private readonly formats: readonly Format[];
+  private readonly onBadArgument: BadArgument;
+  private readonly ratios = new Map<string, Threshold | null | undefined>();
+  private readonly converted = Buffer.from(EMPTY_TRACEPARENT);
+
+  /** @param formats where to look for the caller's context, the first valid one wins */
+  constructor(formats: readonly Format[], onBadArgument: BadArgument) {
+    this.formats = formats;
+    this.onBadArgument = onBadArgument;
+  }
+
+  /** @param other takes the messages that are not about minting */
+  read(notify: NotifyReader, other: (notify: NotifyReader) => void): void {
+    this.clear();
+    while (notify.nextMessage()) {
+      const isMint = notify.named(MINT);
+      if (isMint) this.asked = true;
+      if (isMint || notify.named(TRACESTATES)) {
+        while (notify.nextArgument()) this.take(notify);
+      } else if (!this.others.take(notify)) {
+        other(notify);
+      }
+    }
+  }
+
+  /** Whether the request has a header that tells of a trace, of whatever use. */
+  get hasContext(): boolean {
+    return this.traceparentEnd > this.traceparentStart || this.others.any;
+  }
+
+  findCaller(request: Buffer): void {
+    for (const format of this.formats) {
+      const found =
+        format === 'tracecontext' ? this.findTraceparent(request) : this.findOther(format);
+      if (found) {
+        this.found = format;
+        return;
+      }
+    }
+  }
+
+  /**
+   * The caller's tracestate, its header fields joined; undefined where there is none, or it is not W3C's context
+   * that is continued. More fields than the engine asks for: a part must not pass for the whole.
+   */
+  get tracestate(): Buffer | undefined {
+    const { tracestates } = this;
+    if (this.found !== 'tracecontext' || tracestates.length === 0) return undefined;
+    if (this.tracestateCount > tracestates.length) return undefined;
+    if (tracestates.length === 1) return tracestates[0];
+    return Buffer.from(tracestates.map((part) => part.toString('latin1')).join(','), 'latin1');
+  }
+
+  private clear(): void {
+    this.asked = false;
+    this.trust = 'continue';
+    this.route = undefined;
+    this.found = undefined;
+    this.callerStart = -1;
+    this.callerFlags = 0;
+    this.callerSampled = undefined;
+    this.callerDebug = false;
+    this.traceparentStart = 0;
+    this.traceparentEnd = 0;
+    this.traceparentCount = 0;
+    this.tracestateCount = 0;
+    this.tracestates.length = 0;
+    this.others.clear();
+  }
+
+  private take(notify: NotifyReader): void {
+    if (notify.type === DataType.NULL) return;
+    const isText = notify.type === DataType.STRING;
+    if (notify.named(TRACEPARENT)) {
+      if (!isText) return;
+      this.traceparentStart = notify.valueStart;
+      this.traceparentEnd = notify.valueEnd;
+    } else if (notify.named(TRACEPARENT_COUNT)) {
+      this.traceparentCount = notify.smallInteger;
+    } else if (notify.named(TRACESTATE)) {
+      if (!isText) return;
+      this.tracestates.push(
+        Buffer.from(notify.buffer.subarray(notify.valueStart, notify.valueEnd)),
+      );
+    } else if (notify.named(TRACESTATE_COUNT)) {
+      this.tracestateCount = notify.smallInteger;
+    } else if (notify.named(TRUST)) {
+      this.trust = this.readTrust(notify);
+    } else if (notify.named(RATIO)) {
+      this.route = this.readRatio(notify);
+    }
+  }
+
+  /** A word that nobody knows was meant to distrust: a caller is not continued by mistake. */
+  private readTrust(notify: NotifyReader): Trust {
+    const known = TRUST_VALUES.find(({ value }) => notify.says(value));
+    if (known !== undefined) return known.trust;
+    this.onBadArgument('trust', notify.text, TRUSTS.join(', '));
+    return 'ignore';
+  }
+
+  private readRatio(notify: NotifyReader): Threshold | null | undefined {
+    const { text } = notify;
+    const known = this.ratios.get(text);
+    if (known !== undefined || this.ratios.has(text)) return known;
+    const ratio = text.trim() === '' ? Number.NaN : Number(text);
+    const valid = ratio >= 0 && ratio <= 1;
+    if (!valid) {
+      this.onBadArgument('ratio', text, 'a number from 0 to 1');
+      return undefined;
+    }
+    const route = thresholdOf(ratio) ?? null;
+    if (this.ratios.size === MAX_RATIOS) this.ratios.clear();
+    this.ratios.set(text, route);
+    return route;
+  }
+
+  private findTraceparent(request: Buffer): boolean {
+    if (this.traceparentCount > 1) return false;
+    const flags = parseTraceparent(request, this.traceparentStart, this.traceparentEnd);
+    if (flags < 0) return false;
+    this.callerBytes = request;
+    this.callerStart = this.traceparentStart;
+    this.callerFlags = flags;
+    this.callerSampled = (flags & TraceFlag.SAMPLED) !== 0;
+    return true;
+  }
+
+  private findOther(format: Exclude<Format, 'tracecontext'>): boolean {
+    if (!this.others.any) return false;
+    const caller = this.others.caller(format);
+    if (caller === undefined) return false;
+    this.callerSampled = caller.sampled;
+    this.callerDebug = caller.debug;
+    this.callerFlags = caller.sampled === true ? TraceFlag.SAMPLED : 0;
+    if (caller.ids !== undefined) {
+      const { traceId, spanId } = caller.ids;
+      this.callerStart = 0;
+      this.callerBytes = this.converted;
+      this.converted.write(`00-${traceId}-${spanId}-0${this.callerFlags}`, 'latin1');
+    }
+    return true;
+  }
+}

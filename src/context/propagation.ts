@@ -1,0 +1,76 @@
+import { DataType } from '../spop/constants.ts';
+import type { NotifyReader } from '../spop/decode.ts';
+import { parseB3 } from './b3.ts';
+import type { Caller } from './caller.ts';
+import { parseJaeger } from './jaeger.ts';
+import { parseXray } from './xray.ts';
+
+/** Formats in which a caller may tell of its trace, in the order in which they are looked at by default. */
+export const FORMATS = ['tracecontext', 'b3', 'jaeger', 'xray'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** One that is not W3C's. */
+type OtherFormat = Exclude<Format, 'tracecontext'>;
+
+/**
+ * The messages of spoe/otel.conf for these, each called as its format, sent only where the request has such a
+ * header. An argument is called as its header; `count` is how often the request has the header that must be single.
+ */
+const MESSAGES: readonly { readonly format: OtherFormat; readonly name: Buffer }[] = FORMATS.filter(
+  (format) => format !== 'tracecontext',
+).map((format) => ({ format, name: Buffer.from(format) }));
+
+/** The headers of one request that are of other formats than W3C's. */
+export class OtherHeaders {
+  /** Whether there are any. */
+  any = false;
+  private readonly headers = new Map<OtherFormat, Map<string, string>>();
+
+  clear(): void {
+    if (!this.any) return;
+    this.any = false;
+    this.headers.clear();
+  }
+
+  /** Reads the current message to its end if it is one of these. */
+  take(notify: NotifyReader): boolean {
+    for (const { format, name } of MESSAGES) {
+      if (!notify.named(name)) continue;
+      this.any = true;
+      this.headers.set(format, readArguments(notify));
+      return true;
+    }
+    return false;
+  }
+
+  /** Undefined where the request has no such header, one that cannot be used, or several. */
+  caller(format: OtherFormat): Caller | undefined {
+    const headers = this.headers.get(format);
+    if (headers === undefined || Number(headers.get('count') ?? 1) > 1) return undefined;
+    switch (format) {
+      case 'b3':
+        return parseB3({
+          single: headers.get('b3'),
+          traceId: headers.get('x-b3-traceid'),
+          spanId: headers.get('x-b3-spanid'),
+          sampled: headers.get('x-b3-sampled'),
+          flags: headers.get('x-b3-flags'),
+        });
+      case 'jaeger':
+        return parseJaeger(headers.get('uber-trace-id') ?? '');
+      case 'xray':
+        return parseXray(headers.get('x-amzn-trace-id') ?? '');
+      default:
+        return format satisfies never;
+    }
+  }
+}
+
+function readArguments(notify: NotifyReader): Map<string, string> {
+  const found = new Map<string, string>();
+  while (notify.nextArgument()) {
+    if (notify.type === DataType.NULL) continue;
+    found.set(notify.buffer.toString('latin1', notify.nameStart, notify.nameEnd), notify.text);
+  }
+  return found;
+}

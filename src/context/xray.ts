@@ -1,0 +1,24 @@
+import { type Caller, idsOf } from './caller.ts';
+
+const ROOT = /^1-([0-9a-f]{8})-([0-9a-f]{24})$/i;
+const PARENT = /^[0-9a-f]{16}$/i;
+
+/**
+ * @param text `x-amzn-trace-id`: `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`,
+ *   in any order, with parts that are not looked at
+ * @returns undefined without a Parent too: what a load balancer of AWS sends of its own
+ */
+export function parseXray(text: string): Caller | undefined {
+  const parts = new Map(
+    text.split(';').map((part): [string, string] => {
+      const equals = part.indexOf('=');
+      return [part.slice(0, equals).trim().toLowerCase(), part.slice(equals + 1).trim()];
+    }),
+  );
+  const [, seconds = '', unique = ''] = ROOT.exec(parts.get('root') ?? '') ?? [];
+  const parent = parts.get('parent') ?? '';
+  const ids = PARENT.test(parent) ? idsOf(seconds + unique, parent) : undefined;
+  if (ids === undefined) return undefined;
+  const state = parts.get('sampled');
+  return { ids, sampled: state === '1' ? true : state === '0' ? false : undefined, debug: false };
+}
