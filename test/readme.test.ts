@@ -8,17 +8,10 @@ import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 import { HaproxyAttribute } from '../src/telemetry/attributes.ts';
 import { AgentProcess, until } from './agent-process.ts';
 import { Chain, HAPROXY } from './haproxy/chain.ts';
+import { blocks, README } from './readme.ts';
 
-const README = readFileSync(join(PACKAGE_ROOT, 'README.md'), 'utf8');
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** Fenced blocks of a language, in order. */
-function blocks(language: string): string[] {
-  return [...README.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
-    .filter(([, name]) => name === language)
-    .map(([, , body = '']) => body);
-}
 
 /** First column of the table under a heading, code by code. */
 function firstColumn(heading: string): string[] {

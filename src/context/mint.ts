@@ -70,8 +70,9 @@ export type MintCounts = {
   /** HAProxy said not to trust the context there was: a trace was started, with a link to it and without. */
   restarted: number;
   ignored: number;
-  /** Of all these, how many were sampled. */
+  /** Of all these, how many were sampled, and how many were not because there were too many. */
   sampled: number;
+  limited: number;
 };
 
 export type MinterOptions = {
@@ -91,6 +92,7 @@ export class Minter {
     restarted: 0,
     ignored: 0,
     sampled: 0,
+    limited: 0,
   };
   private readonly sampler: Sampler;
   private readonly ids = new RandomIds();
@@ -154,6 +156,7 @@ export class Minter {
     const decided = this.sampler.decide(parentSampled, target, traceId, otel, request.route);
     const sampled = decided || debug;
     if (sampled) this.counts.sampled += 1;
+    this.counts.limited = this.sampler.limited;
     const random = continued ? request.callerFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
     const flags = random | (sampled ? TraceFlag.SAMPLED : 0);
     writeOwnIds(target, hop, flags, this.ids);

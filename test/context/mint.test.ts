@@ -226,6 +226,7 @@ test('each request is counted once, by what became of it', () => {
     restarted: 0,
     ignored: 0,
     sampled: 4,
+    limited: 0,
   });
 });
 
@@ -286,6 +287,7 @@ describe('trust', () => {
       restarted: 2,
       ignored: 1,
       sampled: 6,
+      limited: 0,
     });
   });
 });

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../agent-process.ts';
-import { Chain, echoed, type RequestOptions, type Response } from './chain.ts';
+import { Chain, echoed, type RequestOptions, type Response, trustByPath } from './chain.ts';
 
 const PARENT_ID = 'b7ad6b7169203331';
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 let chain: Chain;
 beforeAll(async () => {
-  chain = await Chain.start();
+  chain = await Chain.start({ editConfig: trustByPath });
   await chain.agent.end();
 }, 60_000);
 afterAll(() => chain.stop());
@@ -84,6 +84,18 @@ describe('HAProxy itself', () => {
     expect(traceparent.toLowerCase()).not.toContain(upstream(response).traceId);
     expect(echoed(response).tracestate).toBeUndefined();
   });
+
+  test.each(['restart', 'ignore'])(
+    'does not continue one that is not trusted: %s',
+    async (trust) => {
+      const traceparent = `00-${trace('f')}-${PARENT_ID}-01`;
+      const headers = { traceparent, tracestate: 'a=1', baggage: 'a=1' };
+      const response = await send(`/trust/${trust}`, headers);
+      expect(upstream(response).traceId).not.toBe(trace('f'));
+      expect(echoed(response).tracestate).toBeUndefined();
+      expect(echoed(response).baggage).toBeUndefined();
+    },
+  );
 
   test('does not continue two traceparents', async () => {
     const traceparent = `00-${trace('e')}-${PARENT_ID}-01`;

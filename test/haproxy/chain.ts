@@ -162,6 +162,15 @@ export function toldTraceId(serverTiming: string | string[] | undefined): string
   return /trace;desc=00-([0-9a-f]{32})/.exec(String(serverTiming))?.[1] ?? '';
 }
 
+/** Trust as a user may set it, by path here: `/trust/restart` and so on. */
+export function trustByPath(config: string): string {
+  return config.replace(
+    /tcp-request content set-var\(txn\.otel\.trust\).*\n/,
+    (line) =>
+      `${line}    tcp-request content set-var(txn.otel.trust) path,field(3,/) if { path_beg /trust/ }\n`,
+  );
+}
+
 /** The headers that the server got, when it echoed them. */
 export function echoed(response: Response): Record<string, string> {
   return JSON.parse(response.body);

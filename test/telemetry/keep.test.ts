@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { AccessLog } from '../../src/records/access-log.ts';
+import { Keeper } from '../../src/telemetry/keep.ts';
+import { hopOf, recordLine } from '../records/lines.ts';
+
+const keeper = (errors: boolean, slowerThan?: number, perSecond = 100): Keeper =>
+  new Keeper({ errors, slowerThan, perSecond });
+
+/** Why a hop with these fields is kept, and that it is not thrown away at the first look if it is. */
+function reasonOf(keep: Keeper, changes: Readonly<Record<string, unknown>>): string | undefined {
+  const log = new AccessLog();
+  const line = Buffer.from(recordLine(hopOf(1), changes));
+  log.scan(line, 0, line.length);
+  const mayKeep = keep.mayKeep(log);
+  const record = log.parse(line, 0, line.length);
+  const reason = record === undefined ? undefined : keep.reason(record);
+  if (reason !== undefined) expect(mayKeep).toBe(true);
+  return reason;
+}
+
+const NO_SERVER = { status: 503, termination_state: 'SC--', server: '<NOSRV>', Tw: -1 };
+
+test('nothing is kept by default', () => {
+  expect(keeper(false).active).toBe(false);
+  expect([keeper(true).active, keeper(false, 5).active]).toEqual([true, true]);
+});
+
+describe('errors', () => {
+  test.each([
+    ['of a server', { status: 500 }, 'error'],
+    ['of HAProxy', NO_SERVER, 'error'],
+    ['in the body, after a 200', { status: 200, termination_state: 'SD--' }, 'error'],
+    ['not a client that leaves', { status: -1, termination_state: 'CD--' }, undefined],
+    ['not a 404', { status: 404 }, undefined],
+    ['not a good one', {}, undefined],
+  ])('%s', (_name, changes, expected) => {
+    expect(reasonOf(keeper(true), changes)).toBe(expected);
+    expect(reasonOf(keeper(false, 3_600_000), changes)).toBeUndefined();
+  });
+});
+
+describe('slow', () => {
+  const end = Number(JSON.parse(recordLine(hopOf(1))).end);
+  const lasting = (milliseconds: number): Record<string, number> => {
+    const received = end - milliseconds * 1000;
+    return { received, answered: received, start: 0, accepted: received / 1000, TR: 0 };
+  };
+
+  test.each([
+    [99, undefined],
+    [101, 'slow'],
+  ])('%d ms where 100 is the limit', (milliseconds, expected) => {
+    expect(reasonOf(keeper(false, 100), lasting(milliseconds))).toBe(expected);
+  });
+
+  test('an error is called so', () => {
+    expect(reasonOf(keeper(true, 100), { ...lasting(500), ...NO_SERVER })).toBe('error');
+  });
+});
+
+test('so many a second, and no more', () => {
+  const keep = keeper(true, undefined, 5);
+  const reasons = Array.from({ length: 50 }, () => reasonOf(keep, NO_SERVER));
+  expect(reasons.filter((reason) => reason === 'error')).toHaveLength(5);
+});
