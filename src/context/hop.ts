@@ -1,4 +1,4 @@
-import { hexDigit, writeHexByte } from './hex.ts';
+import { hexDigit, hexPair } from './hex.ts';
 import type { RandomIds } from './ids.ts';
 import {
   SPAN_ID_DIGITS,
@@ -65,9 +65,14 @@ export type HopLink = {
 };
 
 /** Writes the flags and two new span ids into a hop at `target[position]` whose dashes are there already. */
-export function writeOwnIds(target: Buffer, position: number, flags: number, ids: RandomIds): void {
+export function writeOwnIds(
+  target: DataView,
+  position: number,
+  flags: number,
+  ids: RandomIds,
+): void {
   ids.spanId(target, position + HopOffset.SPAN_ID);
-  writeHexByte(target, position + HopOffset.FLAGS, flags);
+  target.setUint16(position + HopOffset.FLAGS, hexPair(flags));
   ids.spanId(target, position + HopOffset.CLIENT_SPAN_ID);
 }
 

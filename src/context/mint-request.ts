@@ -1,3 +1,4 @@
+import { viewOf } from '../spop/bytes.ts';
 import { DataType } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import { type Format, OtherHeaders } from './propagation.ts';
@@ -25,6 +26,8 @@ const TRUST_VALUES = TRUSTS.map((trust) => ({ trust, value: Buffer.from(trust) }
 /** Takes what HAProxy was configured to say and nobody understands: `accepts` is what would have been. */
 export type BadArgument = (name: string, value: string, accepts: string) => void;
 
+const NO_BYTES = viewOf(new Uint8Array(0));
+
 /** Ratios that are remembered: they come from maps, which have few. */
 const MAX_RATIOS = 1_024;
 
@@ -38,8 +41,8 @@ export class MintRequest {
 
   /** The caller's context, once `findCaller` was called. */
   found: Format | undefined;
-  /** A `traceparent` with its ids starts at `callerBytes[callerStart]`; -1 where it told none. */
-  callerBytes: Buffer = Buffer.alloc(0);
+  /** A `traceparent` with its ids starts at `callerStart` in this; -1 where it told none. */
+  callerView: DataView = NO_BYTES;
   callerStart = -1;
   callerFlags = 0;
   /** Undefined where it left the decision open. */
@@ -56,6 +59,7 @@ export class MintRequest {
   private readonly onBadArgument: BadArgument;
   private readonly ratios = new Map<string, Threshold | null | undefined>();
   private readonly converted = Buffer.from(EMPTY_TRACEPARENT);
+  private readonly convertedView = viewOf(this.converted);
 
   /** @param formats where to look for the caller's context, the first valid one wins */
   constructor(formats: readonly Format[], onBadArgument: BadArgument) {
@@ -82,10 +86,10 @@ export class MintRequest {
     return this.traceparentEnd > this.traceparentStart || this.others.any;
   }
 
-  findCaller(request: Buffer): void {
+  findCaller(notify: NotifyReader): void {
     for (const format of this.formats) {
       const found =
-        format === 'tracecontext' ? this.findTraceparent(request) : this.findOther(format);
+        format === 'tracecontext' ? this.findTraceparent(notify) : this.findOther(format);
       if (found) {
         this.found = format;
         return;
@@ -118,7 +122,7 @@ export class MintRequest {
     this.traceparentEnd = 0;
     this.traceparentCount = 0;
     this.tracestateCount = 0;
-    this.tracestates.length = 0;
+    if (this.tracestates.length > 0) this.tracestates.length = 0;
     this.others.clear();
   }
 
@@ -169,11 +173,11 @@ export class MintRequest {
     return route;
   }
 
-  private findTraceparent(request: Buffer): boolean {
-    if (this.traceparentCount > 1) return false;
-    const flags = parseTraceparent(request, this.traceparentStart, this.traceparentEnd);
+  private findTraceparent(notify: NotifyReader): boolean {
+    if (this.traceparentCount > 1 || this.traceparentEnd === this.traceparentStart) return false;
+    const flags = parseTraceparent(notify.buffer, this.traceparentStart, this.traceparentEnd);
     if (flags < 0) return false;
-    this.callerBytes = request;
+    this.callerView = notify.view;
     this.callerStart = this.traceparentStart;
     this.callerFlags = flags;
     this.callerSampled = (flags & TraceFlag.SAMPLED) !== 0;
@@ -190,7 +194,7 @@ export class MintRequest {
     if (caller.ids !== undefined) {
       const { traceId, spanId } = caller.ids;
       this.callerStart = 0;
-      this.callerBytes = this.converted;
+      this.callerView = this.convertedView;
       this.converted.write(`00-${traceId}-${spanId}-0${this.callerFlags}`, 'latin1');
     }
     return true;

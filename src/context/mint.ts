@@ -1,3 +1,4 @@
+import { copyBytes } from '../spop/bytes.ts';
 import { Scope } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import {
@@ -6,7 +7,7 @@ import {
   compileActions,
   compileSetVar,
 } from '../spop/encode.ts';
-import { writeHexByte } from './hex.ts';
+import { hexPair } from './hex.ts';
 import {
   CHILD_HOP_LENGTH,
   DEBUG_MARK,
@@ -114,13 +115,13 @@ export class Minter {
   /** A `NotifyHandler`: unknown arguments are passed over. */
   readonly handle = (notify: NotifyReader, ack: AckWriter): void => {
     this.request.read(notify, this.other);
-    if (this.request.asked) this.answer(notify.buffer, ack);
+    if (this.request.asked) this.answer(notify, ack);
   };
 
-  private answer(notify: Buffer, ack: AckWriter): void {
+  private answer(notify: NotifyReader, ack: AckWriter): void {
     const { request } = this;
     if (request.trust !== 'ignore') request.findCaller(notify);
-    const { callerBytes, callerStart } = request;
+    const { callerView, callerStart } = request;
     const follows = request.trust === 'continue';
     const continued = follows && callerStart >= 0;
     const linked = !follows && callerStart >= 0;
@@ -130,22 +131,22 @@ export class Minter {
     const actions = continued ? (debug ? CHILD_DEBUG : CHILD) : debug ? ROOT_DEBUG : ROOT;
     const { values } = linked ? LINKED : actions;
     const start = ack.add(linked ? LINKED : actions);
-    const target = ack.out.buffer;
+    const { buffer, view } = ack.out;
     const hop = start + (values[0] ?? 0);
     const traceparent = start + (values[1] ?? 0);
 
     const traceId = hop + HopOffset.TRACE_ID;
     if (continued) {
       const incoming = callerStart + TRACE_ID_OFFSET;
-      callerBytes.copy(target, traceId, incoming, incoming + TRACE_ID_DIGITS);
+      copyBytes(callerView, incoming, view, traceId, TRACE_ID_DIGITS);
       const parent = callerStart + PARENT_ID_OFFSET;
-      callerBytes.copy(target, hop + HopOffset.PARENT_ID, parent, parent + SPAN_ID_DIGITS);
+      copyBytes(callerView, parent, view, hop + HopOffset.PARENT_ID, SPAN_ID_DIGITS);
     } else {
-      this.ids.traceId(target, traceId);
+      this.ids.traceId(view, traceId);
     }
     if (linked) {
       const incoming = callerStart + TRACE_ID_OFFSET;
-      callerBytes.copy(target, hop + HopOffset.LINK, incoming, incoming + LINK_LENGTH);
+      copyBytes(callerView, incoming, view, hop + HopOffset.LINK, LINK_LENGTH);
     }
 
     const joined = continued ? request.tracestate : undefined;
@@ -153,18 +154,18 @@ export class Minter {
     const otelValue = tracestate === undefined ? undefined : memberValue(tracestate, OTEL_KEY);
     const otel = otelValue === undefined ? undefined : parseOtelTracestate(otelValue);
     const parentSampled = follows ? request.callerSampled : undefined;
-    const decided = this.sampler.decide(parentSampled, target, traceId, otel, request.route);
+    const decided = this.sampler.decide(parentSampled, buffer, traceId, otel, request.route);
     const sampled = decided || debug;
     if (sampled) this.counts.sampled += 1;
     this.counts.limited = this.sampler.limited;
     const random = continued ? request.callerFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
     const flags = random | (sampled ? TraceFlag.SAMPLED : 0);
-    writeOwnIds(target, hop, flags, this.ids);
+    writeOwnIds(view, hop, flags, this.ids);
 
     const clientSpanId = hop + HopOffset.CLIENT_SPAN_ID;
-    target.copyWithin(traceparent + TRACE_ID_OFFSET, traceId, traceId + TRACE_ID_DIGITS);
-    target.copyWithin(traceparent + PARENT_ID_OFFSET, clientSpanId, clientSpanId + SPAN_ID_DIGITS);
-    writeHexByte(target, traceparent + FLAGS_OFFSET, flags);
+    copyBytes(view, traceId, view, traceparent + TRACE_ID_OFFSET, TRACE_ID_DIGITS);
+    copyBytes(view, clientSpanId, view, traceparent + PARENT_ID_OFFSET, SPAN_ID_DIGITS);
+    view.setUint16(traceparent + FLAGS_OFFSET, hexPair(flags));
 
     const upstream = tracestate === undefined ? this.shareAlone() : this.passOn(tracestate, otel);
     if (upstream.length > 0) ack.setVar(SET_TRACESTATE, upstream);

@@ -101,6 +101,10 @@ export class NotifyReader {
     return this.reader.buffer;
   }
 
+  get view(): DataView {
+    return this.reader.view;
+  }
+
   /** Where the next argument or message starts. */
   get position(): number {
     return this.reader.position;

@@ -1,3 +1,4 @@
+import { viewOf } from './bytes.ts';
 import {
   ActionType,
   DataType,
@@ -12,7 +13,7 @@ import type { NotifyReader } from './decode.ts';
 import { Writer } from './writer.ts';
 
 /** Actions that are always the same but for the bytes of their values: where these start. */
-export type ActionTemplate = { readonly bytes: Buffer; readonly values: readonly number[] };
+export type ActionTemplate = { readonly bytes: DataView; readonly values: readonly number[] };
 
 /**
  * Actions that set variables to strings of known lengths.
@@ -31,7 +32,7 @@ export function compileActions(
     writer.string(value);
     values.push(writer.position - value.length);
   }
-  return { bytes: Buffer.from(writer.bytes()), values };
+  return { bytes: viewOf(Buffer.from(writer.bytes())), values };
 }
 
 /** "Set this variable to a string"; the string follows with its length. */
@@ -82,7 +83,7 @@ export class AckWriter {
   add(actions: ActionTemplate): number {
     this.empty = false;
     const start = this.out.position;
-    this.out.copy(actions.bytes, 0, actions.bytes.length);
+    this.out.copyView(actions.bytes);
     return start;
   }
 

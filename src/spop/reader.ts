@@ -1,3 +1,4 @@
+import { uint32At, viewOf } from './bytes.ts';
 import { BOOLEAN_TRUE, DataType, StatusCode } from './constants.ts';
 import { SpopError } from './error.ts';
 
@@ -28,11 +29,22 @@ export class Reader {
   buffer: Buffer = Buffer.alloc(0);
   position = 0;
   end = 0;
+  private viewed: Buffer = this.buffer;
+  private words: DataView = viewOf(this.buffer);
 
   reset(buffer: Buffer, start: number, end: number): void {
     this.buffer = buffer;
     this.position = start;
     this.end = end;
+  }
+
+  /** The bytes, to be read in words; made once for all frames of a chunk. */
+  get view(): DataView {
+    if (this.viewed !== this.buffer) {
+      this.viewed = this.buffer;
+      this.words = viewOf(this.buffer);
+    }
+    return this.words;
   }
 
   get remaining(): number {
@@ -48,7 +60,7 @@ export class Reader {
 
   uint32(): number {
     const start = this.take(4, 'a 32-bit number');
-    return this.buffer.readUInt32BE(start);
+    return uint32At(this.buffer, start);
   }
 
   /** A varint that counts something in memory: anything above 2^53 - 1 is an invalid frame. */

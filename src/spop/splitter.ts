@@ -1,3 +1,4 @@
+import { uint32At } from './bytes.ts';
 import { LENGTH_BYTES, MIN_FRAME_BYTES, StatusCode } from './constants.ts';
 import { SpopError } from './error.ts';
 
@@ -69,7 +70,7 @@ export class FrameSplitter {
   }
 
   private checkedLength(buffer: Buffer, position: number): number {
-    const length = buffer.readUInt32BE(position);
+    const length = uint32At(buffer, position);
     if (length > this.limit) {
       throw new SpopError(
         StatusCode.FRAME_TOO_BIG,

@@ -1,3 +1,4 @@
+import { copyBytes, viewOf } from './bytes.ts';
 import { BOOLEAN_TRUE, DataType, LENGTH_BYTES } from './constants.ts';
 import type { TypedData } from './reader.ts';
 
@@ -9,6 +10,8 @@ const FEW_BYTES = 12;
 /** Frames, one after the other, in one growing buffer that is used again after `clear`. */
 export class Writer {
   buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  /** The same bytes. */
+  view: DataView = viewOf(this.buffer);
   position = 0;
   private frameStart = 0;
 
@@ -24,7 +27,7 @@ export class Writer {
 
   /** Forgets what was written and its buffer, because somebody else still reads from it. */
   release(): void {
-    this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.use(Buffer.allocUnsafeSlow(INITIAL_BYTES));
     this.position = 0;
   }
 
@@ -35,7 +38,7 @@ export class Writer {
     if (needed > this.buffer.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
       this.buffer.copy(grown, 0, 0, start);
-      this.buffer = grown;
+      this.use(grown);
     }
     this.position = needed;
     return start;
@@ -47,7 +50,7 @@ export class Writer {
 
   endFrame(): void {
     const length = this.position - this.frameStart - LENGTH_BYTES;
-    this.buffer.writeUInt32BE(length, this.frameStart);
+    this.view.setUint32(this.frameStart, length);
   }
 
   /** Takes the unfinished frame back. */
@@ -62,7 +65,7 @@ export class Writer {
 
   uint32(value: number): void {
     const start = this.reserve(4);
-    this.buffer.writeUInt32BE(value, start);
+    this.view.setUint32(start, value);
   }
 
   /** Copies `source[start, end)`. */
@@ -74,6 +77,12 @@ export class Writer {
       return;
     }
     for (let i = 0; i < length; i += 1) this.buffer[target + i] = source[start + i] ?? 0;
+  }
+
+  /** Copies all of `source`. */
+  copyView(source: DataView): void {
+    const position = this.reserve(source.byteLength);
+    copyBytes(source, 0, this.view, position, source.byteLength);
   }
 
   /** A whole number from 0 to 2^53 - 1. */
@@ -149,5 +158,10 @@ export class Writer {
       default:
         data satisfies never;
     }
+  }
+
+  private use(buffer: Buffer): void {
+    this.buffer = buffer;
+    this.view = viewOf(buffer);
   }
 }

@@ -2,23 +2,25 @@ import { type Hop, HopOffset, parseHop, ROOT_HOP_LENGTH, writeOwnIds } from '../
 import { RandomIds } from '../context/ids.ts';
 import { Sampler, type SamplerConfig } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
+import { viewOf } from '../spop/bytes.ts';
 
 /** Makes up the hop of a request that nobody minted for: it starts a trace of its own. */
 export class HopMaker {
   private readonly ids = new RandomIds();
   private readonly sampler: Sampler;
   private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH, '-');
+  private readonly view = viewOf(this.buffer);
 
   constructor(config: SamplerConfig) {
     this.sampler = new Sampler(config);
   }
 
   make(): Hop {
-    const { buffer } = this;
-    this.ids.traceId(buffer, HopOffset.TRACE_ID);
+    const { buffer, view } = this;
+    this.ids.traceId(view, HopOffset.TRACE_ID);
     const sampled = this.sampler.decide(undefined, buffer, HopOffset.TRACE_ID);
     const flags = TraceFlag.RANDOM | (sampled ? TraceFlag.SAMPLED : 0);
-    writeOwnIds(buffer, 0, flags, this.ids);
+    writeOwnIds(view, 0, flags, this.ids);
     const hop = parseHop(buffer.toString('latin1'));
     if (hop === undefined) throw new Error('made a hop that cannot be read');
     return hop;
