@@ -37,4 +37,3 @@ export const results = measure(import.meta.url, TIMES, {
   'mint: without context, 10 % by probability': () => share(plain),
 });
 if (written === 0) throw new Error('nothing was answered');
-

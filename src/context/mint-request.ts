@@ -4,6 +4,7 @@ import type { NotifyReader } from '../spop/decode.ts';
 import { type Format, OtherHeaders } from './propagation.ts';
 import { type Threshold, thresholdOf } from './threshold.ts';
 import { EMPTY_TRACEPARENT, parseTraceparent, TraceFlag } from './traceparent.ts';
+import type { Tracestate } from './tracestate.ts';
 
 /**
  * Messages and arguments of spoe/otel.conf. `tracestates` carries the header fields of a request that has any; it
@@ -53,7 +54,8 @@ export class MintRequest {
   private traceparentEnd = 0;
   private traceparentCount = 0;
   private tracestateCount = 0;
-  private readonly tracestates: Buffer[] = [];
+  private readonly tracestateStarts: number[] = [];
+  private readonly tracestateEnds: number[] = [];
   private readonly others = new OtherHeaders();
   private readonly formats: readonly Format[];
   private readonly onBadArgument: BadArgument;
@@ -98,15 +100,22 @@ export class MintRequest {
   }
 
   /**
-   * The caller's tracestate, its header fields joined; undefined where there is none, or it is not W3C's context
-   * that is continued. More fields than the engine asks for: a part must not pass for the whole.
+   * Reads the caller's tracestate, its header fields joined.
+   *
+   * @returns false where there is none that can be used, or it is not W3C's context that is continued
    */
-  get tracestate(): Buffer | undefined {
-    const { tracestates } = this;
-    if (this.found !== 'tracecontext' || tracestates.length === 0) return undefined;
-    if (this.tracestateCount > tracestates.length) return undefined;
-    if (tracestates.length === 1) return tracestates[0];
-    return Buffer.from(tracestates.map((part) => part.toString('latin1')).join(','), 'latin1');
+  readTracestate(notify: NotifyReader, tracestate: Tracestate): boolean {
+    const { tracestateStarts: starts, tracestateEnds: ends } = this;
+    const [start] = starts;
+    // More fields than the engine asks for: a part must not pass for the whole.
+    const isWhole = this.tracestateCount <= starts.length;
+    if (this.found !== 'tracecontext' || start === undefined || !isWhole) return false;
+    if (starts.length === 1) return tracestate.read(notify.buffer, start, ends[0] ?? start);
+    const joined = Buffer.from(
+      starts.map((from, i) => notify.buffer.toString('latin1', from, ends[i])).join(','),
+      'latin1',
+    );
+    return tracestate.read(joined, 0, joined.length);
   }
 
   private clear(): void {
@@ -122,7 +131,10 @@ export class MintRequest {
     this.traceparentEnd = 0;
     this.traceparentCount = 0;
     this.tracestateCount = 0;
-    if (this.tracestates.length > 0) this.tracestates.length = 0;
+    if (this.tracestateStarts.length > 0) {
+      this.tracestateStarts.length = 0;
+      this.tracestateEnds.length = 0;
+    }
     this.others.clear();
   }
 
@@ -137,9 +149,8 @@ export class MintRequest {
       this.traceparentCount = notify.smallInteger;
     } else if (notify.named(TRACESTATE)) {
       if (!isText) return;
-      this.tracestates.push(
-        Buffer.from(notify.buffer.subarray(notify.valueStart, notify.valueEnd)),
-      );
+      this.tracestateStarts.push(notify.valueStart);
+      this.tracestateEnds.push(notify.valueEnd);
     } else if (notify.named(TRACESTATE_COUNT)) {
       this.tracestateCount = notify.smallInteger;
     } else if (notify.named(TRUST)) {

@@ -37,13 +37,7 @@ import {
   TRACE_ID_OFFSET,
   TraceFlag,
 } from './traceparent.ts';
-import {
-  formatTracestate,
-  formatTracestateWith,
-  memberValue,
-  parseTracestate,
-  type Tracestate,
-} from './tracestate.ts';
+import { Tracestate } from './tracestate.ts';
 
 /** The variables of every answer, in the order in which they are set, by the shape of their hop. */
 const ROOT = answerWith(ROOT_HOP_LENGTH);
@@ -51,6 +45,7 @@ const ROOT_DEBUG = answerWith(ROOT_HOP_LENGTH, DEBUG_MARK);
 const CHILD = answerWith(CHILD_HOP_LENGTH);
 const CHILD_DEBUG = answerWith(CHILD_HOP_LENGTH, DEBUG_MARK);
 const LINKED = answerWith(ROOT_HOP_LENGTH, LINK_MARK.padEnd(LINK_MARK.length + LINK_LENGTH, '-'));
+const OTEL_MEMBER = Buffer.from(OTEL_KEY);
 const SET_TRACESTATE = compileSetVar(Scope.TRANSACTION, 'tracestate');
 
 function answerWith(hopLength: number, mark = ''): ActionTemplate {
@@ -98,6 +93,7 @@ export class Minter {
   private readonly sampler: Sampler;
   private readonly ids = new RandomIds();
   private readonly request: MintRequest;
+  private readonly tracestate = new Tracestate();
   private readonly other: (notify: NotifyReader) => void;
   /** The last threshold that was told alone, and how. */
   private told: Threshold | undefined;
@@ -149,9 +145,9 @@ export class Minter {
       copyBytes(callerView, incoming, view, hop + HopOffset.LINK, LINK_LENGTH);
     }
 
-    const joined = continued ? request.tracestate : undefined;
-    const tracestate = joined === undefined ? undefined : parseTracestate(joined);
-    const otelValue = tracestate === undefined ? undefined : memberValue(tracestate, OTEL_KEY);
+    const { tracestate } = this;
+    const hasTracestate = continued && request.readTracestate(notify, tracestate);
+    const otelValue = hasTracestate ? tracestate.valueOf(OTEL_MEMBER) : undefined;
     const otel = otelValue === undefined ? undefined : parseOtelTracestate(otelValue);
     const parentSampled = follows ? request.callerSampled : undefined;
     const decided = this.sampler.decide(parentSampled, buffer, traceId, otel, request.route);
@@ -167,8 +163,8 @@ export class Minter {
     copyBytes(view, clientSpanId, view, traceparent + PARENT_ID_OFFSET, SPAN_ID_DIGITS);
     view.setUint16(traceparent + FLAGS_OFFSET, hexPair(flags));
 
-    const upstream = tracestate === undefined ? this.shareAlone() : this.passOn(tracestate, otel);
-    if (upstream.length > 0) ack.setVar(SET_TRACESTATE, upstream);
+    if (hasTracestate) this.passOn(ack, otel);
+    else if (this.sampler.threshold !== undefined) this.tellShare(ack, this.sampler.threshold);
   }
 
   private count(continued: boolean, linked: boolean): void {
@@ -182,27 +178,27 @@ export class Minter {
   }
 
   /** The caller's tracestate, with what this decision says about the share that is kept. */
-  private passOn(tracestate: Tracestate, otel: OtelTracestate | undefined): Buffer {
+  private passOn(ack: AckWriter, otel: OtelTracestate | undefined): void {
+    const { tracestate } = this;
     const { threshold } = this.sampler;
-    if (otel === undefined) {
-      return threshold === undefined
-        ? formatTracestate(tracestate)
-        : formatTracestateWith(tracestate, OTEL_KEY, formatThreshold(threshold));
+    const alone = threshold === undefined ? '' : formatThreshold(threshold);
+    const otelValue = otel === undefined ? alone : otel.with(threshold);
+    if (otelValue !== (otel?.value ?? '')) {
+      const value = tracestate.changed(OTEL_KEY, otelValue);
+      if (value.length > 0) ack.setVar(SET_TRACESTATE, value);
+    } else if (tracestate.isPlain) {
+      ack.setVar(SET_TRACESTATE, tracestate.bytes, tracestate.start, tracestate.end);
+    } else {
+      ack.setVar(SET_TRACESTATE, tracestate.shortened());
     }
-    const value = otel.with(threshold);
-    return value === otel.value
-      ? formatTracestate(tracestate)
-      : formatTracestateWith(tracestate, OTEL_KEY, value);
   }
 
-  /** A tracestate that says nothing else, empty where there is nothing to say; most are the same. */
-  private shareAlone(): Buffer {
-    const { threshold } = this.sampler;
+  /** In a tracestate that says nothing else; most are the same. */
+  private tellShare(ack: AckWriter, threshold: Threshold): void {
     if (this.told !== threshold) {
       this.told = threshold;
-      const text = threshold === undefined ? '' : `${OTEL_KEY}=${formatThreshold(threshold)}`;
-      this.toldAs = Buffer.from(text, 'latin1');
+      this.toldAs = Buffer.from(`${OTEL_KEY}=${formatThreshold(threshold)}`, 'latin1');
     }
-    return this.toldAs;
+    ack.setVar(SET_TRACESTATE, this.toldAs);
   }
 }

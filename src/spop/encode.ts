@@ -36,10 +36,10 @@ export function compileActions(
 }
 
 /** "Set this variable to a string"; the string follows with its length. */
-export function compileSetVar(scope: Scope, name: string): Buffer {
+export function compileSetVar(scope: Scope, name: string): DataView {
   const writer = new Writer();
   writeSetVar(writer, scope, name);
-  return Buffer.from(writer.bytes());
+  return viewOf(Buffer.from(writer.bytes()));
 }
 
 function writeSetVar(out: Writer, scope: Scope, name: string): void {
@@ -87,12 +87,12 @@ export class AckWriter {
     return start;
   }
 
-  /** Adds an action that `compileSetVar` made, with its value. */
-  setVar(action: Buffer, value: Buffer): void {
+  /** Adds an action that `compileSetVar` made, with its value: `value[start, end)`. */
+  setVar(action: DataView, value: Buffer, start = 0, end = value.length): void {
     this.empty = false;
-    this.out.copy(action, 0, action.length);
-    this.out.varint(value.length);
-    this.out.copy(value, 0, value.length);
+    this.out.copyView(action);
+    this.out.varint(end - start);
+    this.out.copy(value, start, end);
   }
 
   end(): void {

@@ -2,14 +2,13 @@ import { type Hop, HopOffset, parseHop, ROOT_HOP_LENGTH, writeOwnIds } from '../
 import { RandomIds } from '../context/ids.ts';
 import { Sampler, type SamplerConfig } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
-import { viewOf } from '../spop/bytes.ts';
 
 /** Makes up the hop of a request that nobody minted for: it starts a trace of its own. */
 export class HopMaker {
   private readonly ids = new RandomIds();
   private readonly sampler: Sampler;
-  private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH, '-');
-  private readonly view = viewOf(this.buffer);
+  private readonly view = new DataView(new ArrayBuffer(ROOT_HOP_LENGTH));
+  private readonly buffer = Buffer.from(this.view.buffer).fill('-');
 
   constructor(config: SamplerConfig) {
     this.sampler = new Sampler(config);
