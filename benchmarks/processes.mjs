@@ -60,13 +60,14 @@ export async function ask({ child }, question) {
   return answer;
 }
 
-/** Requests that an HAProxy has seen, by its own account on its `stats socket`. */
+/** Requests that the frontend `www` of an HAProxy has seen, by its own account on its `stats socket`. */
 export async function requestsSeen(socketPath) {
   const socket = connect(socketPath);
-  socket.setEncoding('utf8').end('show info\n');
+  socket.setEncoding('utf8').end('show stat www 1 -1\n');
   let text = '';
   for await (const part of socket) text += part;
-  return Number(/^CumReq: (\d+)$/m.exec(text)[1]);
+  const [names, values] = text.split('\n').map((line) => line.replace(/^# /, '').split(','));
+  return Number(values[names.indexOf('req_tot')]);
 }
 
 export async function stop(child) {
