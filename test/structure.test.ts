@@ -21,10 +21,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'listen.ts': [],
   'log.ts': [],
   'version.ts': [],
-  spop: [],
-  context: ['spop'],
+  'bytes.ts': [],
+  spop: ['bytes.ts'],
+  context: ['bytes.ts', 'spop'],
   records: ['context', 'spop'],
-  telemetry: ['context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
+  telemetry: ['bytes.ts', 'context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
   demo: [],
 };
 

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { viewOf } from '../spop/bytes.ts';
+import { viewOf } from '../bytes.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from './traceparent.ts';
 
 /** Random bytes that are fetched at a time; each becomes two digits. */

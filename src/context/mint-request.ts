@@ -1,4 +1,4 @@
-import { viewOf } from '../spop/bytes.ts';
+import { viewOf } from '../bytes.ts';
 import { DataType } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import { type Format, OtherHeaders } from './propagation.ts';

@@ -1,4 +1,4 @@
-import { copyBytes } from '../spop/bytes.ts';
+import { copyBytes } from '../bytes.ts';
 import { Scope } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import {

@@ -1,4 +1,4 @@
-import { viewOf } from './bytes.ts';
+import { viewOf } from '../bytes.ts';
 import {
   ActionType,
   DataType,

@@ -1,4 +1,4 @@
-import { uint32At, viewOf } from './bytes.ts';
+import { uint32At, viewOf } from '../bytes.ts';
 import { BOOLEAN_TRUE, DataType, StatusCode } from './constants.ts';
 import { SpopError } from './error.ts';
 

@@ -1,4 +1,4 @@
-import { uint32At } from './bytes.ts';
+import { uint32At } from '../bytes.ts';
 import { LENGTH_BYTES, MIN_FRAME_BYTES, StatusCode } from './constants.ts';
 import { SpopError } from './error.ts';
 

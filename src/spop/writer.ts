@@ -1,4 +1,4 @@
-import { copyBytes, viewOf } from './bytes.ts';
+import { copyBytes, viewOf } from '../bytes.ts';
 import { BOOLEAN_TRUE, DataType, LENGTH_BYTES } from './constants.ts';
 import type { TypedData } from './reader.ts';
 

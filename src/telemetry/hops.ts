@@ -1,3 +1,4 @@
+import { viewOf } from '../bytes.ts';
 import { type Hop, HopOffset, parseHop, ROOT_HOP_LENGTH, writeOwnIds } from '../context/hop.ts';
 import { RandomIds } from '../context/ids.ts';
 import { Sampler, type SamplerConfig } from '../context/sampling.ts';
@@ -7,8 +8,8 @@ import { TraceFlag } from '../context/traceparent.ts';
 export class HopMaker {
   private readonly ids = new RandomIds();
   private readonly sampler: Sampler;
-  private readonly view = new DataView(new ArrayBuffer(ROOT_HOP_LENGTH));
-  private readonly buffer = Buffer.from(this.view.buffer).fill('-');
+  private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH, '-');
+  private readonly view = viewOf(this.buffer);
 
   constructor(config: SamplerConfig) {
     this.sampler = new Sampler(config);

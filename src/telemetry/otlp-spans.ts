@@ -1,4 +1,5 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
+import { viewOf } from '../bytes.ts';
 import type { HopLink } from '../context/hop.ts';
 import type { AttributeValue } from '../records/record.ts';
 import type { Batch } from './otlp.ts';
@@ -154,13 +155,13 @@ export class OtlpSpans implements SpanSink {
     this.out.endMessage(link);
   }
 
-  private keyValue(key: Buffer, value: AttributeValue): void {
+  private keyValue(key: DataView, value: AttributeValue): void {
     const { out } = this;
     const start = out.position;
     out.byte(Tag.SPAN_ATTRIBUTES);
     // Most attributes are short, of a size that is known before they are written.
     const any = sizeOfAny(value);
-    const size = key.length + 2 + any;
+    const size = key.byteLength + 2 + any;
     if (size < 0x80) {
       out.byte(size);
       out.copy(key);
@@ -229,7 +230,7 @@ export class OtlpSpans implements SpanSink {
     const known = this.attributes.get(name);
     if (known !== undefined) return known;
     const text = Buffer.from(name);
-    const key = Buffer.concat([lengthDelimited(Tag.KEY_VALUE_KEY, text.length), text]);
+    const key = viewOf(Buffer.concat([lengthDelimited(Tag.KEY_VALUE_KEY, text.length), text]));
     const attribute = { key, value: undefined, encoded: undefined };
     if (this.attributes.size < MAX_KNOWN) this.attributes.set(name, attribute);
     return attribute;
@@ -260,9 +261,9 @@ const MAX_KNOWN = 1024;
 
 /** What is known of an attribute: its key as a field, and all of it, encoded, when a value comes again. */
 type KnownAttribute = {
-  readonly key: Buffer;
+  readonly key: DataView;
   value: AttributeValue | undefined;
-  encoded: Buffer | undefined;
+  encoded: DataView | undefined;
 };
 
 /**

@@ -1,3 +1,4 @@
+import { copyBytes, viewOf } from '../bytes.ts';
 import { hexDigit } from '../context/hex.ts';
 
 const INITIAL_BYTES = 64 * 1024;
@@ -12,6 +13,7 @@ const LONG_TEXT = 96;
 export class ProtobufWriter {
   position = 0;
   private buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  private view = viewOf(this.buffer);
 
   /** What was written so far. Valid until the next call of `clear`. */
   bytes(): Buffer {
@@ -19,8 +21,8 @@ export class ProtobufWriter {
   }
 
   /** A copy of what was written since `start`. */
-  since(start: number): Buffer {
-    return Buffer.from(this.buffer.subarray(start, this.position));
+  since(start: number): DataView {
+    return viewOf(Buffer.from(this.buffer.subarray(start, this.position)));
   }
 
   /** Forgets what was written; the buffer stays. */
@@ -114,19 +116,19 @@ export class ProtobufWriter {
     this.buffer[position] = value;
   }
 
-  copy(bytes: Buffer): void {
-    const position = this.reserve(bytes.length);
-    bytes.copy(this.buffer, position);
+  copy(bytes: DataView): void {
+    const position = this.reserve(bytes.byteLength);
+    copyBytes(bytes, 0, this.view, position, bytes.byteLength);
   }
 
   fixed32(value: number): void {
     const position = this.reserve(4);
-    this.buffer.writeUInt32LE(value, position);
+    this.view.setUint32(position, value, true);
   }
 
   double(value: number): void {
     const position = this.reserve(8);
-    this.buffer.writeDoubleLE(value, position);
+    this.view.setFloat64(position, value, true);
   }
 
   private reserve(length: number): number {
@@ -136,6 +138,7 @@ export class ProtobufWriter {
       const grown = Buffer.allocUnsafeSlow(Math.max(this.position, this.buffer.length * 2));
       this.buffer.copy(grown, 0, 0, start);
       this.buffer = grown;
+      this.view = viewOf(grown);
     }
     return start;
   }
