@@ -4,10 +4,13 @@
 //     npm run bench -- --short               that it works, and that no hop is lost
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runChain, WAYS } from './chain.mjs';
+import { tell as tellMicro } from './micro.mjs';
+import { measureNotify } from './notify.mjs';
 import { measureStartup } from './startup.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -19,6 +22,7 @@ const PLAN = options.short
   ? { rounds: 1, warm: 1, full: 1, fixed: 1, rate: 500 }
   : { rounds: 4, warm: 4, full: 3, fixed: 5, rate: FIXED_RATE };
 const FIXED_WAYS = ['floor agent', 'all traces'];
+const MICRO = ['split', 'decode', 'mint', 'record', 'encode'];
 
 mkdirSync(CACHE, { recursive: true });
 execFileSync('sh', [join(ROOT, 'benchmarks/install.sh')], { stdio: 'inherit' });
@@ -32,8 +36,27 @@ if (!options.short) {
   programs.sid = join(folder, 'haproxy');
 }
 
-const report = { startup: await measureStartup(options.short ? 1 : 5), versions: {} };
+const report = {
+  date: new Date().toISOString(),
+  machine: `${cpus().length} x ${cpus()[0].model}`,
+  node: process.version,
+  startup: await measureStartup(options.short ? 1 : 5),
+  notify: await measureNotify(options.short ? 0.5 : 2, options.short ? 1 : 5),
+  micro: {},
+  versions: {},
+};
+console.log(`${report.machine}, Node ${report.node}; minimum / median / maximum`);
 print('start to first ACK, ms', report.startup);
+for (const [kind, { perSecond, perCpuSecond }] of Object.entries(report.notify)) {
+  console.log(`NOTIFYs on one connection, ${kind}`);
+  print('  a second', perSecond, 0);
+  print("  a second of the agent's CPU time", perCpuSecond, 0);
+}
+for (const question of options.short ? [] : MICRO) {
+  const { results } = await import(`./${question}.mjs`);
+  Object.assign(report.micro, results);
+  tellMicro(results);
+}
 let lost = 0;
 for (const haproxy of Object.values(programs)) {
   const [version] = execFileSync(haproxy, ['-v'], { encoding: 'latin1' }).split(' 20', 1);
@@ -41,39 +64,66 @@ for (const haproxy of Object.values(programs)) {
   const plan = { ...PLAN, fixedWays: FIXED_WAYS };
   const results = await runChain({ haproxy, floor, names, plan });
   report.versions[version] = results;
-  console.log(`\n${version}; minimum / median / maximum`);
-  for (const name of names) lost += tell(name, results);
+  console.log(`\n${version}`);
+  table(names, results);
+  lost += names
+    .filter((name) => WAYS[name].keepsAll)
+    .reduce((sum, name) => sum + lostBy(results[name]), 0);
 }
 writeFileSync(join(CACHE, 'bench.json'), JSON.stringify(report, undefined, 2));
 console.log(`\nhops lost: ${lost}; all figures are in .cache/bench.json`);
 if (lost > 0) process.exitCode = 1;
 
-/** Prints one way; returns how many hops it lost. */
-function tell(name, results) {
-  const { full, fixed } = results[name];
-  const ratio = (other) => full.map(({ rate }, round) => rate / results[other].full[round].rate);
-  console.log(`\n${name}`);
-  print('  requests/s', column(full, 'rate'), 0);
-  print('  of no tracing', ratio('no tracing'));
-  print('  of the floor agent', ratio('floor agent'));
-  print('  CPU of HAProxy, us a request', column(full, 'haproxyCpu'));
-  print('  CPU of the agent, us a request', column(full, 'agentCpu'));
-  print("  agent's memory, MiB", column(full, 'memory'), 0);
-  for (const percentile of fixed.length > 0 ? ['p50', 'p99', 'p999'] : []) {
-    print(`  ${percentile} at ${PLAN.rate} requests/s, ms`, column(fixed, percentile));
+/** One line a way; what is compared is compared within each round. */
+function table(names, results) {
+  const columns = {
+    'requests/s': ({ full }) => shown(column(full, 'rate'), 0),
+    'of no tracing': ({ full }) => shown(ratios(full, results['no tracing'].full)),
+    'of the floor': ({ full }) => shown(ratios(full, results['floor agent'].full)),
+    'HAProxy, us CPU': ({ full }) => shown(column(full, 'haproxyCpu'), 1),
+    'agent, us CPU': ({ full }) => shown(column(full, 'agentCpu'), 1),
+    'agent, MiB': ({ full }) => shown(column(full, 'memory'), 0),
+    [`p50 at ${PLAN.rate}/s, ms`]: ({ fixed }) => shown(column(fixed, 'p50')),
+    'p99, ms': ({ fixed }) => shown(column(fixed, 'p99')),
+    'p99.9, ms': ({ fixed }) => shown(column(fixed, 'p999')),
+  };
+  const rows = names.map((name) => [
+    name,
+    ...Object.values(columns).map((cell) => cell(results[name])),
+  ]);
+  const lines = [['', ...Object.keys(columns)], ...rows];
+  const widths = lines[0].map((_, i) => Math.max(...lines.map((line) => line[i].length)));
+  for (const line of lines) {
+    console.log(
+      line
+        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+        .join('  '),
+    );
   }
-  if (name !== 'all traces' && name !== 'all, unix sockets') return 0;
-  const missing = [...full, ...fixed].reduce((sum, { seen, hops }) => sum + seen - hops, 0);
-  console.log(`  hops lost: ${missing}`);
-  return Math.max(0, missing);
+}
+
+function ratios(turns, others) {
+  return turns.map(({ rate }, round) => rate / others[round].rate);
+}
+
+/** Hops of a way that exports all of them. */
+function lostBy({ full, fixed }) {
+  return [...full, ...fixed].reduce((sum, { seen, hops }) => sum + Math.max(0, seen - hops), 0);
 }
 
 function column(turns, what) {
   return turns.map((turn) => turn[what]);
 }
 
-function print(label, values, digits = 2) {
+/** Minimum, median and maximum. */
+function shown(values, digits = 2) {
+  if (values.length === 0) return '';
   const sorted = [...values].sort((a, b) => a - b);
-  const shown = [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)];
-  console.log(`${label.padEnd(34)} ${shown.map((value) => value.toFixed(digits)).join(' / ')}`);
+  return [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)]
+    .map((value) => value.toFixed(digits))
+    .join(' / ');
+}
+
+function print(label, values, digits = 2) {
+  console.log(`${label.padEnd(54)} ${shown(values, digits)}`);
 }

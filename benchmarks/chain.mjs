@@ -19,14 +19,14 @@ import {
 /**
  * `config`: `plain` is HAProxy without tracing; `asking` calls the agent and sets the headers; `recording` also
  * writes the line that becomes the spans: the shipped configuration. `sockets: 'unix'` has HAProxy and the agent
- * talk over unix sockets.
+ * talk over unix sockets. `keepsAll`: each hop must be there.
  */
 export const WAYS = {
   'no tracing': { config: 'plain' },
   'floor agent': { config: 'asking', agent: 'floor' },
   'ids and headers only': { config: 'asking', agent: 'own' },
-  'all traces': { config: 'recording', agent: 'own' },
-  'all, unix sockets': { config: 'recording', agent: 'own', sockets: 'unix' },
+  'all traces': { config: 'recording', agent: 'own', keepsAll: true },
+  'all, unix sockets': { config: 'recording', agent: 'own', sockets: 'unix', keepsAll: true },
   '10 % of traces': { config: 'recording', agent: 'own', env: ratio(0.1) },
   '1 % of traces': { config: 'recording', agent: 'own', env: ratio(0.01) },
   'no traces': { config: 'recording', agent: 'own', env: { OTEL_TRACES_SAMPLER: 'always_off' } },

@@ -60,14 +60,18 @@ export async function ask({ child }, question) {
   return answer;
 }
 
-/** Requests that the frontend `www` of an HAProxy has seen, by its own account on its `stats socket`. */
+/**
+ * Requests that the frontend `www` of an HAProxy has seen, by its own account on its `stats socket`. A connection
+ * that ends without one, as wrk's first, is counted as a bad request, and not logged (`option dontlognull`).
+ */
 export async function requestsSeen(socketPath) {
   const socket = connect(socketPath);
   socket.setEncoding('utf8').end('show stat www 1 -1\n');
   let text = '';
   for await (const part of socket) text += part;
   const [names, values] = text.split('\n').map((line) => line.replace(/^# /, '').split(','));
-  return Number(values[names.indexOf('req_tot')]);
+  const [requests, bad] = ['req_tot', 'ereq'].map((name) => Number(values[names.indexOf(name)]));
+  return requests - bad;
 }
 
 export async function stop(child) {

@@ -1,0 +1,40 @@
+// Is a hop lost at the highest rate that the machine reaches, and does the agent's memory stay what it is?
+//
+//     node benchmarks/endurance.mjs [seconds] [path of haproxy]
+import { execFileSync } from 'node:child_process';
+import { startServer, Way } from './chain.mjs';
+import { fullSpeed } from './load.mjs';
+import { residentMemory } from './processes.mjs';
+
+const [, , seconds = '60', haproxy = 'haproxy'] = process.argv;
+const PARTS = 10;
+
+execFileSync('sh', [new URL('install.sh', import.meta.url).pathname], { stdio: 'inherit' });
+const { server, port } = await startServer();
+const way = await Way.start('all traces', { haproxy, server: port });
+const memory = [];
+const sampling = setInterval(() => {
+  memory.push(residentMemory(way.agent.pid));
+}, 1000);
+try {
+  await way.measure((at) => fullSpeed(at, 5));
+  memory.length = 0;
+  const { requests, rate, seen, hops } = await way.measure((at) => fullSpeed(at, Number(seconds)));
+  console.log(
+    `${requests} requests in ${seconds} s, ${Math.round(rate)} a second; of ${seen} hops ${seen - hops} lost`,
+  );
+  const size = Math.ceil(memory.length / PARTS);
+  for (let part = 0; part < memory.length; part += size) {
+    const values = memory.slice(part, part + size).sort((a, b) => a - b);
+    const shown = [values[0], values[Math.floor(values.length / 2)], values.at(-1)];
+    const at = `${part} to ${part + values.length} s`;
+    console.log(
+      `resident memory, ${at.padEnd(14)} ${shown.map((value) => value.toFixed(0)).join(' / ')} MiB`,
+    );
+  }
+  if (seen > hops) process.exitCode = 1;
+} finally {
+  clearInterval(sampling);
+  await way.stop();
+  await server.stop();
+}
