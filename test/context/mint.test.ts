@@ -444,3 +444,43 @@ test('whatever comes, what goes upstream is well-formed', () => {
     { seed: 11, numRuns: 3_000 },
   );
 });
+
+test('what one agent sends upstream, the next continues: same trace, same decision, same tracestate', () => {
+  const key = fc.stringMatching(/^[a-z][a-z0-9_]{0,8}$/).filter((name) => name !== 'ot');
+  const value = fc.stringMatching(/^[!-+\--<>-~]{1,12}$/);
+  const members = fc.uniqueArray(fc.tuple(key, value), {
+    selector: ([name]) => name,
+    maxLength: 5,
+  });
+  const id = (digits: number): fc.Arbitrary<string> =>
+    fc.stringMatching(new RegExp(`^[0-9a-f]{${digits}}$`)).filter((text) => !/^0+$/.test(text));
+  const caller = fc.option(fc.tuple(id(32), id(16), fc.nat({ max: 3 }), members));
+  const ratio = fc.option(fc.double({ min: 0, max: 1, noNaN: true }).map(String));
+  const config: SamplerConfig = { name: 'parentbased_probability', ratio: 0.5 };
+  const asked = (
+    traceparent: string | undefined,
+    state: string | undefined,
+    more = {},
+  ): Message[] =>
+    request({
+      ...more,
+      ...(traceparent === undefined ? {} : { traceparent: [traceparent] }),
+      ...(state === undefined || state === '' ? {} : { tracestate: [state] }),
+    });
+  fc.assert(
+    fc.property(caller, ratio, (from, share) => {
+      const given = from && `00-${from[0]}-${from[1]}-0${from[2]}`;
+      const state = from?.[3].map((member) => member.join('=')).join(',');
+      const route = share === null ? {} : { ratio: share };
+      const first = mint(asked(given ?? undefined, state, route), config);
+      const second = mint(asked(first.traceparent, first.tracestate), config);
+      expect(parseHop(second.hop)).toMatchObject({
+        traceId: first.traceparent.slice(3, 35),
+        parentId: first.traceparent.slice(36, 52),
+      });
+      expect(second.traceparent.slice(53)).toBe(first.traceparent.slice(53));
+      expect(second.tracestate).toBe(first.tracestate);
+    }),
+    { seed: 12, numRuns: 2_000 },
+  );
+});
