@@ -59,7 +59,7 @@ export class MintRequest {
   private readonly others = new OtherHeaders();
   private readonly formats: readonly Format[];
   private readonly onBadArgument: BadArgument;
-  private readonly ratios = new Map<string, Threshold | null | undefined>();
+  private readonly ratios = new Map<string, Threshold | null>();
   private readonly converted = Buffer.from(EMPTY_TRACEPARENT);
   private readonly convertedView = viewOf(this.converted);
 
@@ -171,7 +171,7 @@ export class MintRequest {
   private readRatio(notify: NotifyReader): Threshold | null | undefined {
     const { text } = notify;
     const known = this.ratios.get(text);
-    if (known !== undefined || this.ratios.has(text)) return known;
+    if (known !== undefined) return known;
     const ratio = text.trim() === '' ? Number.NaN : Number(text);
     const valid = ratio >= 0 && ratio <= 1;
     if (!valid) {
