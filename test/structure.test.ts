@@ -8,6 +8,7 @@ const SRC = join(import.meta.dirname, '../src');
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['agent.ts', 'config.ts', 'log.ts', 'settings.ts', 'version.ts', 'demo'],
   'agent.ts': [
+    'admin/mint-meter.ts',
     'config.ts',
     'context',
     'listen.ts',
@@ -16,7 +17,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'spop',
     'telemetry/channel.ts',
   ],
-  'config.ts': ['context', 'listen.ts', 'settings.ts', 'spop', 'telemetry/config.ts'],
+  'config.ts': [
+    'admin/config.ts',
+    'context',
+    'listen.ts',
+    'settings.ts',
+    'spop',
+    'telemetry/config.ts',
+  ],
   'settings.ts': ['listen.ts'],
   'listen.ts': [],
   'log.ts': [],
@@ -24,7 +32,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   spop: [],
   context: ['spop'],
   records: ['context', 'spop'],
-  telemetry: ['context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
+  admin: ['context', 'listen.ts', 'records'],
+  telemetry: ['admin', 'context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
   demo: [],
 };
 

@@ -57,6 +57,12 @@ export class Minter {
   private readonly sampler: Sampler;
   private readonly ids = new RandomIds();
 
+  /** Requests so far, whatever became of them. */
+  get minted(): number {
+    const { continued, started, restarted } = this.counts;
+    return continued + started + restarted;
+  }
+
   private asked = false;
   private traceparentStart = 0;
   private traceparentEnd = 0;

@@ -1,4 +1,4 @@
-import { HopOffset } from '../context/hop.ts';
+import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH } from '../context/hop.ts';
 import { Field, type FieldValues, MISSING, recordOf } from './fields.ts';
 import type { AttributeValue, HopRecord } from './record.ts';
 import { FieldKind, RecordScanner } from './scanner.ts';
@@ -69,6 +69,12 @@ export function isUnsampled(buffer: Buffer, start: number, end: number): boolean
   return EVEN_DIGIT[buffer[flags + 1] ?? 0] === 1;
 }
 
+/** Whether an agent minted the hop of a line that `isUnsampled` knew, and not HAProxy itself: no mark follows. */
+export function isMintedByAgent(buffer: Buffer, start: number): boolean {
+  const hop = start + HOP_FIELD.length;
+  return buffer[hop + ROOT_HOP_LENGTH] === QUOTE || buffer[hop + CHILD_HOP_LENGTH] === QUOTE;
+}
+
 /**
  * How many records HAProxy says here that it dropped because its ring was full; 0 in any other line. There
  * may have been more: what was dropped between two such lines is counted, not what they displaced.
@@ -90,6 +96,7 @@ const EVEN_DIGIT = Uint8Array.from({ length: 256 }, (_, code) =>
 
 const DASH = 0x2d;
 const PLUS = 0x2b;
+const QUOTE = 0x22;
 const ZERO = 0x30;
 const MAX_ASCII = 0x7f;
 

@@ -2,6 +2,7 @@ import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { TelemetryConfig } from './config.ts';
+import type { ExportWatch } from './export-watch.ts';
 import { type Batch, createOtlpSender, type SendResult } from './otlp.ts';
 import { OtlpSpans } from './otlp-spans.ts';
 import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
@@ -20,6 +21,7 @@ export type Exporter = {
 export function createExporter(
   config: TelemetryConfig,
   scope: SpanScope,
+  watch: ExportWatch,
   onEvent: (event: QueueEvent) => void,
 ): Exporter {
   switch (config.exporter.kind) {
@@ -28,7 +30,12 @@ export function createExporter(
     case 'console':
       return new ConsoleExporter(scope);
     case 'otlp':
-      return new BatchExporter(config, scope, createOtlpSender(config.exporter), onEvent);
+      return new BatchExporter(
+        config,
+        scope,
+        watch.timed(createOtlpSender(config.exporter)),
+        onEvent,
+      );
     default:
       return config.exporter satisfies never;
   }

@@ -1,12 +1,14 @@
+import type { Hop } from '../context/hop.ts';
 import { createSampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 import type { Logger } from '../log.ts';
-import { AccessLog, droppedByRing, isUnsampled } from '../records/access-log.ts';
+import { AccessLog, droppedByRing, isMintedByAgent, isUnsampled } from '../records/access-log.ts';
 import { parseFinishMessage } from '../records/finish-message.ts';
 import type { HopRecord } from '../records/record.ts';
 import { VERSION } from '../version.ts';
 import type { TelemetryConfig } from './config.ts';
 import { createDroppedLog, createUnusableLog, logQueueEvent } from './episodes.ts';
+import { ExportWatch } from './export-watch.ts';
 import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
 import { createResource } from './resource.ts';
@@ -16,6 +18,8 @@ export type RecordCounts = {
   /** Hops whose spans went to the exporter. */
   sampled: number;
   unsampled: number;
+  /** Of both, those that an agent minted, and not HAProxy itself. */
+  minted: number;
   /** Connections that failed before a request, as in their TLS handshake. */
   connectionErrors: number;
   /** Records that HAProxy dropped, by its own account, because its ring was full. */
@@ -27,23 +31,31 @@ export type RecordCounts = {
 export type PipelineEvents = {
   readonly onUnusable: (line: string) => void;
   readonly onDroppedByHaproxy: (records: number) => void;
+  /** A record whose hop is sampled, before its spans are made. */
+  readonly onHop?: (record: HopRecord, hop: Hop) => void;
 };
 
-/** The telemetry path as the configuration wants it, telling its episodes to `log`. */
+/** The telemetry path as the configuration wants it, telling its episodes to `log`, and hops to `onHop`. */
 export async function createPipeline(
   config: TelemetryConfig,
   log: Logger,
-): Promise<{ pipeline: Pipeline; exporter: Exporter }> {
+  onHop?: PipelineEvents['onHop'],
+): Promise<{ pipeline: Pipeline; exporter: Exporter; watch: ExportWatch }> {
   const scope = {
     resource: await createResource(config.resourceAttributes),
     instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
   };
-  const exporter = createExporter(config, scope, (event) => logQueueEvent(log, event));
+  const watch = new ExportWatch(config.exporter);
+  const exporter = createExporter(config, scope, watch, (event) => {
+    watch.take(event);
+    logQueueEvent(log, event);
+  });
   const pipeline = new Pipeline(config, exporter, {
     onUnusable: createUnusableLog(log),
     onDroppedByHaproxy: createDroppedLog(log),
+    ...(onHop === undefined ? {} : { onHop }),
   });
-  return { pipeline, exporter };
+  return { pipeline, exporter, watch };
 }
 
 /** The telemetry path: bytes to record, record to spans, spans to the exporter. */
@@ -51,6 +63,7 @@ export class Pipeline {
   readonly counts: RecordCounts = {
     sampled: 0,
     unsampled: 0,
+    minted: 0,
     connectionErrors: 0,
     droppedByHaproxy: 0,
     unusable: 0,
@@ -72,6 +85,7 @@ export class Pipeline {
   readonly takeLine = (buffer: Buffer, start: number, end: number): void => {
     if (isUnsampled(buffer, start, end)) {
       this.counts.unsampled += 1;
+      if (isMintedByAgent(buffer, start)) this.counts.minted += 1;
       return;
     }
     const dropped = droppedByRing(buffer, start, end);
@@ -104,11 +118,13 @@ export class Pipeline {
       if (!this.connectionErrorSpans) return;
     }
     const hop = record.hop ?? this.hops.make();
+    if (record.hop?.mintedByHaproxy === false) this.counts.minted += 1;
     if ((hop.traceFlags & TraceFlag.SAMPLED) === 0) {
       this.counts.unsampled += 1;
       return;
     }
     this.counts.sampled += 1;
+    this.events.onHop?.(record, hop);
     this.exporter.add(record, hop);
   }
 }

@@ -1,0 +1,133 @@
+import type { Hop } from '../context/hop.ts';
+import type { HopRecord } from '../records/record.ts';
+import type { Outcome } from '../records/termination.ts';
+
+/** One hop that is kept, as it came: what is shown of it is made when somebody looks. */
+export type KeptHop = { readonly record: HopRecord; readonly hop: Hop };
+
+/** How many are kept of each kind, so that none crowds out the others. */
+const LATEST = 2_048;
+const ERRORS = 256;
+const ABORTS = 128;
+
+/** The slowest of each time: how many, how long a time is in milliseconds, and how many times there are. */
+const SLOWEST = 8;
+const SLOW_WINDOW = 10_000;
+const SLOW_WINDOWS = 30;
+
+/** Characters of one hop that clients control: what is longer is kept cut. */
+const MAX_TEXT = 2_048;
+const CUT_TEXT = 512;
+
+/** The hops of the last minutes, in bounded memory: the latest, those that failed, and the slowest. */
+export class RecentHops {
+  private readonly latest = new Ring(LATEST);
+  private readonly errors = new Ring(ERRORS);
+  private readonly aborts = new Ring(ABORTS);
+  private readonly slow: SlowWindow[] = [];
+
+  /** @param duration in milliseconds, undefined where it says nothing */
+  add(record: HopRecord, hop: Hop, outcome: Outcome, duration: number | undefined): void {
+    const kept = { record: bounded(record), hop };
+    this.latest.add(kept);
+    if (outcome.fault === 'client') this.aborts.add(kept);
+    else if (outcome.fault !== 'none') this.errors.add(kept);
+    if (duration !== undefined) this.addSlow(kept, duration, record.end / 1000);
+  }
+
+  /** Newest first. */
+  newest(): Iterable<KeptHop> {
+    return this.latest.newest();
+  }
+
+  /** Of servers and of HAProxy itself, then of clients; newest first. */
+  failed(): { errors: Iterable<KeptHop>; aborts: Iterable<KeptHop> } {
+    return { errors: this.errors.newest(), aborts: this.aborts.newest() };
+  }
+
+  /** Slowest first, of the last five minutes before `now`, in milliseconds since the epoch. */
+  slowest(now: number): KeptHop[] {
+    return this.slow
+      .filter(({ since }) => now - since <= SLOW_WINDOW * SLOW_WINDOWS)
+      .flatMap(({ hops }) => hops)
+      .sort((a, b) => b.duration - a.duration)
+      .map(({ kept }) => kept);
+  }
+
+  private addSlow(kept: KeptHop, duration: number, at: number): void {
+    let window = this.slow.at(-1);
+    if (window === undefined || at - window.since >= SLOW_WINDOW) {
+      window = { since: at, hops: [], least: 0 };
+      this.slow.push(window);
+      if (this.slow.length > SLOW_WINDOWS) this.slow.shift();
+    }
+    if (window.hops.length === SLOWEST && duration <= window.least) return;
+    window.hops.push({ kept, duration });
+    window.hops.sort((a, b) => b.duration - a.duration);
+    if (window.hops.length > SLOWEST) window.hops.pop();
+    window.least = window.hops.at(-1)?.duration ?? 0;
+  }
+}
+
+type SlowWindow = {
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly hops: { readonly kept: KeptHop; readonly duration: number }[];
+  least: number;
+};
+
+class Ring {
+  private readonly size: number;
+  private readonly hops: KeptHop[] = [];
+  private next = 0;
+
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  add(kept: KeptHop): void {
+    this.hops[this.next] = kept;
+    this.next = this.next + 1 === this.size ? 0 : this.next + 1;
+  }
+
+  *newest(): Iterable<KeptHop> {
+    const { length } = this.hops;
+    for (let i = 1; i <= length; i += 1) {
+      const kept = this.hops[(this.next - i + length) % length];
+      if (kept !== undefined) yield kept;
+    }
+  }
+}
+
+const NO_ATTRIBUTES = {};
+
+/** The record itself where it is small; the user's own attributes, which may be anything, are not kept. */
+function bounded(record: HopRecord): HopRecord {
+  const size =
+    (record.path?.length ?? 0) +
+    (record.query?.length ?? 0) +
+    (record.userAgent?.length ?? 0) +
+    (record.host?.length ?? 0) +
+    (record.tracestate?.length ?? 0);
+  let own = false;
+  for (const _ in record.attributes) own = true;
+  if (size <= MAX_TEXT && !own) return record;
+  return {
+    ...record,
+    attributes: NO_ATTRIBUTES,
+    tracestate: undefined,
+    path: cut(record.path),
+    query: cut(record.query),
+    userAgent: cut(record.userAgent),
+    host: cut(record.host),
+    requestId: cut(record.requestId),
+    route: cut(record.route),
+    method: cut(record.method),
+  };
+}
+
+/** A copy: a part of a string would keep all of it in memory. */
+function cut(text: string | undefined): string | undefined {
+  if (text === undefined || text.length <= CUT_TEXT) return text;
+  return `${Buffer.from(text.slice(0, CUT_TEXT)).toString()}…`;
+}
