@@ -51,7 +51,8 @@ export class AgentProcess {
     return new AgentProcess(
       spawn(process.execPath, [main, ...args], {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...Object.fromEntries(inherited), ...env },
+        // Any number of agents at a time: none listens on the shipped port unless a test wants it to.
+        env: { ...Object.fromEntries(inherited), HAPROXY_OTEL_ADMIN: 'off', ...env },
       }),
     );
   }

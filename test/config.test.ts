@@ -46,6 +46,12 @@ test('the defaults', () => {
       scheduleDelay: 5_000,
       queueSpans: 131_072,
       queueBytes: 134_217_728,
+      admin: {
+        address: { kind: 'tcp', host: '127.0.0.1', port: 12_347 },
+        token: undefined,
+        hosts: [],
+        traceUrl: undefined,
+      },
     },
     stopTimeout: 10_000,
     threadEnv: {},

@@ -7,13 +7,16 @@ import { type AdminConfig, isLoopback } from './config.ts';
 export type Refusal = {
   readonly status: 400 | 401 | 403 | 404 | 405 | 421 | 503;
   readonly reason: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
 };
 
 const METHODS = ['GET', 'HEAD'];
 
-/** A browser is told to ask its user: the token is the password, with any name. */
-const CHALLENGE = 'Bearer realm="haproxy-otel-spoa", Basic realm="haproxy-otel-spoa"';
+/**
+ * A browser is told to ask its user: the token is the password, with any name. Chromium wants each challenge in a
+ * header of its own.
+ */
+const CHALLENGES = ['Basic realm="haproxy-otel-spoa"', 'Bearer realm="haproxy-otel-spoa"'];
 
 /** Decides who is answered: nothing here is for other sites, other names or other methods. */
 export class Guard {
@@ -43,7 +46,7 @@ export class Guard {
       return {
         status: 401,
         reason: 'a token is needed',
-        headers: { 'www-authenticate': CHALLENGE },
+        headers: { 'www-authenticate': CHALLENGES },
       };
     }
     return undefined;

@@ -30,7 +30,7 @@ type Answer = {
   readonly status: number;
   readonly contentType: string;
   readonly body: string | Buffer;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
 };
 
 const NOT_FOUND: Refusal = { status: 404, reason: 'there is nothing here' };

@@ -176,7 +176,7 @@ function row(backend, server, series, slotSeconds, onPick) {
     number(count(total.requests), 'hops'),
     number(percent(total.errors, total.requests), total.errors > 0 ? 'bad' : ''),
     element('td', { className: 'chart duration' }, lines(p50, p99, `Duration of hops of ${name}`)),
-    number(duration(total.requests === 0 ? null : total.p50)),
+    number(duration(total.requests === 0 ? null : total.p50), 'p50'),
     number(duration(total.requests === 0 ? null : total.p95), 'p95'),
     number(duration(total.requests === 0 ? null : total.p99)),
   );

@@ -262,7 +262,10 @@ const KEYS = {
   o: () =>
     list.current && traceLink(list.current) && open(traceLink(list.current), '_blank', 'noopener'),
   f: () => list.current && pick(list.current.backend, list.current.server),
-  '/': () => form.elements.trace.select(),
+  '/': () => {
+    form.elements.trace.focus();
+    form.elements.trace.select();
+  },
   p: () => setPaused(!paused),
   x: () => form.reset(),
   t: otherTheme,
