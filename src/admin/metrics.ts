@@ -149,10 +149,10 @@ function processFamilies({ version, startedAt, mint, delay }: AdminSources): Fam
       name: `${PREFIX}event_loop_delay_seconds`,
       help: 'How late the event loop was, over the last ten seconds',
       type: 'gauge',
-      values: delays.flatMap(([thread, { p50, p99, max }]) =>
-        Object.entries({ '0.5': p50, '0.99': p99, '1': max }).map(([quantile, milliseconds]) => ({
+      values: delays.flatMap(([thread, times]) =>
+        Object.entries(times).map(([stat, milliseconds]) => ({
           value: milliseconds / 1000,
-          labels: { thread, quantile },
+          labels: { thread, stat },
         })),
       ),
     },
