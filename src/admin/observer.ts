@@ -3,7 +3,7 @@ import type { HopRecord } from '../records/record.ts';
 import { type Outcome, outcomeOf } from '../records/termination.ts';
 import { Histogram } from './histogram.ts';
 import { RecentHops } from './recent-hops.ts';
-import { Series, SLOTS, slotAt } from './series.ts';
+import { Series, SLOTS, slotAt, stepOf } from './series.ts';
 
 /** Backends and servers that are told apart; what comes beyond goes into the series of all. */
 const MAX_SERIES = 128;
@@ -40,13 +40,14 @@ export class HopObserver {
     const meaningful = record.kind === 'http' && record.statusCode !== SWITCHING_PROTOCOLS;
     const duration = meaningful ? (record.end - record.start) / 1000 : undefined;
     const slot = slotAt(record.end);
+    const step = duration === undefined ? undefined : stepOf(duration);
     this.count(outcome);
-    this.all.add(slot, failed, duration);
-    this.addToBackend(record, slot, failed, duration);
+    this.all.add(slot, failed, step);
+    this.addToBackend(record, slot, failed, step);
     if (this.frontendNames.size < MAX_SERIES) this.frontendNames.add(record.frontend);
     if (record.phases.agent !== undefined && !hop.mintedByHaproxy) {
       this.agentWait.observe(record.phases.agent / 1e6);
-      this.waits.add(slot, false, record.phases.agent / 1000);
+      this.waits.add(slot, false, stepOf(record.phases.agent / 1000));
     }
     this.recent.add(record, hop, outcome, duration);
   };
@@ -91,7 +92,7 @@ export class HopObserver {
     { backend: name, server }: HopRecord,
     slot: number,
     failed: boolean,
-    duration: number | undefined,
+    step: number | undefined,
   ): void {
     if (name === undefined) return;
     let backend = this.backends.get(name);
@@ -100,7 +101,7 @@ export class HopObserver {
       backend = { backend: name, series: new Series(), servers: new Map() };
       this.backends.set(name, backend);
     }
-    backend.series.add(slot, failed, duration);
+    backend.series.add(slot, failed, step);
     if (server === undefined) return;
     let series = backend.servers.get(server.name);
     if (series === undefined) {
@@ -108,7 +109,7 @@ export class HopObserver {
       series = new Series();
       backend.servers.set(server.name, series);
     }
-    series.add(slot, failed, duration);
+    series.add(slot, failed, step);
   }
 
   private fullUntil = 0;

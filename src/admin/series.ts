@@ -40,22 +40,22 @@ export class Series {
 
   /**
    * @param slot of all time, by `slotAt`
-   * @param milliseconds undefined where the duration says nothing, as of a WebSocket
+   * @param step of the duration, by `stepOf`; undefined where it says nothing, as of a WebSocket
    */
-  add(slot: number, failed: boolean, milliseconds: number | undefined): void {
-    const place = slot % SLOTS;
-    const start = place * WIDTH;
+  add(slot: number, failed: boolean, step: number | undefined): void {
+    const own = slot % SLOTS;
+    const start = own * WIDTH;
     const { numbers } = this;
-    if (this.held[place] !== slot) {
-      if ((this.held[place] ?? 0) > slot) return;
-      this.held[place] = slot;
+    if (this.held[own] !== slot) {
+      if ((this.held[own] ?? 0) > slot) return;
+      this.held[own] = slot;
       numbers.fill(0, start, start + WIDTH);
     }
     numbers[start + REQUESTS] = (numbers[start + REQUESTS] ?? 0) + 1;
     if (failed) numbers[start + ERRORS] = (numbers[start + ERRORS] ?? 0) + 1;
-    if (milliseconds === undefined) return;
-    const step = start + FIRST_STEP + stepOf(milliseconds);
-    numbers[step] = (numbers[step] ?? 0) + 1;
+    if (step === undefined) return;
+    const place = start + FIRST_STEP + step;
+    numbers[place] = (numbers[place] ?? 0) + 1;
   }
 
   /** Whether anything came in the slots up to `slot`. */
@@ -97,7 +97,8 @@ export class Series {
   }
 }
 
-function stepOf(milliseconds: number): number {
+/** Where a duration is counted: one is counted in several series. */
+export function stepOf(milliseconds: number): number {
   if (milliseconds <= LOWEST_MS) return 0;
   return Math.min(STEPS - 1, Math.floor(Math.log2(milliseconds / LOWEST_MS) * STEPS_AN_OCTAVE) + 1);
 }

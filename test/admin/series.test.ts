@@ -6,7 +6,7 @@ const NOW = slotAt(1_795_000_000e6);
 test('percentiles are a fifth off at most, from microseconds to minutes', () => {
   for (const scale of [0.1, 1, 30, 4_000]) {
     const series = new Series();
-    for (let i = 1; i <= 1_000; i += 1) series.add(NOW, false, (i * scale) / 1_000);
+    for (let i = 1; i <= 1_000; i += 1) series.add(NOW, false, stepOf((i * scale) / 1_000));
     const { p50, p95, p99 } = series.view(NOW).total;
     for (const [told, truth] of [
       [p50, 0.5],
@@ -20,9 +20,9 @@ test('percentiles are a fifth off at most, from microseconds to minutes', () => 
 
 test('slots go by, and what is older than all of them is forgotten', () => {
   const series = new Series();
-  series.add(NOW - SLOTS, true, 1);
-  series.add(NOW - SLOTS + 1, true, 1);
-  series.add(NOW, false, 5);
+  series.add(NOW - SLOTS, true, stepOf(1));
+  series.add(NOW - SLOTS + 1, true, stepOf(1));
+  series.add(NOW, false, stepOf(5));
   series.add(NOW, true, undefined);
   const { requests, errors, p50, total } = series.view(NOW);
   expect([requests.length, errors.length]).toEqual([SLOTS, SLOTS]);
@@ -36,10 +36,10 @@ test('slots go by, and what is older than all of them is forgotten', () => {
 
 test('a hop that comes late is counted where it belongs, or not at all', () => {
   const series = new Series();
-  series.add(NOW, false, 1);
-  series.add(NOW - 2, false, 1);
+  series.add(NOW, false, stepOf(1));
+  series.add(NOW - 2, false, stepOf(1));
   // Its place holds a newer slot by now.
-  series.add(NOW - SLOTS, false, 1);
+  series.add(NOW - SLOTS, false, stepOf(1));
   const { requests } = series.view(NOW);
   expect(requests.at(-1)).toBe(1);
   expect(requests.at(-3)).toBe(1);
