@@ -18,6 +18,8 @@ type Viewer = {
   readonly response: ServerResponse;
   readonly key: string;
   readonly filter: HopFilter;
+  /** It was behind, and does not know what the others do. */
+  missed: boolean;
 };
 
 /** Tells open pages once a second: what several of them want is made once. Costs nothing while there is none. */
@@ -28,6 +30,8 @@ export class LiveStream {
   private readonly viewers = new Set<Viewer>();
   private readonly timer: NodeJS.Timeout;
   private toldSlot = 0;
+  /** By what viewers want, what they were told last: where nothing happens, nothing is told. */
+  private toldHops: ReadonlyMap<string, string> = new Map();
 
   constructor(sources: AdminSources, history: History, traceUrl: string | undefined) {
     this.sources = sources;
@@ -43,7 +47,7 @@ export class LiveStream {
 
   /** Answers with events until the viewer leaves: `state`, `traffic` and `hops`, each the whole of it, as JSON. */
   add(response: ServerResponse, parameters: URLSearchParams, filter: HopFilter): void {
-    const viewer = { response, key: parameters.toString(), filter };
+    const viewer = { response, key: parameters.toString(), filter, missed: false };
     this.viewers.add(viewer);
     response.once('close', () => this.viewers.delete(viewer));
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
@@ -65,12 +69,19 @@ export class LiveStream {
     const traffic = slot === this.toldSlot ? '' : this.traffic(now);
     this.toldSlot = slot;
     const hops = new Map<string, string>();
-    for (const { response, key, filter } of this.viewers) {
-      if (response.writableLength > MAX_UNREAD) continue;
+    for (const viewer of this.viewers) {
+      const { response, key, filter } = viewer;
+      if (response.writableLength > MAX_UNREAD) {
+        viewer.missed = true;
+        continue;
+      }
       const own = hops.get(key) ?? this.hops(filter, now);
       hops.set(key, own);
-      response.write(state + traffic + own);
+      const known = !viewer.missed && own === this.toldHops.get(key);
+      viewer.missed = false;
+      response.write(state + traffic + (known ? '' : own));
     }
+    this.toldHops = hops;
   }
 
   private state(now: number): string {

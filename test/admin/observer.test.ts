@@ -40,7 +40,7 @@ test('failed hops first, then the slowest, then the latest, and none of them twi
   const { errors, slow, latest } = viewHops(observer, ALL, NOW);
   expect(errors.map(({ traceId }) => traceId)).toEqual([hopOf(101).slice(0, 32)]);
   expect(slow[0]?.traceId).toBe(hopOf(100).slice(0, 32));
-  expect(latest.length).toBe(60);
+  expect(latest.length).toBe(40);
   const ids = [...errors, ...slow, ...latest].map(({ traceId }) => traceId);
   expect(new Set(ids).size).toBe(ids.length);
 });

@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: 40_000, hookTimeout: 60_000 });
 /** Written for people to look at. */
 const SHOTS = join(PACKAGE_ROOT, '.cache/page');
 
-const HOSTILE = '<img src=x onerror="globalThis.pwned=1">\'"`${7*7}&lt;\u202e';
+const HOSTILE = '<img src=x onerror="globalThis.pwned=1">\'"`{{7*7}}&lt;\u202e';
 
 let chain: Chain;
 let browser: Browser;

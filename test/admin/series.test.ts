@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Series, SLOT_SECONDS, SLOTS, slotAt } from '../../src/admin/series.ts';
+import { Series, SLOT_SECONDS, SLOTS, slotAt, stepOf } from '../../src/admin/series.ts';
 
 const NOW = slotAt(1_795_000_000e6);
 
