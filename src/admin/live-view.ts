@@ -9,7 +9,7 @@ import { type SeriesView, SLOT_SECONDS, slotAt } from './series.ts';
 import type { AdminSources } from './sources.ts';
 
 /** How many hops are shown of each kind. */
-const SHOWN = { errors: 30, aborts: 10, slow: 12, latest: 40 } as const;
+const SHOWN = { errors: 30, aborts: 10, slow: 8, latest: 40 } as const;
 
 export type HopsView = {
   /** No hop is in two lists. */

@@ -1,11 +1,14 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { freePort } from '../../src/demo/ports.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { Chain, type Response } from '../haproxy/chain.ts';
+import { octetCounted, recordLine } from '../records/lines.ts';
 import { adminOf } from './ask.ts';
 import { launch, open, type WatchedPage } from './browser.ts';
 
@@ -47,7 +50,7 @@ afterAll(async () => {
 
 /** Normal, slow, 5xx, aborted, retried and denied ones. */
 async function mixedTraffic(): Promise<void> {
-  const ordinary = Array.from({ length: 40 }, (_, i) =>
+  const ordinary = Array.from({ length: 24 }, (_, i) =>
     chain.get(`/api/item?page=${i}&sig=topsecret`),
   );
   const [late, error] = await Promise.all([
@@ -96,7 +99,7 @@ describe('somebody looks for the slow request', () => {
       await line.locator('.head').click();
       const server = line.locator('.waterfall tr[data-phase="response"]');
       expect(await server.locator('th').textContent()).toBe('server');
-      expect(await server.locator('.number').textContent()).toMatch(/^1\.[5-9] s$/);
+      expect(await server.locator('.number').textContent()).toMatch(/^1\.[5-9]\d* s$/);
       const phases = await line.locator('.waterfall th').allTextContents();
       expect(phases).toEqual(['request', 'agent', 'queue', 'connect', 'server', 'transfer']);
       expect(await line.locator('.details').textContent()).toContain(slow.traceId);
@@ -247,6 +250,26 @@ test.each([
     },
     { colorScheme, viewport: { width, height } },
   );
+});
+
+test('a receiver that is away is told of at the top, with what it said at the foot', async () => {
+  const agent = await AgentProcess.start({
+    HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+    HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+    HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+    OTEL_BSP_SCHEDULE_DELAY: '10',
+  });
+  const records = connect(
+    Number(String(agent.logged('ready')?.records).split(':').at(-1)),
+    '127.0.0.1',
+  );
+  records.end(octetCounted(recordLine()));
+  const { page } = await open(browser, `http://${agent.logged('ready')?.admin}/`);
+  await page.locator('#lamp-exporter', { hasText: 'export fails for' }).waitFor();
+  await page.locator('#facts .bad', { hasText: 'UNAVAILABLE' }).waitFor();
+  await page.context().close();
+  await agent.end('SIGKILL');
 });
 
 test('an agent that goes away is told of, and one that comes back is listened to', async () => {

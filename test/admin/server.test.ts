@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { OtlpReceiver } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
@@ -235,6 +237,34 @@ describe('where it listens', () => {
     expect((await ask(agent, '/healthz', { headers: { host: 'evil.example' } })).status).toBe(421);
   });
 
+  test.each([
+    ['127.0.0.1', undefined],
+    ['0.0.0.0', 1],
+  ] as const)(
+    'a socket on %s that was handed over, which needs a token where others reach it',
+    async (host, code) => {
+      const listener = createServer();
+      await new Promise<void>((resolve) => listener.listen(0, host, resolve));
+      const { port } = listener.address() as { port: number };
+      const { fd } = (listener as unknown as { _handle: { fd: number } })._handle;
+      const agent = AgentProcess.spawn(
+        ['run', '--admin', 'fd:3', '--spop', '127.0.0.1:0', '--records', '127.0.0.1:0'],
+        { OTEL_TRACES_EXPORTER: 'none' },
+        [fd],
+      );
+      running.push(agent);
+      const ended = await until(
+        'it to start or end',
+        () => agent.logged('ready') !== undefined || agent.process.exitCode !== null,
+      ).then(() => agent.process.exitCode ?? undefined);
+      listener.close();
+      expect(ended).toBe(code);
+      if (code === undefined)
+        expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+      else expect(agent.output).toContain('HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed');
+    },
+  );
+
   test('nowhere', async () => {
     const agent = await start({ HAPROXY_OTEL_ADMIN: 'off' });
     expect(agent.logged('ready')?.admin).toBe('off');
@@ -349,26 +379,28 @@ test('counts of the mint thread, contexts and decisions, and what is minted and 
   const agent = await start();
   const spop = await peer(agent, 'spop');
   const mint = notify(1, 1, [['mint', []]]);
-  spop.write(Buffer.concat([hello(), mint, mint, mint]));
+  spop.write(Buffer.concat([hello(), mint, mint, mint, mint]));
   await record(agent, [
     recordLine(hopOf(1), { end: MICROSECONDS() }),
     recordLine(hopOf(2, '02')),
     recordLine(`${hopOf(3)}-h`),
     recordLine(`${hopOf(4, '02')}-h`),
+    recordLine(`${hopOf(5, '02')}-b7ad6b7169203331`),
+    recordLine(`${hopOf(6, '00')}-b7ad6b7169203331-h`),
   ]);
-  await until('the counts', async () => ((await live(agent)).state.mint.requests as number) === 3);
+  await until('the counts', async () => ((await live(agent)).state.mint.requests as number) === 4);
   const { state } = await live(agent);
-  expect(state.mint).toMatchObject({ connections: 1, started: 3, continued: 0, sampled: 3 });
-  // Two of the four hops are HAProxy's own.
-  expect(state.records).toMatchObject({ sampled: 2, unsampled: 2, minted: 2, unrecorded: 1 });
+  expect(state.mint).toMatchObject({ connections: 1, started: 4, continued: 0, sampled: 4 });
+  // Three of the six hops are HAProxy's own.
+  expect(state.records).toMatchObject({ sampled: 2, unsampled: 4, minted: 3, unrecorded: 1 });
   const { body } = await ask(agent, '/metrics');
   for (const line of [
-    'haproxy_otel_notifies_total 3',
-    'haproxy_otel_contexts_total{result="started"} 3',
-    'haproxy_otel_sampling_decisions_total{decision="sampled"} 3',
+    'haproxy_otel_notifies_total 4',
+    'haproxy_otel_contexts_total{result="started"} 4',
+    'haproxy_otel_sampling_decisions_total{decision="sampled"} 4',
     'haproxy_otel_minted_unrecorded 1',
-    'haproxy_otel_mint_duration_seconds_count 3',
-    'haproxy_otel_records_total{outcome="unsampled",fault="unknown"} 2',
+    'haproxy_otel_mint_duration_seconds_count 4',
+    'haproxy_otel_records_total{outcome="unsampled",fault="unknown"} 4',
     'haproxy_otel_records_total{outcome="ok",fault="none"} 2',
   ]) {
     expect(body.split('\n')).toContain(line);
@@ -404,6 +436,28 @@ test('secrets of queries are redacted, own attributes and headers of the exporte
     expect(text).not.toContain('verysecret');
     expect(text).not.toContain(TOKEN);
   }
+});
+
+test('what a receiver says is told without the secrets in it', async () => {
+  const receiver = await OtlpReceiver.start({
+    verdict: () => ({ code: status.UNAUTHENTICATED, details: 'no such token: verysecret' }),
+  });
+  const agent = await start({
+    OTEL_TRACES_EXPORTER: 'otlp',
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20verysecret',
+    OTEL_BSP_SCHEDULE_DELAY: '10',
+  });
+  await record(agent, [recordLine()]);
+  const told = await until('the refusal', async () => {
+    const { body } = await ask(agent, '/api/live');
+    return body.includes('no such token') && body;
+  });
+  expect(told).toContain('no such token: REDACTED');
+  expect(told).not.toContain('verysecret');
+  const { body } = await ask(agent, '/metrics');
+  expect(body).toContain('haproxy_otel_spans_dropped_total{reason="refused"} 2');
+  receiver.stop();
 });
 
 test('hops by what somebody looks for', async () => {

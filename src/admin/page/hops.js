@@ -27,8 +27,8 @@ export function showLegend(into) {
   );
 }
 
-/** How many of a kind are shown until somebody asks for more. */
-const FOLDED = { errors: 10, slow: 8 };
+/** How many of a kind are shown until somebody asks for more: the newest, so that nothing new is hidden. */
+const FOLDED = { errors: 10 };
 
 /** The list: lines stay the same elements while hops come and go, so that what is opened stays open. */
 export class HopList {

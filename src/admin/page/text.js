@@ -72,5 +72,5 @@ const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFracti
 
 function digits(number) {
   if (number >= 100) return String(Math.round(number));
-  return String(Number(number.toPrecision(number >= 10 ? 3 : 2)));
+  return String(Number(number.toPrecision(3)));
 }
