@@ -1,7 +1,8 @@
 import { showFigures, showTraffic } from './charts.js';
-import { HopList, showLegend } from './hops.js';
+import { HopList } from './hops.js';
 import { showFacts, showLamps } from './state.js';
 import { count, element, percent } from './text.js';
+import { showLegend } from './waterfall.js';
 
 /** The page: what it hears from the agent, what is filtered, and the keyboard. */
 
