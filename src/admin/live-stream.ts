@@ -64,6 +64,7 @@ export class LiveStream {
     const now = Date.now();
     const slot = slotAt(now * 1000);
     this.history.tick(slot, now);
+    this.sources.observer.tick(now);
     if (this.viewers.size === 0) return;
     const state = this.state(now);
     const traffic = slot === this.toldSlot ? '' : this.traffic(now);

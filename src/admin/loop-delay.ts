@@ -34,10 +34,6 @@ export class LoopDelayMonitor {
     return read;
   }
 
-  stop(): void {
-    this.histogram.disable();
-  }
-
   /** The histogram holds the time from one beat to the next, of which the interval is no delay. */
   private measure(): LoopDelay {
     const { histogram } = this;

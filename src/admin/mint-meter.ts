@@ -8,11 +8,10 @@ const PUBLISH_INTERVAL = 250;
 /** What others count on the mint thread. */
 export type MintReadings = Partial<Readonly<Record<MintName, number>>>;
 
-/** Keeps the mint thread's numbers and makes them visible, from its start until `stop`. */
+/** Keeps the mint thread's numbers and makes them visible from `start` on. */
 export class MintMeter {
   private readonly numbers = new MintNumbers();
   private readonly delay = new LoopDelayMonitor();
-  private timer: NodeJS.Timeout | undefined;
   private read: () => MintReadings = () => ({});
   private readonly minted: () => number;
 
@@ -44,13 +43,11 @@ export class MintMeter {
     this.read = read;
     this.numbers.set('listening', 1);
     this.publish();
-    this.timer = setInterval(() => this.publish(), PUBLISH_INTERVAL).unref();
+    setInterval(() => this.publish(), PUBLISH_INTERVAL).unref();
   }
 
-  /** They are not any more. */
+  /** They are not any more; what is counted meanwhile is told on. */
   stop(): void {
-    clearInterval(this.timer);
-    this.delay.stop();
     this.numbers.set('listening', 0);
     this.publish();
   }

@@ -13,6 +13,9 @@ const AGENT_WAIT_BOUNDS = [100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25
 
 const SWITCHING_PROTOCOLS = 101;
 
+/** How far HAProxy's clock may be ahead, in milliseconds: a time far away would be in the way of those to come. */
+const MAX_AHEAD = 5_000;
+
 export type OutcomeCount = { readonly outcome: string; readonly fault: string; count: number };
 
 export type BackendSeries = {
@@ -33,13 +36,21 @@ export class HopObserver {
   private readonly backends = new Map<string, OwnBackendSeries>();
   private readonly frontendNames = new Set<string>();
   private seriesCount = 0;
+  /** Microseconds since the epoch: no hop has ended later. */
+  private latest = latestEnd(Date.now());
+
+  /** To be called once a second. @param now in milliseconds since the epoch */
+  tick(now: number): void {
+    this.latest = latestEnd(now);
+  }
 
   readonly observe = (record: HopRecord, hop: Hop): void => {
     const outcome = outcomeOf(record);
     const failed = outcome.fault === 'server' || outcome.fault === 'proxy';
     const meaningful = record.kind === 'http' && record.statusCode !== SWITCHING_PROTOCOLS;
     const duration = meaningful ? (record.end - record.start) / 1000 : undefined;
-    const slot = slotAt(record.end);
+    const end = Math.min(record.end, this.latest);
+    const slot = slotAt(end);
     const step = duration === undefined ? undefined : stepOf(duration);
     this.count(outcome);
     this.all.add(slot, failed, step);
@@ -49,7 +60,7 @@ export class HopObserver {
       this.agentWait.observe(record.phases.agent / 1e6);
       this.waits.add(slot, false, stepOf(record.phases.agent / 1000));
     }
-    this.recent.add(record, hop, outcome, duration);
+    this.recent.add({ record, hop }, outcome, duration, end / 1000);
   };
 
   get outcomeCounts(): readonly Readonly<OutcomeCount>[] {
@@ -124,6 +135,10 @@ export class HopObserver {
     this.seriesCount += 1;
     return true;
   }
+}
+
+function latestEnd(now: number): number {
+  return (now + MAX_AHEAD) * 1000;
 }
 
 type OwnBackendSeries = {

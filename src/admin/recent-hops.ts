@@ -26,13 +26,16 @@ export class RecentHops {
   private readonly aborts = new Ring(ABORTS);
   private readonly slow: SlowWindow[] = [];
 
-  /** @param duration in milliseconds, undefined where it says nothing */
-  add(record: HopRecord, hop: Hop, outcome: Outcome, duration: number | undefined): void {
+  /**
+   * @param duration in milliseconds, undefined where it says nothing
+   * @param at when it ended, in milliseconds since the epoch
+   */
+  add({ record, hop }: KeptHop, outcome: Outcome, duration: number | undefined, at: number): void {
     const kept = { record: bounded(record), hop };
     this.latest.add(kept);
     if (outcome.fault === 'client') this.aborts.add(kept);
     else if (outcome.fault !== 'none') this.errors.add(kept);
-    if (duration !== undefined) this.addSlow(kept, duration, record.end / 1000);
+    if (duration !== undefined) this.addSlow(kept, duration, at);
   }
 
   /** Newest first. */

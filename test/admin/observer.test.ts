@@ -55,6 +55,18 @@ test('what failed stays when thousands came after it, clients that leave do not 
   expect(errors.filter(({ fault }) => fault === 'client')).toHaveLength(10);
 });
 
+test('a clock that is far ahead does not stop the charts', () => {
+  const observer = new HopObserver();
+  const now = Date.now();
+  observe(observer, 1, { end: (now + 3_600_000) * 1000 });
+  observe(observer, 2, { end: now * 1000 });
+  observer.tick(now + 30_000);
+  observe(observer, 3, { end: (now + 30_000) * 1000, received: now * 1000 });
+  expect(observer.all.view(slotAt((now + 35_000) * 1000)).total.requests).toBe(3);
+  const [slowest] = viewHops(observer, ALL, now + 30_000).slow;
+  expect(slowest).toBeDefined();
+});
+
 describe('memory', () => {
   test('is bounded in hops, in their length and in names', () => {
     const observer = new HopObserver();

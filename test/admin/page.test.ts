@@ -73,6 +73,16 @@ async function mixedTraffic(): Promise<void> {
 
 const lineOf = (page: Page, traceId: string) => page.locator(`.hop[data-trace="${traceId}"]`);
 
+/** Waits until the trace id is in the clipboard, and the page said so. */
+async function copied(page: Page, traceId: string): Promise<void> {
+  await until('the copy', async () => {
+    return (await page.evaluate('navigator.clipboard.readText()')) === traceId;
+  });
+  await until('the toast', async () => {
+    return (await page.locator('#toast').textContent()) === `Copied ${traceId}`;
+  });
+}
+
 async function withPage(
   use: (watched: WatchedPage) => Promise<void>,
   options: Parameters<typeof open>[2] = {},
@@ -105,9 +115,7 @@ describe('somebody looks for the slow request', () => {
       expect(await line.locator('.details').textContent()).toContain(slow.traceId);
 
       await line.locator('.copy').click();
-      await page.getByText(`Copied ${slow.traceId}`).waitFor();
-      const copied = await page.evaluate('navigator.clipboard.readText()');
-      expect(copied).toBe(slow.traceId);
+      await copied(page, slow.traceId);
 
       await page
         .getByLabel('Trace id', { exact: false })
@@ -137,7 +145,7 @@ describe('somebody looks for the slow request', () => {
       await page.keyboard.press('Enter');
       await page.locator('.hop.open .waterfall').waitFor();
       await page.keyboard.press('c');
-      await page.getByText(`Copied ${slow.traceId}`).waitFor();
+      await copied(page, slow.traceId);
       await page.keyboard.press('x');
       await until('all of them', async () => (await page.locator('.hop').count()) > 10);
       // What was opened stays open, and where the keyboard was it is.
