@@ -75,6 +75,16 @@ test('only the command reads the environment', () => {
   expect(readers).toEqual(['main.ts']);
 });
 
+test('the page never makes markup of text', () => {
+  const folder = join(SRC, 'admin/page');
+  const scripts = readdirSync(folder).filter((file) => file.endsWith('.js'));
+  expect(scripts.length).toBeGreaterThan(3);
+  const text = scripts.map((file) => readFileSync(join(folder, file), 'utf8')).join('');
+  expect(text).not.toMatch(
+    /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|srcdoc/,
+  );
+});
+
 test('no file imports itself through others', () => {
   const reach = (file: string, seen: Set<string>): Set<string> => {
     for (const next of importsOf(file).filter((name) => files.includes(name))) {

@@ -10,6 +10,12 @@ const LATEST = 2_048;
 const ERRORS = 256;
 const ABORTS = 128;
 
+/**
+ * Of those that neither failed nor were slow, as many a second. Whoever keeps all of them has the collector copy
+ * thousands of records again and again, for a list that is over in half a second.
+ */
+const LATEST_A_SECOND = 200;
+
 /** The slowest of each time: how many, how long a time is in milliseconds, and how many times there are. */
 const SLOWEST = 8;
 const SLOW_WINDOW = 10_000;
@@ -25,17 +31,27 @@ export class RecentHops {
   private readonly errors = new Ring(ERRORS);
   private readonly aborts = new Ring(ABORTS);
   private readonly slow: SlowWindow[] = [];
+  private left = LATEST_A_SECOND;
+
+  /** To be called once a second. */
+  tick(): void {
+    this.left = LATEST_A_SECOND;
+  }
 
   /**
    * @param duration in milliseconds, undefined where it says nothing
    * @param at when it ended, in milliseconds since the epoch
    */
-  add({ record, hop }: KeptHop, outcome: Outcome, duration: number | undefined, at: number): void {
-    const kept = { record: bounded(record), hop };
+  add(hop: KeptHop, outcome: Outcome, duration: number | undefined, at: number): void {
+    const isSlow = duration !== undefined && this.isSlow(duration, at);
+    const failed = outcome.fault !== 'none';
+    if (!isSlow && !failed && this.left === 0) return;
+    const kept = { ...hop, record: bounded(hop.record) };
+    if (isSlow) this.addSlow(kept, duration);
+    if (failed) (outcome.fault === 'client' ? this.aborts : this.errors).add(kept);
+    if (this.left === 0) return;
+    this.left -= 1;
     this.latest.add(kept);
-    if (outcome.fault === 'client') this.aborts.add(kept);
-    else if (outcome.fault !== 'none') this.errors.add(kept);
-    if (duration !== undefined) this.addSlow(kept, duration, at);
   }
 
   /** Newest first. */
@@ -57,14 +73,20 @@ export class RecentHops {
       .map(({ kept }) => kept);
   }
 
-  private addSlow(kept: KeptHop, duration: number, at: number): void {
+  /** Whether it is among the slowest of its time, which may begin with it. */
+  private isSlow(duration: number, at: number): boolean {
     let window = this.slow.at(-1);
     if (window === undefined || at - window.since >= SLOW_WINDOW) {
       window = { since: at, hops: [], least: 0 };
       this.slow.push(window);
       if (this.slow.length > SLOW_WINDOWS) this.slow.shift();
     }
-    if (window.hops.length === SLOWEST && duration <= window.least) return;
+    return window.hops.length < SLOWEST || duration > window.least;
+  }
+
+  private addSlow(kept: KeptHop, duration: number): void {
+    const window = this.slow.at(-1);
+    if (window === undefined) return;
     window.hops.push({ kept, duration });
     window.hops.sort((a, b) => b.duration - a.duration);
     if (window.hops.length > SLOWEST) window.hops.pop();

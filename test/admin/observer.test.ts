@@ -55,6 +55,25 @@ test('what failed stays when thousands came after it, clients that leave do not 
   expect(errors.filter(({ fault }) => fault === 'client')).toHaveLength(10);
 });
 
+test('of ordinary hops some are kept each second, all that failed, and the slowest', () => {
+  const observer = new HopObserver();
+  for (let i = 0; i < 1_000; i += 1) observe(observer, i);
+  observe(observer, 1_000, FAILED);
+  observe(observer, 1_001, {
+    received: FIELDS.received - 900_000,
+    accepted: FIELDS.accepted - 900,
+    TR: 900,
+  });
+  observer.tick(Date.now());
+  observe(observer, 1_002);
+  const kept = [...observer.recent.newest()].map(({ hop }) => hop.traceId);
+  expect(kept).toHaveLength(201);
+  expect(kept[0]).toBe(hopOf(1_002).slice(0, 32));
+  const { errors, slow } = viewHops(observer, ALL, NOW);
+  expect(errors[0]?.traceId).toBe(hopOf(1_000).slice(0, 32));
+  expect(slow[0]?.traceId).toBe(hopOf(1_001).slice(0, 32));
+});
+
 test('a clock that is far ahead does not stop the charts', () => {
   const observer = new HopObserver();
   const now = Date.now();
@@ -73,6 +92,7 @@ describe('memory', () => {
     const long = 'x'.repeat(5_000);
     const before = used();
     for (let i = 0; i < 6_000; i += 1) {
+      if (i % 150 === 0) observer.tick(Date.now());
       observe(observer, i, {
         backend: `backend-${i % 3_000}`,
         server: `server-${i % 7_000}`,

@@ -8,7 +8,7 @@ import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { Chain, type Response } from '../haproxy/chain.ts';
-import { octetCounted, recordLine } from '../records/lines.ts';
+import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
 import { adminOf } from './ask.ts';
 import { launch, open, type WatchedPage } from './browser.ts';
 
@@ -276,6 +276,27 @@ test('a receiver that is away is told of at the top, with what it said at the fo
   const { page } = await open(browser, `http://${agent.logged('ready')?.admin}/`);
   await page.locator('#lamp-exporter', { hasText: 'export fails for' }).waitFor();
   await page.locator('#facts .bad', { hasText: 'UNAVAILABLE' }).waitFor();
+  await page.context().close();
+  await agent.end('SIGKILL');
+});
+
+test('a page without sampled hops says that there are others', async () => {
+  const agent = await AgentProcess.start({
+    HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+    HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+    HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
+    OTEL_TRACES_EXPORTER: 'none',
+  });
+  const port = Number(String(agent.logged('ready')?.records).split(':').at(-1));
+  const records = connect(port, '127.0.0.1');
+  records.write(octetCounted(recordLine(hopOf(1, '02'))));
+  const { page } = await open(browser, `http://${agent.logged('ready')?.admin}/`);
+  await page.getByText('none is sampled').waitFor();
+  await page.locator('#hops-note', { hasText: '1 in five minutes were not sampled' }).waitFor();
+  records.write(octetCounted(recordLine(hopOf(2), { end: Date.now() * 1000 })));
+  await page.locator('.hop').waitFor();
+  await page.locator('#hops-note', { hasText: '50 % of all' }).waitFor();
+  records.destroy();
   await page.context().close();
   await agent.end('SIGKILL');
 });
