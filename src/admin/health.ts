@@ -7,7 +7,7 @@ const HANGS_AFTER = 5_000;
 export type Health = { readonly ok: boolean } & Readonly<Record<string, unknown>>;
 
 /** Whether both threads work: whoever answers this is the telemetry thread. */
-export function liveness(sources: AdminSources, now: number): Health {
+export function liveness(sources: Pick<AdminSources, 'mint'>, now: number): Health {
   const age = now - sources.mint().publishedAt;
   const ok = age < HANGS_AFTER;
   return { ok, mint: ok ? 'alive' : 'hangs', telemetry: 'alive' };
@@ -17,7 +17,7 @@ export function liveness(sources: AdminSources, now: number): Health {
  * Whether HAProxy may ask. A receiver that is away is told of and does not count: requests are answered, and spans
  * wait for it.
  */
-export function readiness(sources: AdminSources, now: number): Health {
+export function readiness(sources: Pick<AdminSources, 'mint' | 'exporter'>, now: number): Health {
   const { listening } = sources.mint();
   const { kind, state, lastSuccess } = sources.exporter;
   const live = liveness(sources, now);

@@ -204,6 +204,10 @@ test('filters by status, backend and server, and by a press on a server', async 
     await page.locator('#traffic').getByRole('button', { name: 'app2', exact: true }).click();
     await until('that server', async () => (await shown()).join() === 'app / app2');
     expect(await page.getByRole('combobox', { name: 'Server' }).inputValue()).toBe('app2');
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await page.locator('.hop', { hasText: '/refused' }).locator('.head').click();
+    await page.getByRole('button', { name: 'Only this server' }).click();
+    await until('that one', async () => (await shown()).join() === 'refused / app1');
   });
 });
 

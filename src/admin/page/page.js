@@ -17,6 +17,8 @@ const TYPING = 150;
 const told = { state: undefined, traffic: undefined, hops: undefined };
 let feed = 'connecting';
 let paused = false;
+/** Whether a mouse is on the list of hops. */
+let pointing = false;
 let source;
 let retry;
 
@@ -72,7 +74,9 @@ function show() {
     // Nothing moves under a pointer that is about to press.
     if (!pointing) showHops();
     byId('traffic-note').textContent = 'sampled hops of the last five minutes';
-    byId('hops-note').textContent = sampledNote(traffic);
+    byId('hops-note').textContent = pointing
+      ? 'stand still under the pointer'
+      : sampledNote(traffic);
   });
 }
 
@@ -119,6 +123,8 @@ function traceOf(text) {
 }
 
 function refilter() {
+  // What was just chosen shows at once, wherever the pointer is.
+  pointing = false;
   const text = form.elements.trace.value.trim();
   form.elements.trace.setAttribute('aria-invalid', String(text !== '' && traceOf(text) === ''));
   const query = filterQuery();
@@ -285,19 +291,14 @@ addEventListener('keydown', (event) => {
   event.preventDefault();
 });
 
-let pointing = false;
 byId('hops').addEventListener('pointerenter', ({ pointerType }) => {
   pointing = pointerType === 'mouse';
+  show();
 });
 byId('hops').addEventListener('pointerleave', () => {
   pointing = false;
-  showHops();
+  show();
 });
-// A filter that was just chosen shows at once.
-form.addEventListener('input', () => {
-  pointing = false;
-});
-
 byId('pause').addEventListener('click', () => setPaused(!paused));
 byId('theme').addEventListener('click', otherTheme);
 byId('keys').addEventListener('click', () => byId('help').showModal());
