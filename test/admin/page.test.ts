@@ -141,6 +141,7 @@ describe('somebody looks for the slow request', () => {
       await page.keyboard.type(slow.traceId.slice(0, 12));
       await until('only that one', async () => (await page.locator('.hop').count()) === 1);
       await page.keyboard.press('Escape');
+      expect(page.url()).toContain(`#trace=${slow.traceId.slice(0, 12)}`);
       await page.keyboard.press('j');
       await page.keyboard.press('Enter');
       await page.locator('.hop.open .waterfall').waitFor();

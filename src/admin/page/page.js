@@ -283,7 +283,11 @@ addEventListener('keydown', (event) => {
   const { key, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || byId('help').open) return;
   if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) {
-    if (key === 'Escape') target.blur();
+    if (key === 'Escape') {
+      // By itself it empties a field of this kind.
+      event.preventDefault();
+      target.blur();
+    }
     return;
   }
   const action = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
