@@ -35,7 +35,7 @@ export async function startAgent(env, execArgv = []) {
   const child = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
     execArgv,
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-    env: { ...process.env, ...env },
+    env: { ...process.env, HAPROXY_OTEL_ADMIN: '127.0.0.1:0', ...env },
   });
   const lines = [];
   createInterface(child.stderr).on('line', (line) => lines.push(JSON.parse(line)));

@@ -65,6 +65,7 @@ export async function measureStartup(times) {
         ...process.env,
         HAPROXY_OTEL_SPOP: `127.0.0.1:${port}`,
         HAPROXY_OTEL_RECORDS: `127.0.0.1:${await freePort()}`,
+        HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
       },
     });
     const socket = await connected(port);

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:net';
+import { MintMeter } from './admin/mint-meter.ts';
 import type { Config } from './config.ts';
 import { Minter } from './context/mint.ts';
 import type { BadArgument } from './context/mint-request.ts';
@@ -16,17 +17,27 @@ export class Agent {
   /** Where SPOP is spoken and records are received, ports as really bound. */
   readonly spop: string;
   readonly records: string;
+  /** Where the admin listener is, if there is one. */
+  readonly admin: string | undefined;
   private readonly config: Config;
   private readonly log: Logger;
   private readonly listener: Server;
   private readonly server: SpopServer;
   private readonly minter: Minter;
   private readonly telemetry: TelemetryChannel;
+  private readonly meter: MintMeter | undefined;
 
   private constructor(
     config: Config,
     log: Logger,
-    parts: { listener: Server; server: SpopServer; minter: Minter; telemetry: TelemetryChannel },
+    parts: {
+      listener: Server;
+      server: SpopServer;
+      minter: Minter;
+      telemetry: TelemetryChannel;
+      meter: MintMeter | undefined;
+      admin: string | undefined;
+    },
   ) {
     this.config = config;
     this.log = log;
@@ -34,6 +45,8 @@ export class Agent {
     this.server = parts.server;
     this.minter = parts.minter;
     this.telemetry = parts.telemetry;
+    this.meter = parts.meter;
+    this.admin = parts.admin;
     this.spop = boundAddress(parts.listener, config.spop);
     this.records = parts.telemetry.records;
   }
@@ -59,9 +72,18 @@ export class Agent {
       },
       onBadArgument: createBadArgumentLog(log),
     });
+    const meter =
+      config.telemetry.admin === undefined ? undefined : new MintMeter(() => minter.minted);
     const server = new SpopServer(minter.handle, config.spopLimits, {
-      onHello: (peer, agreement) => logHello(log, peer, agreement),
-      onEnd: (peer, end) => logEnd(log, peer, end),
+      onHello: (peer, agreement) => {
+        meter?.handshake(agreement.healthcheck);
+        logHello(log, peer, agreement);
+      },
+      onEnd: (peer, end) => {
+        meter?.ended(end.reason);
+        logEnd(log, peer, end);
+      },
+      ...(meter === undefined ? {} : { onAnswered: meter.answered }),
     });
     const listener = createServer((socket) => server.accept(socket));
     // Records first: what the first request leaves behind must find its way.
@@ -70,23 +92,28 @@ export class Agent {
       config.threadEnv,
       log,
       onDeath,
+      meter?.shared,
     );
+    let admin: string | undefined;
     try {
       await listen(listener, config.spop);
-      await telemetry.ready;
+      meter?.start(() => ({ ...minter.counts, connectionsOpen: server.size }));
+      admin = await telemetry.ready;
     } catch (error) {
       listener.close();
+      meter?.stop();
       await server.stop();
       await telemetry.stop(0);
       throw error;
     }
-    return new Agent(config, log, { listener, server, minter, telemetry });
+    return new Agent(config, log, { listener, server, minter, telemetry, meter, admin });
   }
 
   /** Stops accepting, answers what was read, says DISCONNECT, reads the records and exports them. */
   async stop(): Promise<void> {
     const started = performance.now();
     this.listener.close();
+    this.meter?.stop();
     await this.server.stop();
     const left = Math.max(0, this.config.stopTimeout - (performance.now() - started));
     const telemetry = await this.telemetry.stop(left);

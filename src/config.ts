@@ -1,15 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { type AdminConfig, isLoopback } from './admin/config.ts';
 import { FORMATS, type Format } from './context/propagation.ts';
 import { SAMPLER_NAMES, type SamplerConfig } from './context/sampling.ts';
-import type { ListenAddress } from './listen.ts';
+import { formatAddress, type ListenAddress } from './listen.ts';
 import {
   address,
+  addressOrOff,
   boolean,
   ConfigError,
   type Env,
   endpoint,
   file,
+  hostNames,
   integerFrom,
   type LogLevel,
   listOf,
@@ -22,6 +25,7 @@ import {
   read,
   tcp,
   tokens,
+  traceUrlTemplate,
 } from './settings.ts';
 import type { ServerLimits } from './spop/server.ts';
 import type {
@@ -49,6 +53,7 @@ export type Config = {
 export const FLAGS = {
   spop: 'HAPROXY_OTEL_SPOP',
   records: 'HAPROXY_OTEL_RECORDS',
+  admin: 'HAPROXY_OTEL_ADMIN',
   'log-level': 'OTEL_LOG_LEVEL',
 } as const;
 
@@ -73,6 +78,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
         once: { type: 'boolean', default: false },
         spop: { type: 'string' },
         records: { type: 'string' },
+        admin: { type: 'string' },
         'log-level': { type: 'string' },
       },
     });
@@ -145,6 +151,7 @@ export function loadConfig(env: Env): Config {
       scheduleDelay: read(env, 'OTEL_BSP_SCHEDULE_DELAY', 5_000, integerFrom(0, 3_600_000)),
       queueSpans,
       queueBytes: read(env, 'HAPROXY_OTEL_QUEUE_BYTES', 134_217_728, integerFrom(1_048_576)),
+      admin: readAdmin(env),
     },
     stopTimeout: read(env, 'HAPROXY_OTEL_STOP_TIMEOUT', 10_000, integerFrom(0, 3_600_000)),
     threadEnv: Object.fromEntries(
@@ -195,6 +202,33 @@ function readKeep(env: Env): KeepConfig {
     slowerThan: read(env, 'HAPROXY_OTEL_KEEP_SLOWER_THAN', undefined, integerFrom(1)),
     perSecond: read(env, 'HAPROXY_OTEL_KEEP_PER_SECOND', 100, perSecond),
   };
+}
+
+function readAdmin(env: Env): AdminConfig | undefined {
+  const where = read(env, 'HAPROXY_OTEL_ADMIN', tcp('127.0.0.1', 12_347), addressOrOff);
+  const tokenFile = read(env, 'HAPROXY_OTEL_ADMIN_TOKEN_FILE', undefined, file);
+  const hosts = read(env, 'HAPROXY_OTEL_ADMIN_HOSTS', [], hostNames);
+  const traceUrl = read(env, 'HAPROXY_OTEL_TRACE_URL', undefined, traceUrlTemplate);
+  if (where === 'off') return undefined;
+  if (where.kind === 'tcp' && !isLoopback(where.host) && tokenFile === undefined) {
+    throw new ConfigError(
+      `HAPROXY_OTEL_ADMIN is "${formatAddress(where)}": beyond loopback and unix sockets HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed`,
+    );
+  }
+  const token = tokenFile === undefined ? undefined : readToken(tokenFile);
+  return { address: where, token, hosts, traceUrl };
+}
+
+/** The shortest token that cannot be guessed: 128 bits in base64. */
+const LEAST_TOKEN = 22;
+
+/** The value is never told. */
+function readToken(path: string): string {
+  const token = readFileSync(path, 'utf8').trim();
+  if (token.length >= LEAST_TOKEN && /^[\x21-\x7e]+$/.test(token)) return token;
+  throw new ConfigError(
+    `HAPROXY_OTEL_ADMIN_TOKEN_FILE is "${path}": one line of ${LEAST_TOKEN} or more visible characters is accepted`,
+  );
 }
 
 function readExporter(env: Env): ExporterConfig {

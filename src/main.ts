@@ -15,6 +15,7 @@ Usage: haproxy-otel-spoa [run] [flags]      speak SPOP with HAProxy, export span
 Flags, each also an environment variable:
   --spop ADDRESS       HAPROXY_OTEL_SPOP     where HAProxy asks          127.0.0.1:12345
   --records ADDRESS    HAPROXY_OTEL_RECORDS  where its ring sends to     127.0.0.1:12346
+  --admin ADDRESS      HAPROXY_OTEL_ADMIN    health, metrics, live hops  127.0.0.1:12347, or off
   --log-level LEVEL    OTEL_LOG_LEVEL        silent, error, warn, info, debug, trace   info
   --help, --version
 
@@ -71,7 +72,13 @@ async function run(commandLine: CommandLine): Promise<void> {
   process.on('SIGINT', onSignal);
   // Said last: who waits for it may send a signal at once.
   log.info(
-    { version: VERSION, pid: process.pid, spop: agent.spop, records: agent.records },
+    {
+      version: VERSION,
+      pid: process.pid,
+      spop: agent.spop,
+      records: agent.records,
+      admin: agent.admin ?? 'off',
+    },
     'ready',
   );
 }

@@ -150,3 +150,25 @@ export const address: Parser<ListenAddress> = {
 export function tcp(host: string, port: number): ListenAddress {
   return { kind: 'tcp', host, port };
 }
+
+export const addressOrOff: Parser<ListenAddress | 'off'> = {
+  accepts: `${address.accepts}, or off`,
+  parse: (text) => (text.toLowerCase() === 'off' ? 'off' : address.parse(text)),
+};
+
+export const hostNames: Parser<readonly string[]> = {
+  accepts: 'a list of host names without ports, separated by commas,',
+  parse: (text) => {
+    const names = text.split(',').map((name) => name.trim().toLowerCase());
+    return names.every((name) => /^[a-z0-9_]([a-z0-9._-]{0,252})$/.test(name)) ? names : undefined;
+  },
+};
+
+/** The address of a trace in a tracing backend's UI. */
+export const traceUrlTemplate: Parser<string> = {
+  accepts: 'an http:// or https:// address with {traceId} in it',
+  parse: (text) => {
+    const url = text.replaceAll('{traceId}', '0'.repeat(32));
+    return url !== text && /^https?:\/\//i.test(url) && URL.canParse(url) ? text : undefined;
+  },
+};

@@ -44,14 +44,23 @@ export class AgentProcess {
     });
   }
 
-  /** Starts it without waiting for anything. */
-  static spawn(args: readonly string[], env: Readonly<Record<string, string>> = {}): AgentProcess {
+  /**
+   * Starts it without waiting for anything.
+   *
+   * @param fds what it is handed over, as 3 and so on
+   */
+  static spawn(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    fds: readonly number[] = [],
+  ): AgentProcess {
     const main = join(PACKAGE_ROOT, 'dist/main.js');
     const inherited = Object.entries(process.env).filter(([name]) => !/OTEL/.test(name));
     return new AgentProcess(
       spawn(process.execPath, [main, ...args], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...Object.fromEntries(inherited), ...env },
+        stdio: ['ignore', 'pipe', 'pipe', ...fds],
+        // Any number of agents at a time: none listens on the shipped port unless a test wants it to.
+        env: { ...Object.fromEntries(inherited), HAPROXY_OTEL_ADMIN: 'off', ...env },
       }),
     );
   }

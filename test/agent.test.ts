@@ -84,7 +84,14 @@ describe('the command', () => {
   test('--help and --version', async () => {
     const help = spawnAgent(['--help']);
     expect(await help.exited()).toBe(0);
-    for (const flag of ['--spop', '--records', '--log-level', 'HAPROXY_OTEL_SPOP', 'demo']) {
+    for (const flag of [
+      '--spop',
+      '--records',
+      '--admin',
+      '--log-level',
+      'HAPROXY_OTEL_SPOP',
+      'demo',
+    ]) {
       expect(help.output).toContain(flag);
     }
     const version = spawnAgent(['--version']);

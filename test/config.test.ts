@@ -49,6 +49,12 @@ test('the defaults', () => {
       scheduleDelay: 5_000,
       queueSpans: 131_072,
       queueBytes: 134_217_728,
+      admin: {
+        address: { kind: 'tcp', host: '127.0.0.1', port: 12_347 },
+        token: undefined,
+        hosts: [],
+        traceUrl: undefined,
+      },
     },
     stopTimeout: 10_000,
     threadEnv: {},
@@ -143,6 +149,43 @@ describe('OTEL_PROPAGATORS', () => {
   ])('%s', (text, expected) => {
     expect(loadConfig({ OTEL_PROPAGATORS: text }).formats).toEqual(expected);
   });
+});
+
+describe('the admin listener', () => {
+  test('off, with a token, names and a template', () => {
+    expect(loadConfig({ HAPROXY_OTEL_ADMIN: 'off' }).telemetry.admin).toBeUndefined();
+    const token = 'abcdefghijklmnopqrstuvwxyz';
+    const { admin } = loadConfig({
+      HAPROXY_OTEL_ADMIN: '0.0.0.0:1',
+      HAPROXY_OTEL_ADMIN_TOKEN_FILE: file('token', `${token}\n`),
+      HAPROXY_OTEL_ADMIN_HOSTS: 'LB1.internal, lb1',
+      HAPROXY_OTEL_TRACE_URL: 'https://ui/trace/{traceId}',
+    }).telemetry;
+    expect(admin).toEqual({
+      address: { kind: 'tcp', host: '0.0.0.0', port: 1 },
+      token,
+      hosts: ['lb1.internal', 'lb1'],
+      traceUrl: 'https://ui/trace/{traceId}',
+    });
+  });
+
+  test.each([
+    ['HAPROXY_OTEL_ADMIN', 'on', 'host:port, unix:/path or fd:N, or off'],
+    ['HAPROXY_OTEL_ADMIN', '0.0.0.0:1', 'beyond loopback'],
+    ['HAPROXY_OTEL_ADMIN_HOSTS', 'a:1', 'a list of host names'],
+    ['HAPROXY_OTEL_TRACE_URL', 'https://ui/trace', 'an http:// or https:// address with {traceId}'],
+    ['HAPROXY_OTEL_TRACE_URL', 'javascript:{traceId}', 'an http:// or https:// address'],
+    ['HAPROXY_OTEL_ADMIN_TOKEN_FILE', '/does/not/exist', 'the path of a file'],
+  ])('%s=%s', (name, value, accepted) => {
+    expect(() => loadConfig({ [name]: value })).toThrow(`${name} is "${value}": ${accepted}`);
+  });
+
+  test.each(['127.0.0.2:1', '[::1]:1', 'localhost:1', 'unix:/a'])(
+    '%s needs no token',
+    (address) => {
+      expect(loadConfig({ HAPROXY_OTEL_ADMIN: address }).telemetry.admin).toBeDefined();
+    },
+  );
 });
 
 describe('OTLP', () => {

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 import { HaproxyAttribute } from '../src/telemetry/attributes.ts';
+import { ask } from './admin/ask.ts';
 import { AgentProcess, until } from './agent-process.ts';
 import { Chain, HAPROXY } from './haproxy/chain.ts';
 import { blocks, README } from './readme.ts';
@@ -111,6 +112,31 @@ test('the table of settings is what the agent reads', () => {
     (name) => name !== 'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
   );
   expect(firstColumn('Settings').sort()).toEqual([...new Set(read)].sort());
+});
+
+test('the table of metrics is what the agent tells, and every path that is named is there', async () => {
+  const agent = await AgentProcess.start({
+    HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+    HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+    HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
+    OTEL_TRACES_EXPORTER: 'none',
+  });
+  try {
+    const { body } = await ask(agent, '/metrics');
+    const told = [...body.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    expect(firstColumn('See it').sort()).toEqual(told.sort());
+    const [section = ''] = README.split('## See it\n')[1]?.split(/^## /m) ?? [];
+    const paths = [...section.matchAll(/^\| (\/\S*) \|/gm)].map(([, path = '']) => path);
+    expect(paths).toHaveLength(6);
+    for (const path of paths) {
+      expect([path, (await ask(agent, path, { method: 'HEAD' })).status]).toEqual([path, 200]);
+    }
+    for (const [, query = ''] of section.matchAll(/`(\?[a-z]+=[^`]+)`/g)) {
+      expect([query, (await ask(agent, `/api/live${query}`)).status]).toEqual([query, 200]);
+    }
+  } finally {
+    await agent.end();
+  }
 });
 
 describe('the environments', () => {

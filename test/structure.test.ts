@@ -8,6 +8,7 @@ const SRC = join(import.meta.dirname, '../src');
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['agent.ts', 'config.ts', 'log.ts', 'settings.ts', 'version.ts', 'demo'],
   'agent.ts': [
+    'admin/mint-meter.ts',
     'config.ts',
     'context',
     'listen.ts',
@@ -16,7 +17,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'spop',
     'telemetry/channel.ts',
   ],
-  'config.ts': ['context', 'listen.ts', 'settings.ts', 'spop', 'telemetry/config.ts'],
+  'config.ts': [
+    'admin/config.ts',
+    'context',
+    'listen.ts',
+    'settings.ts',
+    'spop',
+    'telemetry/config.ts',
+  ],
   'settings.ts': ['listen.ts'],
   'listen.ts': [],
   'log.ts': [],
@@ -25,7 +33,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   spop: ['bytes.ts'],
   context: ['bytes.ts', 'spop'],
   records: ['context', 'spop'],
-  telemetry: ['bytes.ts', 'context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
+  admin: ['context', 'listen.ts', 'records'],
+  telemetry: ['admin', 'bytes.ts', 'context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
   demo: [],
 };
 
@@ -65,6 +74,16 @@ test('only the command reads the environment', () => {
       partOf(file) !== 'demo' && readFileSync(join(SRC, file), 'utf8').includes('process.env'),
   );
   expect(readers).toEqual(['main.ts']);
+});
+
+test('the page never makes markup of text', () => {
+  const folder = join(SRC, 'admin/page');
+  const scripts = readdirSync(folder).filter((file) => file.endsWith('.js'));
+  expect(scripts.length).toBeGreaterThan(3);
+  const text = scripts.map((file) => readFileSync(join(folder, file), 'utf8')).join('');
+  expect(text).not.toMatch(
+    /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|srcdoc/,
+  );
 });
 
 test('no file imports itself through others', () => {

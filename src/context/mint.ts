@@ -94,6 +94,13 @@ export class Minter {
   private readonly ids = new RandomIds();
   private readonly request: MintRequest;
   private readonly tracestate = new Tracestate();
+
+  /** Requests so far, whatever became of them. */
+  get minted(): number {
+    const { continued, started, invalid, restarted, ignored } = this.counts;
+    return continued + started + invalid + restarted + ignored;
+  }
+
   private readonly other: (notify: NotifyReader) => void;
   /** The last threshold that was told alone, and how. */
   private told: Threshold | undefined;

@@ -62,7 +62,8 @@ export async function demo(options: { readonly once: boolean }): Promise<void> {
     const haproxy = await Haproxy.start({ ports });
     running.push(() => haproxy.stop());
     print(`HAProxy http://127.0.0.1:${ports.http}, HTTP/2 on ${ports.h2}; agent on ${ports.spop};`);
-    print(`server on ${ports.server}; OTLP receiver on ${receiver.port}\n`);
+    print(`server on ${ports.server}; OTLP receiver on ${receiver.port}`);
+    print(`live hops, health and metrics: http://127.0.0.1:${ports.admin}/\n`);
     const shown = showScenarios(ports, traces).then(() =>
       options.once ? undefined : showTraces(ports, traces, interrupted),
     );
@@ -102,6 +103,7 @@ async function startAgent(ports: Ports, endpoint: string): Promise<{ stop: () =>
       ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/OTEL_/.test(name))),
       HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,
       HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
+      HAPROXY_OTEL_ADMIN: `127.0.0.1:${ports.admin}`,
       OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
       OTEL_BSP_SCHEDULE_DELAY: '200',
     },

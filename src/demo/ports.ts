@@ -9,6 +9,7 @@ export const SHIPPED_PORTS = {
   server: 8090,
   spop: 12_345,
   records: 12_346,
+  admin: 12_347,
 } as const;
 
 export type Ports = { readonly [Name in keyof typeof SHIPPED_PORTS]: number };

@@ -1,4 +1,4 @@
-import { HopOffset } from '../context/hop.ts';
+import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH } from '../context/hop.ts';
 import { Field, type FieldValues, MISSING, recordOf } from './fields.ts';
 import type { AttributeValue, HopRecord } from './record.ts';
 import { FieldKind, RecordScanner } from './scanner.ts';
@@ -70,6 +70,14 @@ export function isUnsampled(buffer: Buffer, start: number, end: number): boolean
   return EVEN_DIGIT[buffer[flags + 1] ?? 0] === 1;
 }
 
+/** Whether an agent minted the hop of a line that `isUnsampled` knew, and not HAProxy itself: no mark follows. */
+export function isMintedByAgent(buffer: Buffer, start: number): boolean {
+  const hop = start + HOP_FIELD.length;
+  const isMarked = (at: number): boolean =>
+    buffer[at] === HAPROXY_MARK[0] && buffer[at + 1] === HAPROXY_MARK[1];
+  return !isMarked(hop + ROOT_HOP_LENGTH) && !isMarked(hop + CHILD_HOP_LENGTH);
+}
+
 /**
  * How many records HAProxy says here that it dropped because its ring was full; 0 in any other line. There
  * may have been more: what was dropped between two such lines is counted, not what they displaced.
@@ -82,6 +90,9 @@ export function droppedByRing(buffer: Buffer, start: number, end: number): numbe
 /** As HAProxy's sinks announce it; 3.0 and later send the zero byte along. */
 const DROPPED = /^(\d+) events? dropped\0?$/;
 const MAX_DROPPED_LENGTH = 40;
+
+/** At the end of a hop that HAProxy minted: `-h`. */
+const HAPROXY_MARK = Buffer.from('-h');
 
 const HOP_FIELD = Buffer.from('{"hop":"');
 /** Hexadecimal digits of trace flags with the sampled bit clear. */

@@ -48,6 +48,14 @@ export function outcomeOf(record: HopRecord): Outcome {
   return { fault, cause, triedServer, serverAnswered };
 }
 
+/** What HAProxy logs for a client that left before there was an answer was never sent to anybody. */
+export function sentStatus(
+  record: HopRecord,
+  { cause, serverAnswered }: Outcome,
+): number | undefined {
+  return cause === 'client_abort' && !serverAnswered ? undefined : record.statusCode;
+}
+
 type Blame = Pick<Outcome, 'fault' | 'cause'>;
 
 const NOBODY: Blame = { fault: 'none', cause: undefined };

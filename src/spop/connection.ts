@@ -31,6 +31,8 @@ export type ConnectionEnd =
 export type ConnectionEvents = {
   readonly onHello?: (agreement: Agreement) => void;
   readonly onEnd?: (end: ConnectionEnd) => void;
+  /** A chunk's NOTIFYs were answered, as many, all in one write this many milliseconds after it was read. */
+  readonly onAnswered?: (notifies: number, milliseconds: number) => void;
 };
 
 type State = 'hello' | 'open' | 'ended';
@@ -41,6 +43,8 @@ const LINGER = 1000;
 /** One SPOP connection over any duplex stream: handshake, NOTIFY to ACK, DISCONNECT both ways. */
 export class Connection {
   private state: State = 'hello';
+  /** NOTIFYs of the chunk that is being read. */
+  private answered = 0;
   private readonly stream: Duplex;
   private readonly handler: NotifyHandler;
   private readonly limits: ConnectionLimits;
@@ -92,6 +96,9 @@ export class Connection {
 
   private data(chunk: Buffer): void {
     if (this.state === 'ended') return;
+    const { onAnswered } = this.events;
+    const started = onAnswered === undefined ? 0 : performance.now();
+    this.answered = 0;
     try {
       this.splitter.push(chunk, this.onFrame);
     } catch (error) {
@@ -99,6 +106,7 @@ export class Connection {
       this.fail(error);
     }
     this.flush();
+    if (this.answered > 0) onAnswered?.(this.answered, performance.now() - started);
   }
 
   private frame(buffer: Buffer, start: number, end: number): void {
@@ -154,6 +162,7 @@ export class Connection {
       throw error;
     }
     this.ack.end();
+    this.answered += 1;
   }
 
   /** All frames of a chunk leave in one write. */

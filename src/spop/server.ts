@@ -21,6 +21,8 @@ const KEEP_ALIVE = 60_000;
 export type ServerEvents = {
   readonly onHello?: (peer: string, agreement: Agreement) => void;
   readonly onEnd?: (peer: string, end: ConnectionEnd) => void;
+  /** As of a `Connection`. */
+  readonly onAnswered?: (notifies: number, milliseconds: number) => void;
 };
 
 /** The SPOP connections of one agent: takes sockets from any listener, bounds them, drains them. */
@@ -36,12 +38,19 @@ export class SpopServer {
     this.events = events;
   }
 
+  /** Connections that are open. */
+  get size(): number {
+    return this.connections.size;
+  }
+
   accept(socket: Socket): void {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE);
     const peer =
       socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${socket.remotePort}`;
+    const { onAnswered } = this.events;
     const connection = new Connection(socket, this.handler, this.limits, {
+      ...(onAnswered === undefined ? {} : { onAnswered }),
       onHello: (agreement) => this.events.onHello?.(peer, agreement),
       onEnd: (end) => this.events.onEnd?.(peer, end),
     });

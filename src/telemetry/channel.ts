@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { Logger } from '../log.ts';
 import type { TelemetryConfig } from './config.ts';
 import { FinishRelay } from './finish-relay.ts';
-import type { Command, Report, TelemetryCounts } from './messages.ts';
+import type { Command, Report, TelemetryCounts, WorkerData } from './messages.ts';
 
 /** What the thread may take to answer beyond its own limit, in milliseconds. */
 const GRACE = 500;
@@ -22,8 +22,11 @@ const YOUNG_GENERATION = 24;
 export class TelemetryChannel {
   /** Where records are received. */
   readonly records: string;
-  /** Resolves when records are worked on; rejects when the exporter cannot be set up. */
-  readonly ready: Promise<void>;
+  /**
+   * Resolves when records are worked on, with where the admin listener is, if there is one; rejects when that or
+   * the exporter cannot be set up.
+   */
+  readonly ready: Promise<string | undefined>;
   private readonly worker: Worker;
   private readonly relay: FinishRelay;
   private state: 'running' | 'stopping' = 'running';
@@ -47,7 +50,7 @@ export class TelemetryChannel {
     this.ready = new Promise((resolve, reject) => {
       worker.on('message', (report: Report) => {
         if (report.type === 'taken') this.relay.taken(report.bytes);
-        if (report.type === 'ready') resolve();
+        if (report.type === 'ready') resolve(report.admin);
         if (report.type === 'failed') reject(new Error(report.reason));
       });
       worker.on('error', (error: Error) => {
@@ -66,6 +69,7 @@ export class TelemetryChannel {
    * Starts the thread; resolves when it listens for records, which wait until it is `ready`.
    *
    * @param onDeath called when the thread ends without having been stopped
+   * @param mint the mint thread's numbers for the admin listener
    * @throws Error when the thread cannot listen, with its reason
    */
   static async start(
@@ -73,11 +77,13 @@ export class TelemetryChannel {
     env: Readonly<Record<string, string>>,
     log: Logger,
     onDeath: (reason: string) => void,
+    mint?: SharedArrayBuffer,
   ): Promise<TelemetryChannel> {
     setFlagsFromString(`--initial-old-space-size=${HEAP_BEFORE_COLLECTION}`);
+    const workerData: WorkerData = { config, mint };
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       name: 'telemetry',
-      workerData: config,
+      workerData,
       env: { ...env },
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
     });

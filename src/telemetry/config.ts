@@ -1,3 +1,4 @@
+import type { AdminConfig } from '../admin/config.ts';
 import type { SamplerConfig } from '../context/sampling.ts';
 import type { ListenAddress } from '../listen.ts';
 
@@ -21,6 +22,8 @@ export type TelemetryConfig = {
   /** The bounds of what waits for the receiver; the oldest go first beyond either. */
   readonly queueSpans: number;
   readonly queueBytes: number;
+  /** Undefined where nobody shall listen for health, metrics and the page. */
+  readonly admin: AdminConfig | undefined;
 };
 
 /** Which hops are exported though their trace was not sampled. */

@@ -3,6 +3,7 @@ import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
 import type { TelemetryConfig } from './config.ts';
+import type { ExportWatch } from './export-watch.ts';
 import { type Batch, createOtlpSender, type SendResult } from './otlp.ts';
 import { OtlpSpans } from './otlp-spans.ts';
 import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
@@ -22,6 +23,7 @@ export type Exporter = {
 export function createExporter(
   config: TelemetryConfig,
   scope: SpanScope,
+  watch: ExportWatch,
   onEvent: (event: QueueEvent) => void,
 ): Exporter {
   switch (config.exporter.kind) {
@@ -30,7 +32,12 @@ export function createExporter(
     case 'console':
       return new ConsoleExporter(scope);
     case 'otlp':
-      return new BatchExporter(config, scope, createOtlpSender(config.exporter), onEvent);
+      return new BatchExporter(
+        config,
+        scope,
+        watch.timed(createOtlpSender(config.exporter)),
+        onEvent,
+      );
     default:
       return config.exporter satisfies never;
   }

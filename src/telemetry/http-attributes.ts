@@ -20,6 +20,7 @@ import {
 } from '@opentelemetry/semantic-conventions';
 import type { Hop } from '../context/hop.ts';
 import type { Endpoint, HopRecord } from '../records/record.ts';
+import { redactQuery } from '../records/redaction.ts';
 import {
   type AttributeSink,
   type End,
@@ -48,11 +49,6 @@ const KNOWN_METHODS = new Set([
   'PUT',
   'TRACE',
 ]);
-
-/** Query parameters whose values the conventions want hidden. */
-const SECRET_PARAMETER =
-  /(^|&)(AWSAccessKeyId|Signature|X-Amz-Credential|X-Amz-Security-Token|X-Amz-Signature|X-Goog-Signature|sig)=[^&]*/;
-const ALL_SECRETS = new RegExp(SECRET_PARAMETER, 'g');
 
 /** What goes into a span's name in place of an unknown method. */
 export function spanMethod(record: HopRecord): string {
@@ -133,9 +129,4 @@ function fullUrl(record: HopRecord): string | undefined {
   const query = redactQuery(record.query);
   const scheme = server.tls ? 'https' : 'http';
   return `${scheme}://${host}${port}${path}${query === undefined ? '' : `?${query}`}`;
-}
-
-function redactQuery(query: string | undefined): string | undefined {
-  if (query === undefined || query === '') return undefined;
-  return SECRET_PARAMETER.test(query) ? query.replace(ALL_SECRETS, '$1$2=REDACTED') : query;
 }

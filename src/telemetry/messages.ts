@@ -1,5 +1,13 @@
+import type { TelemetryConfig } from './config.ts';
 import type { RecordCounts } from './pipeline.ts';
 import type { QueueCounts } from './queue.ts';
+
+/** What the telemetry thread is started with. */
+export type WorkerData = {
+  readonly config: TelemetryConfig;
+  /** The mint thread's numbers, as `admin` reads them. */
+  readonly mint: SharedArrayBuffer | undefined;
+};
 
 /** From the main thread to the telemetry thread. */
 export type Command =
@@ -11,7 +19,8 @@ export type Command =
 export type Report =
   /** Records are taken, and wait until the thread is ready. */
   | { readonly type: 'listening'; readonly records: string }
-  | { readonly type: 'ready' }
+  /** With where the admin listener is, if there is one. */
+  | { readonly type: 'ready'; readonly admin: string | undefined }
   | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'failed'; readonly reason: string }
   | ({ readonly type: 'stopped' } & TelemetryCounts);

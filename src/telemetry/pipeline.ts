@@ -1,12 +1,14 @@
+import type { Hop } from '../context/hop.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 import type { Logger } from '../log.ts';
-import { AccessLog, droppedByRing, isUnsampled } from '../records/access-log.ts';
+import { AccessLog, droppedByRing, isMintedByAgent, isUnsampled } from '../records/access-log.ts';
 import { parseFinishMessage } from '../records/finish-message.ts';
 import type { HopRecord } from '../records/record.ts';
 import { VERSION } from '../version.ts';
 import { withBaggage } from './baggage.ts';
 import type { TelemetryConfig } from './config.ts';
 import { createDroppedLog, createUnusableLog, logQueueEvent } from './episodes.ts';
+import { ExportWatch } from './export-watch.ts';
 import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
 import { Keeper } from './keep.ts';
@@ -19,6 +21,8 @@ export type RecordCounts = {
   unsampled: number;
   /** Of these, exported all the same: failed or slow. */
   kept: number;
+  /** Of both, those that an agent minted, and not HAProxy itself. */
+  minted: number;
   /** Connections that failed before a request, as in their TLS handshake. */
   connectionErrors: number;
   /** Records that HAProxy dropped, by its own account, because its ring was full. */
@@ -30,23 +34,31 @@ export type RecordCounts = {
 export type PipelineEvents = {
   readonly onUnusable: (line: string) => void;
   readonly onDroppedByHaproxy: (records: number) => void;
+  /** A record whose hop is sampled, before its spans are made. */
+  readonly onHop?: (record: HopRecord, hop: Hop) => void;
 };
 
-/** The telemetry path as the configuration wants it, telling its episodes to `log`. */
+/** The telemetry path as the configuration wants it, telling its episodes to `log`, and hops to `onHop`. */
 export async function createPipeline(
   config: TelemetryConfig,
   log: Logger,
-): Promise<{ pipeline: Pipeline; exporter: Exporter }> {
+  onHop?: PipelineEvents['onHop'],
+): Promise<{ pipeline: Pipeline; exporter: Exporter; watch: ExportWatch }> {
   const scope = {
     resource: await createResource(config.resourceAttributes),
     instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
   };
-  const exporter = createExporter(config, scope, (event) => logQueueEvent(log, event));
+  const watch = new ExportWatch(config.exporter);
+  const exporter = createExporter(config, scope, watch, (event) => {
+    watch.take(event);
+    logQueueEvent(log, event);
+  });
   const pipeline = new Pipeline(config, exporter, {
     onUnusable: createUnusableLog(log),
     onDroppedByHaproxy: createDroppedLog(log),
+    ...(onHop === undefined ? {} : { onHop }),
   });
-  return { pipeline, exporter };
+  return { pipeline, exporter, watch };
 }
 
 /** The telemetry path: bytes to record, record to spans, spans to the exporter. */
@@ -55,6 +67,7 @@ export class Pipeline {
     sampled: 0,
     unsampled: 0,
     kept: 0,
+    minted: 0,
     connectionErrors: 0,
     droppedByHaproxy: 0,
     unusable: 0,
@@ -80,6 +93,7 @@ export class Pipeline {
   readonly takeLine = (buffer: Buffer, start: number, end: number): void => {
     if (isUnsampled(buffer, start, end) && !this.mayKeep(buffer, start, end)) {
       this.counts.unsampled += 1;
+      if (isMintedByAgent(buffer, start)) this.counts.minted += 1;
       return;
     }
     const dropped = droppedByRing(buffer, start, end);
@@ -119,9 +133,11 @@ export class Pipeline {
       if (!this.connectionErrorSpans) return;
     }
     const hop = record.hop ?? this.hops.make();
+    if (record.hop?.mintedByHaproxy === false) this.counts.minted += 1;
     const told = withBaggage(record, this.baggageKeys);
     if ((hop.traceFlags & TraceFlag.SAMPLED) !== 0) {
       this.counts.sampled += 1;
+      this.events.onHop?.(told, hop);
       this.exporter.add(told, hop);
       return;
     }
@@ -129,6 +145,7 @@ export class Pipeline {
     const kept = this.keeper.active ? this.keeper.reason(record) : undefined;
     if (kept === undefined) return;
     this.counts.kept += 1;
+    this.events.onHop?.(told, hop);
     this.exporter.add(told, hop, kept);
   }
 }

@@ -1,6 +1,6 @@
 import type { Hop, HopLink } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
-import { type Outcome, outcomeOf } from '../records/termination.ts';
+import { type Outcome, outcomeOf, sentStatus } from '../records/termination.ts';
 import type { AttributeSink, Kept } from './attributes.ts';
 import { connectionAttributes } from './connection-attributes.ts';
 import { clientAttributes, serverAttributes, spanMethod } from './http-attributes.ts';
@@ -77,11 +77,6 @@ function tellServerSpan(
   });
   serverAttributes(sink, record, hop, { errorType, fault: outcome.fault, status, kept });
   sink.end();
-}
-
-/** What HAProxy logs for a client that left before there was an answer was never sent to anybody. */
-function sentStatus(record: HopRecord, { cause, serverAnswered }: Outcome): number | undefined {
-  return cause === 'client_abort' && !serverAnswered ? undefined : record.statusCode;
 }
 
 function tellClientSpan(

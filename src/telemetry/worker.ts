@@ -1,11 +1,17 @@
 import { createServer, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { AdminConfig } from '../admin/config.ts';
+import { LoopDelayMonitor } from '../admin/loop-delay.ts';
+import { readMintNumbers } from '../admin/mint-numbers.ts';
+import { HopObserver } from '../admin/observer.ts';
+import type { AdminServer } from '../admin/server.ts';
+import type { AdminSources } from '../admin/sources.ts';
 import { boundAddress, listen, listenForDatagrams } from '../listen.ts';
 import { createLogger } from '../log.ts';
 import { RecordReceiver } from '../records/receiver.ts';
-import type { TelemetryConfig } from './config.ts';
+import { VERSION } from '../version.ts';
 import { splitRelayed } from './finish-relay.ts';
-import type { Command, Report } from './messages.ts';
+import type { Command, Report, WorkerData } from './messages.ts';
 
 const MAX_RECORD_CONNECTIONS = 1024;
 
@@ -14,7 +20,7 @@ if (port === null) throw new Error('telemetry/worker.ts runs as a worker thread 
 const report = (message: Report): void => port.postMessage(message);
 
 try {
-  await run(workerData as TelemetryConfig);
+  await run(workerData as WorkerData);
 } catch (error) {
   report({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
 }
@@ -23,7 +29,7 @@ try {
  * Listens before it loads all that exporting needs, which takes longer than everything else: HAProxy need not wait
  * for that.
  */
-async function run(config: TelemetryConfig): Promise<void> {
+async function run({ config, mint }: WorkerData): Promise<void> {
   const log = createLogger(config.logLevel, { thread: 'telemetry' });
   const early: Socket[] = [];
   let accept = (socket: Socket): void => void early.push(socket);
@@ -33,7 +39,8 @@ async function run(config: TelemetryConfig): Promise<void> {
   report({ type: 'listening', records: boundAddress(server, config.records) });
 
   const { createPipeline } = await import('./pipeline.ts');
-  const { pipeline, exporter } = await createPipeline(config, log);
+  const observer = mint === undefined ? undefined : new HopObserver();
+  const { pipeline, exporter, watch } = await createPipeline(config, log, observer?.observe);
   const receiver = new RecordReceiver({
     onRecord: pipeline.takeLine,
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
@@ -46,7 +53,20 @@ async function run(config: TelemetryConfig): Promise<void> {
   const datagrams = await listenForDatagrams(server, config.records, (message) =>
     receiver.datagram(message),
   );
-  report({ type: 'ready' });
+  const admin =
+    config.admin === undefined || observer === undefined || mint === undefined
+      ? undefined
+      : await startAdmin(config.admin, {
+          version: VERSION,
+          startedAt: Date.now() - process.uptime() * 1000,
+          mint: () => readMintNumbers(mint),
+          observer,
+          records: pipeline.counts,
+          exporter: watch,
+          spans: exporter,
+          delay: new LoopDelayMonitor(),
+        });
+  report({ type: 'ready', admin: admin?.address });
 
   port?.on('message', (command: Command) => {
     switch (command.type) {
@@ -67,9 +87,17 @@ async function run(config: TelemetryConfig): Promise<void> {
     server.close();
     await receiver.stop(limit / 2);
     datagrams?.close();
+    // Who asks meanwhile is told that the agent stops.
     await exporter.flush(Math.max(0, limit - (performance.now() - started)));
     const spans = { ...exporter.counts, waiting: exporter.waiting };
+    admin?.stop();
     report({ type: 'stopped', records: pipeline.counts, spans });
     port?.close();
   }
+}
+
+/** Its code is loaded only where it is wanted, and when everything else is ready. */
+async function startAdmin(config: AdminConfig, sources: AdminSources): Promise<AdminServer> {
+  const { AdminServer } = await import('../admin/server.ts');
+  return AdminServer.start(config, sources);
 }

@@ -29,6 +29,24 @@ const echoNames: NotifyHandler = (request, ack) => {
   }
 };
 
+test('the NOTIFYs of a chunk are told together with the time that all of them took', async () => {
+  const [haproxy, agent] = duplexPair();
+  const told: [number, number][] = [];
+  haproxy.resume();
+  new Connection(agent, echoNames, LIMITS, {
+    onAnswered: (notifies, milliseconds) => told.push([notifies, milliseconds]),
+  });
+  const one = notify(1, 1, [['a', []]]);
+  // A HELLO by itself is no NOTIFY; half of one is answered with its other half.
+  haproxy.write(hello());
+  haproxy.write(Buffer.concat([one, one, one.subarray(0, 9)]));
+  haproxy.write(Buffer.concat([one.subarray(9), one]));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(told.map(([notifies]) => notifies)).toEqual([2, 2]);
+  for (const [, milliseconds] of told) expect(milliseconds).toBeGreaterThan(0);
+  haproxy.destroy();
+});
+
 type Peer = {
   readonly stream: Duplex;
   readonly connection: Connection;

@@ -1,0 +1,167 @@
+// What the admin listener adds to each path, in one process and without a network: a record with the spans it
+// becomes, an unsampled record, and a NOTIFY with its ACK; with what is counted and kept for it, and without. Rounds
+// are interleaved; CPU time; minimum, median and maximum of the ratios. Needs `npm run build`.
+//
+//     node benchmarks/admin-paths.mjs [rounds]
+import { Duplex } from 'node:stream';
+import { MintMeter } from '../dist/admin/mint-meter.js';
+import { HopObserver } from '../dist/admin/observer.js';
+import { Minter } from '../dist/context/mint.js';
+import { createSampler } from '../dist/context/sampling.js';
+import { Connection } from '../dist/spop/connection.js';
+import { DataType, FrameType } from '../dist/spop/constants.js';
+import { Writer } from '../dist/spop/writer.js';
+import { OtlpSpans } from '../dist/telemetry/otlp-spans.js';
+import { Pipeline } from '../dist/telemetry/pipeline.js';
+import { createResource } from '../dist/telemetry/resource.js';
+import { tellSpans } from '../dist/telemetry/spans.js';
+
+const rounds = Number(process.argv[2] ?? 15);
+const RECORDS = 40_000;
+const RECORDS_A_SECOND = 5_000;
+const NOTIFIES = 100_000;
+/** NOTIFYs in a chunk: one is what an idle HAProxy sends, some what a busy one does. */
+const CHUNKS = [1, 8];
+const BATCH = 2_048;
+
+const sampler = { name: 'parentbased_always_on', ratio: 1 };
+const scope = {
+  resource: await createResource({ 'service.name': 'bench' }),
+  instrumentationScope: { name: 'bench', version: '0' },
+};
+
+/** Lines of different hops, as a busy HAProxy writes them. */
+function lines(flags) {
+  return Array.from({ length: 512 }, (_, i) => {
+    const id = (i * 2654435761).toString(16).padStart(16, '0').slice(-16);
+    const failed = i % 100 === 0;
+    const end = Date.now() * 1000 + i;
+    return Buffer.from(
+      `{"hop":"${id}${id}-${id}-${flags}-${id}","trace_id":"${id}${id}","span_id":"${id}","stopping":0,` +
+        `"status":${failed ? 503 : 200},"termination_state":"${failed ? 'SC--' : '----'}","retries":"0","frontend":"www",` +
+        `"backend":"app","server":"app${i % 4}","start":0,"end":${end},"accepted":${Math.floor(end / 1000) - 40},` +
+        `"received":${end - 40_000},"answered":${end - 39_700},"Th":0,"Ti":0,"TR":0,"Tw":0,"Tc":1,"Tr":${i % 40},"Td":0,` +
+        `"client_address":"192.0.2.${i % 250}","client_port":"${40_000 + i}","server_address":"10.0.0.9",` +
+        `"server_port":"8090","server_tls":"-","bytes_uploaded":97,"bytes_read":103,"method":"GET","protocol":"HTTP/1.1",` +
+        `"protocol_major":1,"route":"/api/:name","host":"shop.example","request_id":"-","tracestate":"-",` +
+        `"pathq":"/api/orders/${i}?page=${i}","user_agent":"Mozilla/5.0 (X11; Linux x86_64)","attributes":{}}`,
+    );
+  });
+}
+
+/** Of all threads, the collector's among them: whoever else works on the machine does not count. */
+function cpuMicroseconds() {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+/** Microseconds a record, of `RECORDS`. */
+function recordPath(all, withAdmin) {
+  const spans = new OtlpSpans(scope);
+  const exporter = {
+    add(record, hop) {
+      tellSpans(spans, record, hop);
+      if (spans.count >= BATCH) spans.take();
+    },
+  };
+  const observer = new HopObserver();
+  const pipeline = new Pipeline({ sampler, connectionErrorSpans: false }, exporter, {
+    onUnusable: (line) => {
+      throw new Error(line);
+    },
+    onDroppedByHaproxy: () => {},
+    ...(withAdmin ? { onHop: observer.observe } : {}),
+  });
+  const started = cpuMicroseconds();
+  for (let i = 0; i < RECORDS; i += 1) {
+    if (i % RECORDS_A_SECOND === 0) observer.tick(Date.now());
+    const line = all[i % all.length];
+    pipeline.takeLine(line, 0, line.length);
+  }
+  return (cpuMicroseconds() - started) / RECORDS;
+}
+
+function frame(type, write) {
+  const out = new Writer();
+  out.beginFrame();
+  out.byte(type);
+  out.uint32(1);
+  write(out);
+  out.endFrame();
+  return Buffer.from(out.bytes());
+}
+
+const HELLO = frame(FrameType.HAPROXY_HELLO, (out) => {
+  out.varint(0);
+  out.varint(0);
+  out.string('supported-versions');
+  out.typedData({ type: DataType.STRING, value: '2.0' });
+  out.string('max-frame-size');
+  out.typedData({ type: DataType.UINT32, value: 16_380 });
+  out.string('capabilities');
+  out.typedData({ type: DataType.STRING, value: 'pipelining' });
+});
+const NOTIFY = frame(FrameType.NOTIFY, (out) => {
+  out.varint(1);
+  out.varint(1);
+  out.string('mint');
+  out.byte(1);
+  out.string('traceparent');
+  out.typedData({ type: DataType.NULL });
+});
+
+/** Microseconds a NOTIFY, of `NOTIFIES`. */
+function mintPath(chunkSize, withAdmin) {
+  const minter = new Minter(createSampler(sampler));
+  const meter = withAdmin ? new MintMeter(() => minter.minted) : undefined;
+  meter?.start(() => minter.counts);
+  const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+  const limits = { maxFrameSize: 65_536, helloTimeout: 60_000, maxUnread: 1 << 20 };
+  const events = meter === undefined ? {} : { onAnswered: meter.answered };
+  const connection = new Connection(stream, minter.handle, limits, events);
+  stream.emit('data', HELLO);
+  const chunk = Buffer.concat(Array.from({ length: chunkSize }, () => NOTIFY));
+  const started = cpuMicroseconds();
+  for (let i = 0; i < NOTIFIES / chunkSize; i += 1) stream.emit('data', chunk);
+  const took = (cpuMicroseconds() - started) / NOTIFIES;
+  connection.stop();
+  stream.destroy();
+  meter?.stop();
+  return took;
+}
+
+const sampled = lines('03');
+const unsampled = lines('02');
+const paths = {
+  'sampled record with its spans': (on) => recordPath(sampled, on),
+  'unsampled record': (on) => recordPath(unsampled, on),
+  ...Object.fromEntries(
+    CHUNKS.map((size) => [`NOTIFY, ${size} in a chunk`, (on) => mintPath(size, on)]),
+  ),
+};
+
+const spread = (values) => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)];
+};
+const show = (values, digits) =>
+  spread(values)
+    .map((value) => value.toFixed(digits))
+    .join(' / ');
+
+console.log(`${rounds} interleaved rounds; minimum / median / maximum`);
+for (const [name, measure] of Object.entries(paths)) {
+  for (let i = 0; i < 3; i += 1) for (const on of [false, true]) measure(on);
+  const off = [];
+  const on = [];
+  for (let round = 0; round < rounds; round += 1) {
+    // Who goes first takes turns.
+    for (const admin of round % 2 === 0 ? [false, true] : [true, false]) {
+      (admin ? on : off).push(measure(admin));
+    }
+  }
+  const ratios = on.map((value, i) => value / off[i]);
+  console.log(
+    `${name}: without ${show(off, 2)} us, with ${show(on, 2)} us, ratio ${show(ratios, 3)}`,
+  );
+}

@@ -1,0 +1,19 @@
+import { isIP } from 'node:net';
+import type { ListenAddress } from '../listen.ts';
+
+/** How the admin listener is set up: plain data, so that it can be sent to a thread. */
+export type AdminConfig = {
+  readonly address: ListenAddress;
+  /** What whoever asks has to show; undefined where only this host can ask. */
+  readonly token: string | undefined;
+  /** Names, beside addresses, under which browsers may come. */
+  readonly hosts: readonly string[];
+  /** Of the tracing backend's UI, with `{traceId}` in it. */
+  readonly traceUrl: string | undefined;
+};
+
+/** Whether only this host reaches `host`: a name or an address without port, brackets left out. */
+export function isLoopback(host: string): boolean {
+  if (isIP(host) === 0) return host === 'localhost';
+  return /^(127\.|::1$|::ffff:127\.)/.test(host);
+}

@@ -1,0 +1,96 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { type AdminConfig, isLoopback } from './config.ts';
+
+/** Why a request is not answered. */
+export type Refusal = {
+  readonly status: 400 | 401 | 403 | 404 | 405 | 421 | 503;
+  readonly reason: string;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+};
+
+const METHODS = ['GET', 'HEAD'];
+
+/**
+ * A browser is told to ask its user: the token is the password, with any name. Chromium wants each challenge in a
+ * header of its own.
+ */
+const CHALLENGES = ['Basic realm="haproxy-otel-spoa"', 'Bearer realm="haproxy-otel-spoa"'];
+
+/** Decides who is answered: nothing here is for other sites, other names or other methods. */
+export class Guard {
+  private readonly token: Buffer | undefined;
+  private readonly names: ReadonlySet<string>;
+  private readonly local: boolean;
+
+  constructor({ token, hosts, address }: AdminConfig) {
+    this.token = token === undefined ? undefined : digest(token);
+    this.names = new Set(hosts.map((name) => name.toLowerCase()));
+    this.local = address.kind !== 'tcp' || isLoopback(address.host);
+  }
+
+  /** @param page whether it is the page itself that is asked for, which holds no data */
+  check(request: IncomingMessage, page: boolean): Refusal | undefined {
+    const { host, authorization, origin } = request.headers;
+    if (host === undefined || !this.isOwnName(host)) {
+      return { status: 421, reason: 'this is not the name of this listener' };
+    }
+    if (!METHODS.includes(request.method ?? '')) {
+      return { status: 405, reason: 'only read', headers: { allow: METHODS.join(', ') } };
+    }
+    if (isForeign(request, page) || (origin !== undefined && !isOrigin(origin, host))) {
+      return { status: 403, reason: 'not for other sites' };
+    }
+    if (this.token !== undefined && !isToken(this.token, authorization)) {
+      return {
+        status: 401,
+        reason: 'a token is needed',
+        headers: { 'www-authenticate': CHALLENGES },
+      };
+    }
+    return undefined;
+  }
+
+  /**
+   * A site that lets its own name point to this host (DNS rebinding) cannot have an address for a name: addresses
+   * are safe, and names only if they are known. Ports may be forwarded.
+   */
+  private isOwnName(host: string): boolean {
+    const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::\d{1,5})?$/.exec(host) ?? [];
+    const name = (bracketed ?? plain)?.toLowerCase();
+    if (name === undefined) return false;
+    if (isLoopback(name) || this.names.has(name)) return true;
+    return !this.local && isIP(name) !== 0;
+  }
+}
+
+/** As the browser itself says. A link elsewhere may lead to the page. */
+function isForeign({ headers }: IncomingMessage, page: boolean): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site === undefined || site === 'same-origin' || site === 'none') return false;
+  const followed =
+    headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+  return !(page && followed);
+}
+
+function isOrigin(origin: string, host: string): boolean {
+  return origin === `http://${host}` || origin === `https://${host}`;
+}
+
+/** Compares digests, which are of one length, in a time that tells nothing. */
+function isToken(token: Buffer, authorization: string | undefined): boolean {
+  const [, scheme, value] = /^(bearer|basic) +(\S+)$/i.exec(authorization ?? '') ?? [];
+  if (scheme === undefined || value === undefined) return false;
+  const shown =
+    scheme.toLowerCase() === 'bearer'
+      ? value
+      : Buffer.from(value, 'base64')
+          .toString('utf8')
+          .replace(/^[^:]*:/, '');
+  return timingSafeEqual(digest(shown), token);
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,104 @@
+import type { ServerResponse } from 'node:http';
+import type { HopFilter } from './filter.ts';
+import type { History } from './history.ts';
+import { viewHops, viewState, viewTraffic } from './live-view.ts';
+import { slotAt } from './series.ts';
+import type { AdminSources } from './sources.ts';
+
+/** Pages that are told of what happens, at a time. */
+const MAX_VIEWERS = 32;
+
+/** Milliseconds. */
+const TICK = 1_000;
+
+/** A viewer that has as many bytes unread misses what comes meanwhile. */
+const MAX_UNREAD = 256 * 1024;
+
+type Viewer = {
+  readonly response: ServerResponse;
+  readonly key: string;
+  readonly filter: HopFilter;
+  /** It was behind, and does not know what the others do. */
+  missed: boolean;
+};
+
+/** Tells open pages once a second: what several of them want is made once. Costs nothing while there is none. */
+export class LiveStream {
+  private readonly sources: AdminSources;
+  private readonly traceUrl: string | undefined;
+  private readonly history: History;
+  private readonly viewers = new Set<Viewer>();
+  private readonly timer: NodeJS.Timeout;
+  private toldSlot = 0;
+  /** By what viewers want, what they were told last: where nothing happens, nothing is told. */
+  private toldHops: ReadonlyMap<string, string> = new Map();
+
+  constructor(sources: AdminSources, history: History, traceUrl: string | undefined) {
+    this.sources = sources;
+    this.history = history;
+    this.traceUrl = traceUrl;
+    this.timer = setInterval(() => this.tick(), TICK).unref();
+    this.tick();
+  }
+
+  get isFull(): boolean {
+    return this.viewers.size >= MAX_VIEWERS;
+  }
+
+  /** Answers with events until the viewer leaves: `state`, `traffic` and `hops`, each the whole of it, as JSON. */
+  add(response: ServerResponse, parameters: URLSearchParams, filter: HopFilter): void {
+    const viewer = { response, key: parameters.toString(), filter, missed: false };
+    this.viewers.add(viewer);
+    response.once('close', () => this.viewers.delete(viewer));
+    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
+    const now = Date.now();
+    response.write(this.state(now) + this.traffic(now) + this.hops(filter, now));
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    for (const { response } of this.viewers) response.end();
+  }
+
+  private tick(): void {
+    const now = Date.now();
+    const slot = slotAt(now * 1000);
+    this.history.tick(slot, now);
+    this.sources.observer.tick(now);
+    if (this.viewers.size === 0) return;
+    const state = this.state(now);
+    const traffic = slot === this.toldSlot ? '' : this.traffic(now);
+    this.toldSlot = slot;
+    const hops = new Map<string, string>();
+    for (const viewer of this.viewers) {
+      const { response, key, filter } = viewer;
+      if (response.writableLength > MAX_UNREAD) {
+        viewer.missed = true;
+        continue;
+      }
+      const own = hops.get(key) ?? this.hops(filter, now);
+      hops.set(key, own);
+      const known = !viewer.missed && own === this.toldHops.get(key);
+      viewer.missed = false;
+      response.write(state + traffic + (known ? '' : own));
+    }
+    this.toldHops = hops;
+  }
+
+  private state(now: number): string {
+    return event('state', viewState(this.sources, this.history, this.traceUrl, now));
+  }
+
+  private traffic(now: number): string {
+    return event('traffic', viewTraffic(this.sources.observer, this.history, now));
+  }
+
+  private hops(filter: HopFilter, now: number): string {
+    return event('hops', viewHops(this.sources.observer, filter, now));
+  }
+}
+
+/** JSON has no line break of its own. */
+function event(name: string, data: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}

@@ -1,0 +1,122 @@
+import { memoryUsage } from 'node:process';
+import { type HopFilter, matches } from './filter.ts';
+import { readiness } from './health.ts';
+import type { History } from './history.ts';
+import { type HopView, viewHop } from './hop-view.ts';
+import { decidedBy } from './mint-numbers.ts';
+import type { HopObserver } from './observer.ts';
+import type { KeptHop } from './recent-hops.ts';
+import { type SeriesView, SLOT_SECONDS, slotAt } from './series.ts';
+import type { AdminSources } from './sources.ts';
+
+/** How many hops are shown of each kind. */
+const SHOWN = { errors: 30, aborts: 10, slow: 8, latest: 40 } as const;
+
+export type HopsView = {
+  /** No hop is in two lists. */
+  readonly errors: readonly HopView[];
+  readonly slow: readonly HopView[];
+  readonly latest: readonly HopView[];
+  readonly frontends: readonly string[];
+};
+
+/** The hops that `filter` lets through: failed ones, then the slowest, then the latest. */
+export function viewHops(observer: HopObserver, filter: HopFilter, now: number): HopsView {
+  const { recent } = observer;
+  const told = new Set<KeptHop>();
+  const take = (hops: Iterable<KeptHop>, most: number): KeptHop[] => {
+    const taken: KeptHop[] = [];
+    for (const kept of hops) {
+      if (taken.length === most) break;
+      if (told.has(kept) || !matches(filter, kept)) continue;
+      told.add(kept);
+      taken.push(kept);
+    }
+    return taken;
+  };
+  const failed = recent.failed();
+  const errors = [...take(failed.errors, SHOWN.errors), ...take(failed.aborts, SHOWN.aborts)].sort(
+    (a, b) => b.record.end - a.record.end,
+  );
+  return {
+    errors: errors.map(viewHop),
+    slow: take(recent.slowest(now), SHOWN.slow).map(viewHop),
+    latest: take(recent.newest(), SHOWN.latest).map(viewHop),
+    frontends: observer.frontends,
+  };
+}
+
+/** Charts: all hops, then each backend with its servers. */
+export type TrafficView = {
+  readonly slotSeconds: number;
+  /** Of all requests, sampled or not. */
+  readonly minted: readonly number[];
+  readonly unsampled: readonly number[];
+  readonly all: SeriesView;
+  /** How long HAProxy waited for the agent. */
+  readonly waits: SeriesView;
+  readonly backends: readonly (SeriesView & {
+    readonly name: string;
+    readonly servers: readonly (SeriesView & { readonly name: string })[];
+  })[];
+};
+
+export function viewTraffic(observer: HopObserver, history: History, now: number): TrafficView {
+  const slot = slotAt(now * 1000);
+  const { requests, unsampled } = history.slots(slot, now);
+  return {
+    slotSeconds: SLOT_SECONDS,
+    minted: requests,
+    unsampled,
+    all: observer.all.view(slot),
+    waits: observer.waits.view(slot),
+    backends: observer.aliveBackends(slot).map(({ backend, series, servers }) => ({
+      name: backend,
+      ...series.view(slot),
+      servers: [...servers]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, own]) => ({ name, ...own.view(slot) })),
+    })),
+  };
+}
+
+/** The agent's own state. */
+export function viewState(
+  sources: AdminSources,
+  history: History,
+  traceUrl: string | undefined,
+  now: number,
+): Readonly<Record<string, unknown>> {
+  const { version, startedAt, records, exporter, spans } = sources;
+  const mint = sources.mint();
+  const slot = slotAt(now * 1000);
+  const minted = decidedBy(mint);
+  const { kind, target, state, failingSince, reason, lastSuccess } = exporter;
+  return {
+    now,
+    version,
+    startedAt,
+    traceUrl,
+    ready: readiness(sources, now).ok,
+    mint: {
+      connections: mint.connectionsOpen,
+      requests: mint.notifies,
+      rate: history.rate(slot, now),
+      latency: history.latency(slot),
+      delay: { p50: mint.delayP50, p99: mint.delayP99, max: mint.delayMax },
+      continued: mint.continued,
+      started: mint.started,
+      restarted: mint.restarted,
+      ignored: mint.ignored,
+      invalid: mint.invalid,
+      sampled: mint.sampled,
+      limited: mint.limited,
+      minted,
+    },
+    records: { ...records, unrecorded: mint.minted - records.minted },
+    exporter: { kind, target, state, failingSince, reason, lastSuccess },
+    spans: { ...spans.counts, waiting: spans.waiting },
+    delay: sources.delay.read(),
+    memory: memoryUsage.rss(),
+  };
+}

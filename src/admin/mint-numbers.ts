@@ -1,0 +1,130 @@
+/**
+ * What the mint thread says of itself, in memory that the admin listener's thread reads: no message is sent
+ * and nothing waits. The mint thread counts in memory of its own and copies all of it a few times a second.
+ */
+
+/** Upper bounds of the latency histogram, in seconds. */
+export const LATENCY_BOUNDS = [
+  10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3,
+] as const;
+
+/** Totals since the start unless they say otherwise. */
+const NAMES = [
+  /** When this was written, in milliseconds since the epoch. */
+  'publishedAt',
+  /** 1 while HAProxy's connections are accepted. */
+  'listening',
+  /** Now. */
+  'connectionsOpen',
+  'handshakes',
+  'healthchecks',
+  'endedProtocol',
+  'endedUnread',
+  'notifies',
+  'continued',
+  'started',
+  'restarted',
+  'invalid',
+  'ignored',
+  'sampled',
+  'limited',
+  /** Milliseconds. */
+  'latencySum',
+  /** Of the last whole window, in milliseconds. */
+  'delayP50',
+  'delayP99',
+  'delayMax',
+  /** Bytes, now. */
+  'heapUsed',
+] as const;
+export type MintName = (typeof NAMES)[number];
+
+export type MintSnapshot = Readonly<Record<MintName, number>> & {
+  /** NOTIFYs by latency: one number for each of `LATENCY_BOUNDS`, and one for what took longer. */
+  readonly latency: readonly number[];
+  /** Requests whose context was decided on, up to this moment. */
+  readonly minted: number;
+};
+
+/** Requests whose context was decided on. */
+export function decidedBy(mint: MintSnapshot): number {
+  return mint.continued + mint.started + mint.restarted + mint.ignored + mint.invalid;
+}
+
+const BUCKETS = LATENCY_BOUNDS.length + 1;
+const FIRST_BUCKET = NAMES.length;
+const SLOTS = FIRST_BUCKET + BUCKETS;
+const SLOT = Object.fromEntries(NAMES.map((name, slot) => [name, slot])) as Record<
+  MintName,
+  number
+>;
+const BOUNDS_MS = LATENCY_BOUNDS.map((seconds) => seconds * 1000);
+
+/** Ahead of the numbers, kept at a multiple of their size: how often writing began or ended. */
+const HEAD_BYTES = 8;
+
+/** Behind the numbers, one that is written with each chunk: records follow within a millisecond. */
+const LIVE_BYTES = 8;
+
+/** The mint thread's side. */
+export class MintNumbers {
+  readonly shared = new SharedArrayBuffer(HEAD_BYTES + SLOTS * 8 + LIVE_BYTES);
+  private readonly sequence = new Int32Array(this.shared, 0, 1);
+  private readonly target = new Float64Array(this.shared, HEAD_BYTES, SLOTS);
+  private readonly live = new Float64Array(this.shared, HEAD_BYTES + SLOTS * 8, 1);
+  private readonly own = new Float64Array(SLOTS);
+
+  add(name: MintName, value = 1): void {
+    const slot = SLOT[name];
+    this.own[slot] = (this.own[slot] ?? 0) + value;
+  }
+
+  set(name: MintName, value: number): void {
+    this.own[SLOT[name]] = value;
+  }
+
+  /**
+   * All ACKs of a chunk leave in one write, so each NOTIFY in it took as long as the whole chunk: one
+   * measurement is exact for all of them.
+   *
+   * @param minted requests so far
+   */
+  answered(notifies: number, milliseconds: number, minted: number): void {
+    const { own } = this;
+    this.live[0] = minted;
+    let bucket = 0;
+    while (bucket < BUCKETS - 1 && milliseconds > (BOUNDS_MS[bucket] ?? 0)) bucket += 1;
+    own[FIRST_BUCKET + bucket] = (own[FIRST_BUCKET + bucket] ?? 0) + notifies;
+    own[SLOT.notifies] = (own[SLOT.notifies] ?? 0) + notifies;
+    own[SLOT.latencySum] = (own[SLOT.latencySum] ?? 0) + notifies * milliseconds;
+  }
+
+  /** Makes visible what was counted so far. An odd sequence tells readers that this is under way. */
+  publish(now: number): void {
+    this.set('publishedAt', now);
+    Atomics.add(this.sequence, 0, 1);
+    this.target.set(this.own);
+    Atomics.add(this.sequence, 0, 1);
+  }
+}
+
+/** Writing takes less than a microsecond: more attempts than this mean that the writer died in it. */
+const MAX_ATTEMPTS = 1_000;
+
+/** What was published last, as one consistent whole. */
+export function readMintNumbers(shared: SharedArrayBuffer): MintSnapshot {
+  const sequence = new Int32Array(shared, 0, 1);
+  const source = new Float64Array(shared, HEAD_BYTES, SLOTS);
+  const copy = new Float64Array(SLOTS);
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const before = Atomics.load(sequence, 0);
+    copy.set(source);
+    if (before % 2 === 0 && Atomics.load(sequence, 0) === before) break;
+  }
+  const numbers = Object.fromEntries(NAMES.map((name, slot) => [name, copy[slot] ?? 0]));
+  return {
+    ...(numbers as Record<MintName, number>),
+    latency: [...copy.subarray(FIRST_BUCKET)],
+    minted: new Float64Array(shared, HEAD_BYTES + SLOTS * 8, 1)[0] ?? 0,
+  };
+}

@@ -1,0 +1,313 @@
+import { showFigures, showTraffic } from './charts.js';
+import { HopList } from './hops.js';
+import { showFacts, showLamps } from './state.js';
+import { count, element, percent } from './text.js';
+import { showLegend } from './waterfall.js';
+
+/** The page: what it hears from the agent, what is filtered, and the keyboard. */
+
+const byId = (id) => document.getElementById(id);
+const form = byId('filters');
+const FIELDS = ['frontend', 'backend', 'server', 'status', 'trace'];
+
+/** Milliseconds. */
+const RETRY = 3_000;
+const TYPING = 150;
+
+const told = { state: undefined, traffic: undefined, hops: undefined };
+let feed = 'connecting';
+let paused = false;
+/** Whether a mouse is on the list of hops. */
+let pointing = false;
+let source;
+let retry;
+
+const list = new HopList(byId('hops'), { copy, traceLink, pick });
+showLegend(byId('legend'));
+
+// What the agent tells
+
+function connect() {
+  disconnect();
+  if (paused || document.hidden) return;
+  source = new EventSource(`api/events?${filterQuery()}`);
+  source.onopen = () => setFeed('live');
+  source.onerror = () => {
+    setFeed('disconnected');
+    // The browser comes back by itself, unless it was refused.
+    if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY);
+  };
+  for (const name of Object.keys(told)) {
+    source.addEventListener(name, ({ data }) => {
+      told[name] = JSON.parse(data);
+      show();
+    });
+  }
+}
+
+function disconnect() {
+  clearTimeout(retry);
+  source?.close();
+  source = undefined;
+}
+
+function setFeed(next) {
+  feed = next;
+  showLamps(feed, told.state);
+}
+
+let drawn = false;
+
+/** Once for all that came together. */
+function show() {
+  if (drawn) return;
+  drawn = true;
+  requestAnimationFrame(() => {
+    drawn = false;
+    const { state, traffic, hops } = told;
+    if (state === undefined || traffic === undefined || hops === undefined) return;
+    showLamps(feed, state);
+    showFigures(byId('figures'), state, traffic);
+    showTraffic(byId('traffic'), traffic, pick);
+    showFacts(byId('facts'), state);
+    offer(traffic, hops);
+    // Nothing moves under a pointer that is about to press.
+    if (!pointing) showHops();
+    byId('traffic-note').textContent = 'sampled hops of the last five minutes';
+    byId('hops-note').textContent = pointing
+      ? 'stand still under the pointer'
+      : sampledNote(traffic);
+  });
+}
+
+function showHops() {
+  const { hops, traffic } = told;
+  if (hops === undefined || traffic === undefined) return;
+  list.show(hops, emptyNote(traffic), filterQuery() !== '');
+}
+
+function sampledNote({ all, unsampled }) {
+  const seen = all.total.requests;
+  const rest = unsampled.reduce((sum, value) => sum + value, 0);
+  if (rest === 0) return 'failed ones and the slowest of the last minutes, then the latest';
+  return `sampled ones only, ${percent(seen, seen + rest)} of all: ${count(rest)} in five minutes were not sampled and are not read`;
+}
+
+function emptyNote({ all, unsampled }) {
+  if (filterQuery() !== '') return 'No recent hop is like that.';
+  const rest = unsampled.reduce((sum, value) => sum + value, 0);
+  if (all.total.requests === 0 && rest > 0)
+    return 'Requests come, and none is sampled: nothing is read of them.';
+  return 'No hop yet. Send a request through HAProxy, and it is here within a second.';
+}
+
+// Filters
+
+function filterQuery() {
+  const values = new FormData(form);
+  const query = new URLSearchParams();
+  for (const name of FIELDS) {
+    const value = name === 'trace' ? traceOf(values.get(name)) : values.get(name);
+    if (value) query.set(name, value);
+  }
+  return query.toString();
+}
+
+/** A trace id or its beginning, also out of a traceparent or an address. */
+function traceOf(text) {
+  const lower = String(text ?? '')
+    .trim()
+    .toLowerCase();
+  const whole = /[0-9a-f]{32}/.exec(lower)?.[0];
+  return whole ?? (/^[0-9a-f]{1,31}$/.test(lower) ? lower : '');
+}
+
+function refilter() {
+  // What was just chosen shows at once, wherever the pointer is.
+  pointing = false;
+  const text = form.elements.trace.value.trim();
+  form.elements.trace.setAttribute('aria-invalid', String(text !== '' && traceOf(text) === ''));
+  const query = filterQuery();
+  form.classList.toggle('active', query !== '');
+  history.replaceState(null, '', query === '' ? location.pathname : `#${query}`);
+  if (paused) setPaused(false);
+  else connect();
+}
+
+/** Names come with what is told; one that is chosen stays, even if nothing came of it lately. */
+function offer({ backends }, { frontends }) {
+  options('frontend', frontends);
+  options(
+    'backend',
+    backends.map(({ name }) => name),
+  );
+  const chosen = form.elements.backend.value;
+  const servers = backends
+    .filter(({ name }) => chosen === '' || name === chosen)
+    .flatMap((backend) => backend.servers.map(({ name }) => name));
+  options('server', [...new Set(servers)].sort());
+}
+
+function options(field, names) {
+  const select = form.elements[field];
+  const chosen = select.value;
+  const wanted = ['', ...names];
+  if (chosen !== '' && !names.includes(chosen)) wanted.push(chosen);
+  const present = [...select.options].map(({ value }) => value);
+  if (present.length === wanted.length && present.every((value, i) => value === wanted[i])) return;
+  select.replaceChildren(
+    ...wanted.map((value) =>
+      element('option', { value, selected: value === chosen }, value === '' ? 'all' : value),
+    ),
+  );
+}
+
+function choose(values) {
+  for (const [name, value] of Object.entries(values)) {
+    const field = form.elements[name];
+    if (
+      field instanceof HTMLSelectElement &&
+      ![...field.options].some((option) => option.value === value)
+    ) {
+      field.append(element('option', { value }, value));
+    }
+    field.value = value;
+  }
+  refilter();
+}
+
+function pick(backend, server) {
+  choose({ backend: backend ?? '', server: server ?? '' });
+}
+
+function readHash() {
+  const query = new URLSearchParams(location.hash.slice(1));
+  choose(Object.fromEntries(FIELDS.map((name) => [name, query.get(name) ?? ''])));
+}
+
+let typing;
+form.addEventListener('change', refilter);
+form.addEventListener('input', ({ target }) => {
+  if (target.name !== 'trace') return;
+  clearTimeout(typing);
+  typing = setTimeout(refilter, TYPING);
+});
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  refilter();
+});
+form.addEventListener('reset', () => setTimeout(refilter));
+addEventListener('hashchange', readHash);
+
+// Copy and link
+
+async function copy({ traceId }) {
+  let done = true;
+  try {
+    await navigator.clipboard.writeText(traceId);
+  } catch {
+    // Without TLS, elsewhere than on this host, there is only the old way.
+    const area = element('textarea', { value: traceId, className: 'offscreen', readOnly: true });
+    document.body.append(area);
+    const before = document.activeElement;
+    area.select();
+    done = document.execCommand('copy');
+    area.remove();
+    before?.focus();
+  }
+  toast(done ? `Copied ${traceId}` : 'The browser does not let this page copy');
+}
+
+function traceLink({ traceId }) {
+  return told.state?.traceUrl?.replaceAll('{traceId}', traceId);
+}
+
+let toasting;
+function toast(text) {
+  const shown = byId('toast');
+  shown.textContent = text;
+  shown.hidden = false;
+  clearTimeout(toasting);
+  toasting = setTimeout(() => {
+    shown.hidden = true;
+  }, 2_500);
+}
+
+// Pause, theme, keyboard
+
+function setPaused(next) {
+  paused = next;
+  byId('pause').setAttribute('aria-pressed', String(paused));
+  byId('pause').textContent = paused ? 'Go on' : 'Pause';
+  if (paused) {
+    disconnect();
+    setFeed('paused');
+  } else connect();
+}
+
+const THEME = 'haproxy-otel-spoa theme';
+
+function setTheme(theme) {
+  if (theme === null) return;
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem(THEME, theme);
+}
+
+function otherTheme() {
+  const chosen = document.documentElement.dataset.theme;
+  const dark =
+    chosen === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : chosen === 'dark';
+  setTheme(dark ? 'light' : 'dark');
+}
+
+const KEYS = {
+  j: () => list.move(1),
+  k: () => list.move(-1),
+  ArrowDown: (target) => target.closest('#hops') !== null && list.move(1),
+  ArrowUp: (target) => target.closest('#hops') !== null && list.move(-1),
+  c: () => list.current && copy(list.current),
+  o: () =>
+    list.current && traceLink(list.current) && open(traceLink(list.current), '_blank', 'noopener'),
+  f: () => list.current && pick(list.current.backend, list.current.server),
+  '/': () => {
+    form.elements.trace.focus();
+    form.elements.trace.select();
+  },
+  p: () => setPaused(!paused),
+  x: () => form.reset(),
+  t: otherTheme,
+  '?': () => byId('help').showModal(),
+};
+
+addEventListener('keydown', (event) => {
+  const { key, target } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey || byId('help').open) return;
+  if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) {
+    if (key === 'Escape') {
+      // By itself it empties a field of this kind.
+      event.preventDefault();
+      target.blur();
+    }
+    return;
+  }
+  const action = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
+  if (action === undefined || action(target) === false) return;
+  event.preventDefault();
+});
+
+byId('hops').addEventListener('pointerenter', ({ pointerType }) => {
+  pointing = pointerType === 'mouse';
+  show();
+});
+byId('hops').addEventListener('pointerleave', () => {
+  pointing = false;
+  show();
+});
+byId('pause').addEventListener('click', () => setPaused(!paused));
+byId('theme').addEventListener('click', otherTheme);
+byId('keys').addEventListener('click', () => byId('help').showModal());
+document.addEventListener('visibilitychange', connect);
+
+setTheme(localStorage.getItem(THEME));
+showLamps(feed, undefined);
+readHash();

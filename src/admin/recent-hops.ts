@@ -1,0 +1,158 @@
+import type { Hop } from '../context/hop.ts';
+import type { HopRecord } from '../records/record.ts';
+import type { Outcome } from '../records/termination.ts';
+
+/** One hop that is kept, as it came: what is shown of it is made when somebody looks. */
+export type KeptHop = { readonly record: HopRecord; readonly hop: Hop };
+
+/** How many are kept of each kind, so that none crowds out the others. */
+const LATEST = 2_048;
+const ERRORS = 256;
+const ABORTS = 128;
+
+/**
+ * Of those that neither failed nor were slow, as many a second. Whoever keeps all of them has the collector copy
+ * thousands of records again and again, for a list that is over in half a second.
+ */
+const LATEST_A_SECOND = 200;
+
+/** The slowest of each time: how many, how long a time is in milliseconds, and how many times there are. */
+const SLOWEST = 8;
+const SLOW_WINDOW = 10_000;
+const SLOW_WINDOWS = 30;
+
+/** Characters of one hop that clients control: what is longer is kept cut. */
+const MAX_TEXT = 2_048;
+const CUT_TEXT = 512;
+
+/** The hops of the last minutes, in bounded memory: the latest, those that failed, and the slowest. */
+export class RecentHops {
+  private readonly latest = new Ring(LATEST);
+  private readonly errors = new Ring(ERRORS);
+  private readonly aborts = new Ring(ABORTS);
+  private readonly slow: SlowWindow[] = [];
+  private left = LATEST_A_SECOND;
+
+  /** To be called once a second. */
+  tick(): void {
+    this.left = LATEST_A_SECOND;
+  }
+
+  /**
+   * @param duration in milliseconds, undefined where it says nothing
+   * @param at when it ended, in milliseconds since the epoch
+   */
+  add(hop: KeptHop, outcome: Outcome, duration: number | undefined, at: number): void {
+    const isSlow = duration !== undefined && this.isSlow(duration, at);
+    const failed = outcome.fault !== 'none';
+    if (!isSlow && !failed && this.left === 0) return;
+    const kept = { ...hop, record: bounded(hop.record) };
+    if (isSlow) this.addSlow(kept, duration);
+    if (failed) (outcome.fault === 'client' ? this.aborts : this.errors).add(kept);
+    if (this.left === 0) return;
+    this.left -= 1;
+    this.latest.add(kept);
+  }
+
+  /** Newest first. */
+  newest(): Iterable<KeptHop> {
+    return this.latest.newest();
+  }
+
+  /** Of servers and of HAProxy itself, then of clients; newest first. */
+  failed(): { errors: Iterable<KeptHop>; aborts: Iterable<KeptHop> } {
+    return { errors: this.errors.newest(), aborts: this.aborts.newest() };
+  }
+
+  /** Slowest first, of the last five minutes before `now`, in milliseconds since the epoch. */
+  slowest(now: number): KeptHop[] {
+    return this.slow
+      .filter(({ since }) => now - since <= SLOW_WINDOW * SLOW_WINDOWS)
+      .flatMap(({ hops }) => hops)
+      .sort((a, b) => b.duration - a.duration)
+      .map(({ kept }) => kept);
+  }
+
+  /** Whether it is among the slowest of its time, which may begin with it. */
+  private isSlow(duration: number, at: number): boolean {
+    let window = this.slow.at(-1);
+    if (window === undefined || at - window.since >= SLOW_WINDOW) {
+      window = { since: at, hops: [], least: 0 };
+      this.slow.push(window);
+      if (this.slow.length > SLOW_WINDOWS) this.slow.shift();
+    }
+    return window.hops.length < SLOWEST || duration > window.least;
+  }
+
+  private addSlow(kept: KeptHop, duration: number): void {
+    const window = this.slow.at(-1);
+    if (window === undefined) return;
+    window.hops.push({ kept, duration });
+    window.hops.sort((a, b) => b.duration - a.duration);
+    if (window.hops.length > SLOWEST) window.hops.pop();
+    window.least = window.hops.at(-1)?.duration ?? 0;
+  }
+}
+
+type SlowWindow = {
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly hops: { readonly kept: KeptHop; readonly duration: number }[];
+  least: number;
+};
+
+class Ring {
+  private readonly size: number;
+  private readonly hops: KeptHop[] = [];
+  private next = 0;
+
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  add(kept: KeptHop): void {
+    this.hops[this.next] = kept;
+    this.next = this.next + 1 === this.size ? 0 : this.next + 1;
+  }
+
+  *newest(): Iterable<KeptHop> {
+    const { length } = this.hops;
+    for (let i = 1; i <= length; i += 1) {
+      const kept = this.hops[(this.next - i + length) % length];
+      if (kept !== undefined) yield kept;
+    }
+  }
+}
+
+const NO_ATTRIBUTES = {};
+
+/** The record itself where it is small; the user's own attributes, which may be anything, are not kept. */
+function bounded(record: HopRecord): HopRecord {
+  const size =
+    (record.path?.length ?? 0) +
+    (record.query?.length ?? 0) +
+    (record.userAgent?.length ?? 0) +
+    (record.host?.length ?? 0) +
+    (record.tracestate?.length ?? 0);
+  let own = false;
+  for (const _ in record.attributes) own = true;
+  if (size <= MAX_TEXT && !own) return record;
+  return {
+    ...record,
+    attributes: NO_ATTRIBUTES,
+    tracestate: undefined,
+    path: cut(record.path),
+    query: cut(record.query),
+    userAgent: cut(record.userAgent),
+    host: cut(record.host),
+    requestId: cut(record.requestId),
+    route: cut(record.route),
+    method: cut(record.method),
+  };
+}
+
+/** A copy: a part of a string would keep all of it in memory. */
+function cut(text: string | undefined): string | undefined {
+  if (text === undefined || text.length <= CUT_TEXT) return text;
+  return `${Buffer.from(text.slice(0, CUT_TEXT)).toString()}…`;
+}

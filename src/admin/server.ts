@@ -1,0 +1,61 @@
+import { createServer, type Server } from 'node:http';
+import { boundAddress, listen } from '../listen.ts';
+import { type AdminConfig, isLoopback } from './config.ts';
+import { History } from './history.ts';
+import { LiveStream } from './live-stream.ts';
+import { Routes } from './routes.ts';
+import type { AdminSources } from './sources.ts';
+
+/** Connections at a time: pages keep one or two each. */
+const MAX_CONNECTIONS = 128;
+
+const MAX_HEADER_BYTES = 8_192;
+
+/** Milliseconds for a request to come, and for a connection to be idle. */
+const REQUEST_TIMEOUT = 10_000;
+
+/** Health, metrics, the page and its feed, over HTTP. */
+export class AdminServer {
+  /** Where it listens, the port as really bound. */
+  readonly address: string;
+  private readonly server: Server;
+  private readonly stream: LiveStream;
+
+  private constructor(server: Server, stream: LiveStream, address: string) {
+    this.server = server;
+    this.stream = stream;
+    this.address = address;
+  }
+
+  /** @throws Error when it cannot listen, or everybody could ask without a token */
+  static async start(config: AdminConfig, sources: AdminSources): Promise<AdminServer> {
+    const history = new History(sources);
+    const stream = new LiveStream(sources, history, config.traceUrl);
+    const routes = new Routes(config, sources, history, stream);
+    const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
+      routes.answer(request, response).catch(() => response.destroy());
+    });
+    server.maxConnections = MAX_CONNECTIONS;
+    server.requestTimeout = REQUEST_TIMEOUT;
+    server.headersTimeout = REQUEST_TIMEOUT;
+    server.keepAliveTimeout = REQUEST_TIMEOUT;
+    await listen(server, config.address);
+    // A socket that was handed over says only now where it stands, and a name where it leads.
+    const bound = server.address();
+    const open = typeof bound === 'object' && bound !== null && !isLoopback(bound.address);
+    if (open && config.token === undefined) {
+      stream.stop();
+      server.close();
+      throw new Error(
+        'the admin listener can be reached from elsewhere: HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed',
+      );
+    }
+    return new AdminServer(server, stream, boundAddress(server, config.address));
+  }
+
+  stop(): void {
+    this.stream.stop();
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+}
