@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import type { Config } from './config.ts';
 import { Minter } from './context/mint.ts';
-import { createSampler } from './context/sampling.ts';
+import { SamplerSwitch } from './context/sampler-switch.ts';
 import { boundAddress, listen } from './listen.ts';
 import type { Logger } from './log.ts';
 import { FINISH } from './records/finish-message.ts';
@@ -20,18 +20,26 @@ export class Agent {
   private readonly listener: Server;
   private readonly server: SpopServer;
   private readonly minter: Minter;
+  private readonly sampler: SamplerSwitch;
   private readonly telemetry: TelemetryChannel;
 
   private constructor(
     config: Config,
     log: Logger,
-    parts: { listener: Server; server: SpopServer; minter: Minter; telemetry: TelemetryChannel },
+    parts: {
+      listener: Server;
+      server: SpopServer;
+      minter: Minter;
+      sampler: SamplerSwitch;
+      telemetry: TelemetryChannel;
+    },
   ) {
     this.config = config;
     this.log = log;
     this.listener = parts.listener;
     this.server = parts.server;
     this.minter = parts.minter;
+    this.sampler = parts.sampler;
     this.telemetry = parts.telemetry;
     this.spop = boundAddress(parts.listener, config.spop);
     this.records = parts.telemetry.records;
@@ -48,7 +56,8 @@ export class Agent {
     log: Logger,
     onDeath: (reason: string) => void,
   ): Promise<Agent> {
-    const minter = new Minter(createSampler(config.sampler), (notify) => {
+    const sampler = new SamplerSwitch(config.sampler);
+    const minter = new Minter(sampler.sample, (notify) => {
       if (!notify.named(FINISH)) return;
       const start = notify.position;
       while (notify.nextArgument());
@@ -75,7 +84,24 @@ export class Agent {
       await telemetry.stop(0);
       throw error;
     }
-    return new Agent(config, log, { listener, server, minter, telemetry });
+    return new Agent(config, log, { listener, server, minter, sampler, telemetry });
+  }
+
+  /** Resolves when both threads have got to it. */
+  ping(): Promise<void> {
+    return this.telemetry.control.ping();
+  }
+
+  /**
+   * Takes log level, sampler and exporter from `config`; no connection is touched.
+   *
+   * @throws Error when the exporter cannot be set up so; nothing is changed then
+   */
+  async reload(config: Config): Promise<void> {
+    const { logLevel, sampler, exporter } = config.telemetry;
+    await this.telemetry.control.reload({ logLevel, sampler, exporter });
+    this.sampler.use(config.sampler);
+    this.log.level = config.logLevel;
   }
 
   /** Stops accepting, answers what was read, says DISCONNECT, reads the records and exports them. */

@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { SAMPLER_NAMES, type SamplerConfig } from './context/sampling.ts';
 import type { ListenAddress } from './listen.ts';
+import { readOtlpHeaders } from './otlp-headers.ts';
 import {
   address,
   boolean,
   ConfigError,
+  decodePercent,
   type Env,
   endpoint,
   file,
@@ -21,10 +22,13 @@ import {
   tcp,
 } from './settings.ts';
 import type { ServerLimits } from './spop/server.ts';
+import type { InheritedSockets } from './systemd/sockets.ts';
 import type { ExporterConfig, OtlpConfig, TelemetryConfig } from './telemetry/config.ts';
 
 export type Config = {
   readonly logLevel: LogLevel;
+  /** Standard error is the journal. */
+  readonly journal: boolean;
   readonly spop: ListenAddress;
   readonly spopLimits: ServerLimits;
   readonly sampler: SamplerConfig;
@@ -37,6 +41,7 @@ export type Config = {
 
 /** Command-line flags; each has the environment variable of the same meaning. */
 export const FLAGS = {
+  config: 'HAPROXY_OTEL_CONFIG',
   spop: 'HAPROXY_OTEL_SPOP',
   records: 'HAPROXY_OTEL_RECORDS',
   'log-level': 'OTEL_LOG_LEVEL',
@@ -61,6 +66,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
         help: { type: 'boolean', short: 'h', default: false },
         version: { type: 'boolean', short: 'v', default: false },
         once: { type: 'boolean', default: false },
+        config: { type: 'string' },
         spop: { type: 'string' },
         records: { type: 'string' },
         'log-level': { type: 'string' },
@@ -86,12 +92,16 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   }
 }
 
+/** What this process was started with, beside settings. */
+export type Host = { readonly sockets: InheritedSockets; readonly journal: boolean };
+
 /**
- * Reads all settings from `env`.
+ * Reads all settings from `env`. Sockets that were handed over are used in place of addresses.
  *
  * @throws ConfigError at the first setting that cannot be used
  */
-export function loadConfig(env: Env): Config {
+export function loadConfig(env: Env, host: Host = { sockets: {}, journal: false }): Config {
+  const { sockets, journal } = host;
   const disabled = read(env, 'OTEL_SDK_DISABLED', false, boolean);
   const queueSpans = read(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 131_072, integerFrom(1));
   // Each call costs as much as some hundred spans.
@@ -113,7 +123,9 @@ export function loadConfig(env: Env): Config {
   const logLevel = read(env, 'OTEL_LOG_LEVEL', 'info', logLevelNamed);
   const config: Config = {
     logLevel,
-    spop: read(env, 'HAPROXY_OTEL_SPOP', tcp('127.0.0.1', 12_345), address),
+    journal,
+    spop:
+      handedOver(sockets.spop) ?? read(env, 'HAPROXY_OTEL_SPOP', tcp('127.0.0.1', 12_345), address),
     spopLimits: {
       maxFrameSize,
       helloTimeout: read(env, 'HAPROXY_OTEL_HELLO_TIMEOUT', 5_000, integerFrom(1, 3_600_000)),
@@ -123,7 +135,10 @@ export function loadConfig(env: Env): Config {
     sampler,
     telemetry: {
       logLevel,
-      records: read(env, 'HAPROXY_OTEL_RECORDS', tcp('127.0.0.1', 12_346), address),
+      journal,
+      records:
+        handedOver(sockets.records, sockets['records-datagram']) ??
+        read(env, 'HAPROXY_OTEL_RECORDS', tcp('127.0.0.1', 12_346), address),
       sampler,
       connectionErrorSpans:
         read(env, 'HAPROXY_OTEL_CONNECTION_ERRORS', 'count', oneOf(['count', 'span'])) === 'span',
@@ -143,6 +158,10 @@ export function loadConfig(env: Env): Config {
     ),
   };
   return Object.freeze(config);
+}
+
+function handedOver(fd: number | undefined, datagrams?: number): ListenAddress | undefined {
+  return fd === undefined ? undefined : { kind: 'fd', fd, datagrams };
 }
 
 /** The signal's own variable before the common one. */
@@ -172,14 +191,10 @@ function readOtlpConfig(env: Env): OtlpConfig {
       'OTEL_EXPORTER_OTLP_CLIENT_KEY and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: both or neither is accepted',
     );
   }
-  const headersFile = read(env, 'HAPROXY_OTEL_OTLP_HEADERS_FILE', undefined, file);
   return {
     endpoint: readOtlp(env, 'ENDPOINT', 'http://localhost:4317', endpoint),
     insecure: readOtlp(env, 'INSECURE', false, boolean),
-    headers: {
-      ...readHeaders(env),
-      ...(headersFile === undefined ? {} : parseHeadersFile(headersFile)),
-    },
+    headers: readOtlpHeaders(env),
     compression: readOtlp(env, 'COMPRESSION', 'none', oneOf(['gzip', 'none'])),
     timeout: Math.min(
       readOtlp(env, 'TIMEOUT', 10_000, integerFrom(1, 3_600_000)),
@@ -189,49 +204,6 @@ function readOtlpConfig(env: Env): OtlpConfig {
     clientKey,
     clientCertificate,
   };
-}
-
-/** Secrets may be in here: an error says where the flaw is, never what the value is. */
-function readHeaders(env: Env): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']) {
-    const text = env[name]?.trim();
-    if (!text) continue;
-    text.split(',').forEach((pair, index) => {
-      if (pair.trim() === '') return;
-      addPair(headers, pair, true, `${name}, item ${index + 1}`);
-    });
-  }
-  return headers;
-}
-
-/** One `name=value` or `name: value` a line; empty lines and those that start with # are skipped. */
-function parseHeadersFile(path: string): Record<string, string> {
-  const headers: Record<string, string> = {};
-  readFileSync(path, 'utf8')
-    .split('\n')
-    .forEach((line, index) => {
-      if (line.trim() === '' || line.trimStart().startsWith('#')) return;
-      addPair(headers, line.replace(/^([^:=\s]+):\s*/, '$1='), false, `${path}, line ${index + 1}`);
-    });
-  return headers;
-}
-
-/** Header names as gRPC takes them: lower case, and a value of visible characters and spaces. */
-function addPair(
-  headers: Record<string, string>,
-  pair: string,
-  encoded: boolean,
-  where: string,
-): void {
-  const equals = pair.indexOf('=');
-  const name = pair.slice(0, equals).trim().toLowerCase();
-  let value = pair.slice(equals + 1).trim();
-  if (encoded) value = decodePercent(value) ?? '\0';
-  if (equals < 1 || !/^[0-9a-z_.-]+$/.test(name) || !/^[\x20-\x7e]*$/.test(value)) {
-    throw new ConfigError(`${where}: name=value is accepted, as gRPC metadata allows it`);
-  }
-  headers[name] = value;
 }
 
 function readResource(env: Env): Record<string, string> {
@@ -252,12 +224,4 @@ function readResource(env: Env): Record<string, string> {
   const serviceName = env.OTEL_SERVICE_NAME?.trim();
   if (serviceName) attributes['service.name'] = serviceName;
   return attributes;
-}
-
-function decodePercent(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }

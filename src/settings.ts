@@ -127,3 +127,12 @@ export const address: Parser<ListenAddress> = {
 export function tcp(host: string, port: number): ListenAddress {
   return { kind: 'tcp', host, port };
 }
+
+/** Undefined where the text is not percent-encoded. */
+export function decodePercent(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

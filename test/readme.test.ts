@@ -108,7 +108,9 @@ test('every attribute of our own, and every cause, is explained', () => {
 });
 
 test('the table of settings is what the agent reads', () => {
-  const source = readFileSync(join(PACKAGE_ROOT, 'src/config.ts'), 'utf8');
+  const source = ['src/config.ts', 'src/otlp-headers.ts']
+    .map((file) => readFileSync(join(PACKAGE_ROOT, file), 'utf8'))
+    .join('\n');
   const direct = [...source.matchAll(/'((?:HAPROXY_OTEL|OTEL)_[A-Z_]+)'/g)].map(([, name]) => name);
   const inherited = [...source.matchAll(/env\.(OTEL_[A-Z_]+)/g)].map(([, name]) => name);
   const otlp = [...source.matchAll(/readOtlp\(env, '([A-Z_]+)'/g)].map(

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '../log.ts';
 import type { TelemetryConfig } from './config.ts';
+import { Control } from './control.ts';
 import { FinishRelay } from './finish-relay.ts';
 import type { Command, Report, TelemetryCounts } from './messages.ts';
 
@@ -21,6 +22,7 @@ export class TelemetryChannel {
   readonly records: string;
   /** Resolves when records are worked on; rejects when the exporter cannot be set up. */
   readonly ready: Promise<void>;
+  readonly control: Control;
   private readonly worker: Worker;
   private readonly relay: FinishRelay;
   private state: 'running' | 'stopping' = 'running';
@@ -33,6 +35,7 @@ export class TelemetryChannel {
   ) {
     this.worker = worker;
     this.records = records;
+    this.control = new Control(worker);
     this.relay = new FinishRelay(
       (bytes) => {
         const command: Command = { type: 'finished', bytes };

@@ -4,6 +4,8 @@ import type { ListenAddress } from '../listen.ts';
 /** What the telemetry thread is started with: plain data, so that it can be sent to a thread. */
 export type TelemetryConfig = {
   readonly logLevel: string;
+  /** Standard error is the journal, which wants to be told levels in its own way. */
+  readonly journal: boolean;
   readonly records: ListenAddress;
   /** Decides for requests that nobody minted for. */
   readonly sampler: SamplerConfig;
@@ -19,6 +21,9 @@ export type TelemetryConfig = {
   readonly queueSpans: number;
   readonly queueBytes: number;
 };
+
+/** What a running thread can change. */
+export type Reloadable = Pick<TelemetryConfig, 'logLevel' | 'sampler' | 'exporter'>;
 
 export type ExporterConfig =
   | { readonly kind: 'none' | 'console' }

@@ -1,8 +1,8 @@
 import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
-import type { TelemetryConfig } from './config.ts';
-import { type Batch, createOtlpSender, type SendResult } from './otlp.ts';
+import type { ExporterConfig, TelemetryConfig } from './config.ts';
+import { OtlpSender } from './otlp.ts';
 import { OtlpSpans } from './otlp-spans.ts';
 import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
@@ -12,6 +12,12 @@ import { tellSpans } from './spans.ts';
 export type Exporter = {
   add(record: HopRecord, hop: Hop): void;
   flush(limit: number): Promise<void>;
+  /**
+   * Sends what waits and what comes as `config` has it, if it is of the same kind.
+   *
+   * @throws Error when that cannot be set up; everything stays as it was then
+   */
+  reload(config: ExporterConfig): void;
   readonly counts: Readonly<QueueCounts>;
   /** Spans that are not exported yet and wait to be. */
   readonly waiting: number;
@@ -28,7 +34,7 @@ export function createExporter(
     case 'console':
       return new ConsoleExporter(scope);
     case 'otlp':
-      return new BatchExporter(config, scope, createOtlpSender(config.exporter), onEvent);
+      return new BatchExporter(config, scope, new OtlpSender(config.exporter), onEvent);
     default:
       return config.exporter satisfies never;
   }
@@ -41,6 +47,8 @@ class NoExporter implements Exporter {
   add(): void {}
 
   async flush(): Promise<void> {}
+
+  reload(): void {}
 }
 
 class ConsoleExporter implements Exporter {
@@ -59,10 +67,13 @@ class ConsoleExporter implements Exporter {
   }
 
   async flush(): Promise<void> {}
+
+  reload(): void {}
 }
 
 /** Collects spans into batches, encoded as they come, and hands each to the queue. */
 class BatchExporter implements Exporter {
+  private sender: OtlpSender;
   private readonly queue: ExportQueue;
   private readonly batchSize: number;
   private readonly scheduleDelay: number;
@@ -72,14 +83,15 @@ class BatchExporter implements Exporter {
   constructor(
     config: TelemetryConfig,
     scope: SpanScope,
-    send: (batch: Batch) => Promise<SendResult>,
+    sender: OtlpSender,
     onEvent: (event: QueueEvent) => void,
   ) {
     this.batchSize = config.batchSize;
     this.scheduleDelay = config.scheduleDelay;
     this.spans = new OtlpSpans(scope);
+    this.sender = sender;
     this.queue = new ExportQueue(
-      send,
+      (batch) => this.sender.send(batch),
       { spans: config.queueSpans, bytes: config.queueBytes },
       onEvent,
     );
@@ -105,6 +117,14 @@ class BatchExporter implements Exporter {
   async flush(limit: number): Promise<void> {
     this.ship();
     await this.queue.flush(limit);
+  }
+
+  reload(config: ExporterConfig): void {
+    if (config.kind !== 'otlp') return;
+    const next = new OtlpSender(config);
+    this.sender.close();
+    this.sender = next;
+    this.queue.retryNow();
   }
 
   private ship(): void {

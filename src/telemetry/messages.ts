@@ -1,9 +1,12 @@
+import type { Reloadable } from './config.ts';
 import type { RecordCounts } from './pipeline.ts';
 import type { QueueCounts } from './queue.ts';
 
 /** From the main thread to the telemetry thread. */
 export type Command =
   | { readonly type: 'stop'; readonly limit: number }
+  | { readonly type: 'ping' }
+  | { readonly type: 'reload'; readonly config: Reloadable }
   /** Messages of hops that SPOE alone tells of, as a `FinishRelay` packs them. */
   | { readonly type: 'finished'; readonly bytes: Uint8Array<ArrayBuffer> };
 
@@ -12,6 +15,9 @@ export type Report =
   /** Records are taken, and wait until the thread is ready. */
   | { readonly type: 'listening'; readonly records: string }
   | { readonly type: 'ready' }
+  | { readonly type: 'pong' }
+  /** With the reason why everything stays as it was, if it does. */
+  | { readonly type: 'reloaded'; readonly failure: string | undefined }
   | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'failed'; readonly reason: string }
   | ({ readonly type: 'stopped' } & TelemetryCounts);

@@ -1,4 +1,5 @@
-import { createSampler } from '../context/sampling.ts';
+import { SamplerSwitch } from '../context/sampler-switch.ts';
+import type { SamplerConfig } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 import type { Logger } from '../log.ts';
 import { AccessLog, droppedByRing, isUnsampled } from '../records/access-log.ts';
@@ -57,15 +58,21 @@ export class Pipeline {
   };
   private readonly exporter: Exporter;
   private readonly accessLog = new AccessLog();
+  private readonly sampler: SamplerSwitch;
   private readonly hops: HopMaker;
   private readonly connectionErrorSpans: boolean;
   private readonly events: PipelineEvents;
 
   constructor(config: TelemetryConfig, exporter: Exporter, events: PipelineEvents) {
     this.exporter = exporter;
-    this.hops = new HopMaker(createSampler(config.sampler));
+    this.sampler = new SamplerSwitch(config.sampler);
+    this.hops = new HopMaker(this.sampler.sample);
     this.connectionErrorSpans = config.connectionErrorSpans;
     this.events = events;
+  }
+
+  reload(sampler: SamplerConfig): void {
+    this.sampler.use(sampler);
   }
 
   /** A `RecordSink` for lines of the access log. */
