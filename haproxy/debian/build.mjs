@@ -1,6 +1,6 @@
 // Builds the Debian package from dist/, node_modules/ and the files in haproxy/ and spoe/:
 //
-//     node haproxy/debian/build.mjs [--version VERSION] [--output FOLDER]
+//     node haproxy/debian/build.mjs [--version VERSION] [--output FOLDER] [--uncompressed]
 //
 // prints the path of the .deb. The same commit gives the same bytes. A machine needs nothing but dpkg-deb and npm.
 
@@ -36,9 +36,11 @@ const { values } = parseArgs({
   options: {
     version: { type: 'string', default: manifest.version },
     output: { type: 'string', default: join(ROOT, '.cache') },
+    uncompressed: { type: 'boolean', default: false },
   },
 });
 const { version, output } = values;
+const compression = values.uncompressed ? ['-Znone'] : ['-Zxz', '-z0', '--threads-max=2'];
 
 const architecture = execFileSync('dpkg', ['--print-architecture'], { encoding: 'utf8' }).trim();
 const epoch = Number(
@@ -55,14 +57,10 @@ try {
   normalize(staging);
   mkdirSync(output, { recursive: true });
   const path = join(output, `${NAME}_${version}_${architecture}.deb`);
-  execFileSync(
-    'dpkg-deb',
-    ['--root-owner-group', '-Zxz', '-z0', '--threads-max=2', '--build', staging, path],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
-    },
-  );
+  execFileSync('dpkg-deb', ['--root-owner-group', ...compression, '--build', staging, path], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
+  });
   process.stdout.write(`${path}\n`);
 } finally {
   rmSync(staging, { recursive: true });

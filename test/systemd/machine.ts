@@ -1,0 +1,75 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { until } from '../agent-process.ts';
+
+/** A load-balancer host: Debian 12 with systemd as its first process, HAProxy, and no network but its own loopback. */
+export class Machine {
+  /** Is `/srv` on the machine. */
+  readonly shared: string;
+  private readonly folder: string;
+  private readonly process: ChildProcess;
+  private readonly init: string;
+
+  private constructor(folder: string, process: ChildProcess, init: string) {
+    this.folder = folder;
+    this.shared = `${folder}.shared`;
+    this.process = process;
+    this.init = init;
+  }
+
+  static async boot(): Promise<Machine> {
+    const root = join(PACKAGE_ROOT, '.cache/debian-root');
+    execFileSync('sh', [join(import.meta.dirname, 'make-root.sh'), root], { stdio: 'inherit' });
+    const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-machine-'));
+    mkdirSync(`${folder}.shared`);
+    const namespaces = ['--mount', '--pid', '--fork', '--uts', '--ipc', '--cgroup', '--net'];
+    const child = spawn(
+      'unshare',
+      [...namespaces, '--kill-child', 'sh', join(import.meta.dirname, 'boot.sh'), root, folder],
+      { stdio: 'ignore' },
+    );
+    const init = await until(
+      'the first process',
+      () =>
+        readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim() || undefined,
+    );
+    const machine = new Machine(folder, child, init);
+    await until('systemd to be there', () =>
+      /running|degraded/.test(machine.run('systemctl', 'is-system-running').output),
+    );
+    return machine;
+  }
+
+  /** Runs a command there to its end; `output` is both of its streams. */
+  run(...command: string[]): { status: number | null; output: string } {
+    const { status, stdout, stderr } = spawnSync(
+      'nsenter',
+      ['--target', this.init, '--all', '--root', '--wd', '--', ...command],
+      {
+        encoding: 'utf8',
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive' },
+      },
+    );
+    return { status, output: `${stdout}${stderr}` };
+  }
+
+  /** As `run`. @throws Error with what it printed when it fails */
+  must(...command: string[]): string {
+    const { status, output } = this.run(...command);
+    if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${output}`);
+    return output;
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.process, 'exit');
+    // The end of the first process is the end of all.
+    process.kill(Number(this.init), 'SIGKILL');
+    await exited;
+    rmSync(this.folder, { recursive: true });
+    rmSync(this.shared, { recursive: true });
+  }
+}
