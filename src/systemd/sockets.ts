@@ -14,7 +14,7 @@ const FIRST = 3;
  * The sockets that systemd opened for this process and keeps open when it ends, as sd_listen_fds(3) has it.
  *
  * @param pid this process: sockets for another one are not taken
- * @throws ConfigError for a socket without a name of ours, or two of one name: nobody would answer there
+ * @throws ConfigError for a socket where nobody would answer: without a name of ours, or the second of a name
  */
 export function inheritedSockets(env: Env, pid: number): InheritedSockets {
   if (Number(env.LISTEN_PID) !== pid) return {};
@@ -31,6 +31,11 @@ export function inheritedSockets(env: Env, pid: number): InheritedSockets {
       throw new ConfigError(`LISTEN_FDNAMES has "${name}" twice: one socket of a name is accepted`);
     }
     sockets[name] = FIRST + index;
+  }
+  if (sockets['records-datagram'] !== undefined && sockets.records === undefined) {
+    throw new ConfigError(
+      'LISTEN_FDNAMES has "records-datagram" without "records": both or neither is accepted',
+    );
   }
   return sockets;
 }

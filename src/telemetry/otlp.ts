@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   ChannelCredentials,
@@ -111,13 +112,24 @@ function parseEndpoint({ endpoint, insecure }: OtlpConfig): { address: string; p
 
 function createCredentials(config: OtlpConfig, plain: boolean): ChannelCredentials {
   if (plain) return ChannelCredentials.createInsecure();
-  const pem = (path: string | undefined): Buffer | null =>
-    path === undefined ? null : readFileSync(path);
+  const { clientKey } = config;
   return ChannelCredentials.createSsl(
-    pem(config.certificate),
-    pem(config.clientKey),
-    pem(config.clientCertificate),
+    readCertificate(config.certificate),
+    clientKey === undefined ? null : readFileSync(clientKey),
+    readCertificate(config.clientCertificate),
   );
+}
+
+/** OpenSSL passes over what is no certificate, and then trusts nobody. */
+function readCertificate(path: string | undefined): Buffer | null {
+  if (path === undefined) return null;
+  const pem = readFileSync(path);
+  try {
+    new X509Certificate(pem);
+  } catch {
+    throw new Error(`${path} is not a certificate in PEM format`);
+  }
+  return pem;
 }
 
 /** The codes that the OTLP specification (section "Failures" of OTLP/gRPC) calls retryable. */

@@ -73,7 +73,12 @@ const state = (unit = SERVICE): string =>
 /** Asks for `path` until a hop of it was asked of the agent and came to the receiver, both spans. */
 async function traced(path: string): Promise<void> {
   await until(`a traced request for ${path}`, async () => {
-    expect(await get(path)).toBe(200);
+    expect(
+      await get(path).catch(
+        (e) =>
+          `${e} ${machine.run('journalctl', '-u', 'haproxy', '--no-pager', '-n', '40').output}`,
+      ),
+    ).toBe(200);
     return until(
       'its spans',
       () => {
@@ -186,7 +191,7 @@ test('an agent that hangs is restarted by the watchdog, one that is killed at on
   machine.must(
     'sh',
     '-c',
-    `printf '[Service]\\nWatchdogSec=2\\n' >/run/systemd/system/${SERVICE}.service.d/test.conf`,
+    `printf '[Service]\\nWatchdogSec=2\\nTimeoutAbortSec=1\\n' >/run/systemd/system/${SERVICE}.service.d/test.conf`,
   );
   machine.must('systemctl', 'daemon-reload');
   machine.must('systemctl', 'restart', SERVICE);
