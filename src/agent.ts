@@ -1,12 +1,11 @@
 import { createServer, type Server } from 'node:net';
 import type { Config } from './config.ts';
+import { ConnectionLog } from './connection-log.ts';
 import { Minter } from './context/mint.ts';
 import { SamplerSwitch } from './context/sampler-switch.ts';
 import { boundAddress, listen } from './listen.ts';
 import type { Logger } from './log.ts';
 import { FINISH } from './records/finish-message.ts';
-import type { ConnectionEnd } from './spop/connection.ts';
-import type { Agreement } from './spop/handshake.ts';
 import { SpopServer } from './spop/server.ts';
 import { TelemetryChannel } from './telemetry/channel.ts';
 
@@ -63,9 +62,10 @@ export class Agent {
       while (notify.nextArgument());
       telemetry.finish(notify.buffer, start, notify.position);
     });
+    const connections = new ConnectionLog(log);
     const server = new SpopServer(minter.handle, config.spopLimits, {
-      onHello: (peer, agreement) => logHello(log, peer, agreement),
-      onEnd: (peer, end) => logEnd(log, peer, end),
+      onHello: (peer, agreement) => connections.hello(peer, agreement),
+      onEnd: (peer, end, agreement) => connections.end(peer, end, agreement),
     });
     const listener = createServer((socket) => server.accept(socket));
     // Records first: what the first request leaves behind must find its way.
@@ -118,38 +118,5 @@ export class Agent {
     } else {
       this.log.info(fields, 'stopped');
     }
-  }
-}
-
-function logHello(log: Logger, peer: string, agreement: Agreement): void {
-  if (!agreement.healthcheck) log.debug({ peer, ...agreement }, 'SPOP connection open');
-}
-
-function logEnd(log: Logger, peer: string, end: ConnectionEnd): void {
-  switch (end.reason) {
-    case 'protocol':
-      log.warn(
-        { peer, status: end.status, reason: end.message },
-        'SPOP peer disconnected: it broke the protocol',
-      );
-      return;
-    case 'unread':
-      log.warn({ peer, bytes: end.bytes }, 'SPOP peer closed: it does not read its answers');
-      return;
-    case 'disconnected':
-      if (end.status !== 0) {
-        log.warn({ peer, status: end.status, reason: end.message }, 'HAProxy disconnected');
-        return;
-      }
-      log.debug({ peer }, 'SPOP connection closed by HAProxy');
-      return;
-    case 'socket':
-    case 'closed':
-    case 'healthcheck':
-    case 'stopped':
-      log.debug({ peer, ...end }, 'SPOP connection closed');
-      return;
-    default:
-      end satisfies never;
   }
 }

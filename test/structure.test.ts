@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'reload.ts': ['config.ts', 'config-summary.ts', 'log.ts', 'settings.ts', 'systemd/notifier.ts'],
   'agent.ts': [
     'config.ts',
+    'connection-log.ts',
     'context',
     'listen.ts',
     'log.ts',
@@ -40,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'config-summary.ts': ['config.ts', 'listen.ts'],
   'otlp-headers.ts': ['settings.ts'],
   'settings-file.ts': ['settings.ts'],
+  'connection-log.ts': ['log.ts', 'spop'],
   'settings.ts': ['listen.ts'],
   'listen.ts': [],
   'log.ts': [],

@@ -20,7 +20,8 @@ const KEEP_ALIVE = 60_000;
 /** `peer` names the other side in logs: `address:port`, or `unix` for a local socket. */
 export type ServerEvents = {
   readonly onHello?: (peer: string, agreement: Agreement) => void;
-  readonly onEnd?: (peer: string, end: ConnectionEnd) => void;
+  /** With the agreement of the connection, if it came that far. */
+  readonly onEnd?: (peer: string, end: ConnectionEnd, agreement: Agreement | undefined) => void;
 };
 
 /** The SPOP connections of one agent: takes sockets from any listener, bounds them, drains them. */
@@ -41,9 +42,13 @@ export class SpopServer {
     socket.setKeepAlive(true, KEEP_ALIVE);
     const peer =
       socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${socket.remotePort}`;
+    let agreement: Agreement | undefined;
     const connection = new Connection(socket, this.handler, this.limits, {
-      onHello: (agreement) => this.events.onHello?.(peer, agreement),
-      onEnd: (end) => this.events.onEnd?.(peer, end),
+      onHello: (agreed) => {
+        agreement = agreed;
+        this.events.onHello?.(peer, agreed);
+      },
+      onEnd: (end) => this.events.onEnd?.(peer, end, agreement),
     });
     this.connections.set(connection, socket);
     socket.once('close', () => this.connections.delete(connection));
