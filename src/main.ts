@@ -14,6 +14,9 @@ import { VERSION } from './version.ts';
 
 const ExitCode = { OK: 0, FAILED: 1, USAGE: 2 } as const;
 
+/** How long messages to systemd may keep an agent that is done, in milliseconds. */
+const LAST_MESSAGES = 1_000;
+
 const HELP = `haproxy-otel-spoa ${VERSION}: OpenTelemetry tracing for HAProxy
 
 Usage: haproxy-otel-spoa [run] [flags]      speak SPOP with HAProxy, export spans
@@ -85,7 +88,8 @@ async function run(commandLine: CommandLine): Promise<void> {
     stopping = true;
     log.info({ signal }, 'stopping');
     notifier?.send('STOPPING=1');
-    agent.stop().then(
+    const stopped = agent.stop().then(() => notifier?.close(LAST_MESSAGES));
+    stopped.then(
       () => process.exit(ExitCode.OK),
       (error: unknown) => {
         log.fatal({ error }, 'could not stop in order');

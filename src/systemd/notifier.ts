@@ -24,7 +24,7 @@ done
 export class Notifier {
   private readonly shell: ChildProcess;
   private readonly onFailure: (reason: string) => void;
-  private failing = false;
+  private state: 'working' | 'failing' | 'closing' = 'working';
 
   /** @param onFailure called when a message could not be sent, and again only after one was */
   private constructor(env: Env, socket: string, onFailure: (reason: string) => void) {
@@ -38,8 +38,8 @@ export class Notifier {
       words = text.trim().slice(0, 500);
     });
     this.shell.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      if (text.endsWith('0\n')) this.failing = false;
-      else this.fail(words || `systemd-notify ended with ${text.trim()}`);
+      if (!text.endsWith('0\n')) this.fail(words || `systemd-notify ended with ${text.trim()}`);
+      else if (this.state === 'failing') this.state = 'working';
     });
     this.shell.on('error', (error) => this.fail(error.message));
     this.shell.on('exit', (code, signal) => this.fail(`the messenger ended: ${code ?? signal}`));
@@ -60,9 +60,21 @@ export class Notifier {
     this.shell.stdin?.write(`${line}\n`);
   }
 
+  /** Resolves when all messages are sent, or after `limit` milliseconds. */
+  async close(limit: number): Promise<void> {
+    this.state = 'closing';
+    if (this.shell.exitCode !== null || this.shell.signalCode !== null) return;
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, limit);
+      this.shell.once('exit', () => resolve());
+      this.shell.stdin?.end();
+    });
+  }
+
   private fail(reason: string): void {
-    if (!this.failing) this.onFailure(reason);
-    this.failing = true;
+    if (this.state !== 'working') return;
+    this.state = 'failing';
+    this.onFailure(reason);
   }
 }
 
