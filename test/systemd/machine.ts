@@ -40,7 +40,10 @@ export class Machine {
     const machine = new Machine(folder, child, init);
     await until('systemd to be there', () =>
       /running|degraded/.test(machine.run('systemctl', 'is-system-running').output),
-    );
+    ).catch(async (error: unknown) => {
+      await machine.stop();
+      throw error;
+    });
     return machine;
   }
 

@@ -17,9 +17,10 @@ let machine: Machine;
 let receiver: OtlpReceiver;
 let before: string[];
 
-function build(version: string, ...more: string[]): string {
+/** Without compression, which takes longer than all the rest and changes nothing inside. */
+function build(version: string): string {
   const script = join(PACKAGE_ROOT, 'haproxy/debian/build.mjs');
-  const args = [script, '--version', version, '--output', output, ...more];
+  const args = [script, '--version', version, '--output', output, '--uncompressed'];
   return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim();
 }
 
@@ -103,8 +104,8 @@ afterAll(async () => {
 });
 
 test('the same commit gives the same package', () => {
-  const first = readFileSync(build(NEXT, '--uncompressed'));
-  expect(readFileSync(build(NEXT, '--uncompressed')).equals(first)).toBe(true);
+  const first = readFileSync(build(NEXT));
+  expect(readFileSync(build(NEXT)).equals(first)).toBe(true);
 }, 180_000);
 
 test('installs without a network, and runs', async () => {
