@@ -7,6 +7,7 @@ import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { OtlpReceiver, OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { VERSION } from '../../src/version.ts';
 import { until } from '../agent-process.ts';
+import { hopOf, recordLine } from '../records/lines.ts';
 import { Machine } from './machine.ts';
 
 const SERVICE = 'haproxy-otel-spoa';
@@ -201,7 +202,24 @@ test('journalctl tells warnings from the rest', async () => {
   expect(priority('--priority', 'warning')).not.toContain('"msg":"ready"');
   expect(priority()).toContain('"msg":"ready"');
   expect(state()).toBe('active');
+  // The same setting at a start: systemd tries again until somebody corrects it.
+  expect(machine.run('systemctl', 'restart', SERVICE).status).not.toBe(0);
+  expect(priority('--priority', 'err')).toContain('haproxy-otel-spoa: OTEL_LOG_LEVEL is "loud"');
   machine.must('cp', '/srv/settings.env', '/etc/haproxy-otel-spoa/settings.env');
+  await until('the agent', () => state() === 'active');
+  expect(state(`${SERVICE}-spop.socket`)).toBe('active');
+}, 60_000);
+
+test('a datagram that comes while there is no agent waits for the next', async () => {
+  const line = recordLine(hopOf(7)).replace('"stopping":0', '"stopping":1');
+  writeFileSync(join(machine.shared, 'record'), line);
+  machine.must('systemctl', 'stop', 'haproxy');
+  machine.run('systemctl', 'stop', SERVICE);
+  machine.must('bash', '-c', 'cat /srv/record >/dev/udp/127.0.0.1/12346');
+  await until('its spans', () =>
+    receiver.spans.some(({ traceId }) => traceId === hopOf(7).slice(0, 32)),
+  );
+  machine.must('systemctl', 'start', 'haproxy');
 }, 60_000);
 
 test('an agent that hangs is restarted by the watchdog, one that is killed at once', async () => {
