@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,8 +38,8 @@ export class Machine {
         readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim() || undefined,
     );
     const machine = new Machine(folder, child, init);
-    await until('systemd to be there', () =>
-      /running|degraded/.test(machine.run('systemctl', 'is-system-running').output),
+    await until('systemd to be there', async () =>
+      /running|degraded/.test((await machine.run('systemctl', 'is-system-running')).output),
     ).catch(async (error: unknown) => {
       await machine.stop();
       throw error;
@@ -48,21 +48,28 @@ export class Machine {
   }
 
   /** Runs a command there to its end; `output` is both of its streams. */
-  run(...command: string[]): { status: number | null; output: string } {
-    const { status, stdout, stderr } = spawnSync(
+  async run(...command: string[]): Promise<{ status: number; output: string }> {
+    const child = spawn(
       'nsenter',
       ['--target', this.init, '--all', '--root', '--wd', '--', ...command],
       {
-        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive' },
       },
     );
-    return { status, output: `${stdout}${stderr}` };
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    const [status] = await once(child, 'close');
+    return { status, output };
   }
 
   /** As `run`. @throws Error with what it printed when it fails */
-  must(...command: string[]): string {
-    const { status, output } = this.run(...command);
+  async must(...command: string[]): Promise<string> {
+    const { status, output } = await this.run(...command);
     if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${output}`);
     return output;
   }

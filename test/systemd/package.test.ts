@@ -25,17 +25,25 @@ function build(version: string): string {
   return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim();
 }
 
-function install(path: string): string {
+function install(path: string): Promise<string> {
   copyFileSync(path, join(machine.shared, 'package.deb'));
   return machine.must('dpkg', '--force-confold', '--install', '/srv/package.deb');
 }
 
 /** Everything on the machine but what systemd, dpkg and HAProxy write for themselves. */
-function everything(): string[] {
+async function everything(): Promise<string[]> {
   const own =
     /^\/(var\/log|var\/lib\/dpkg\/(status|available|lock|triggers|diversions)|etc\/\.pwd|var\/cache|var\/lib\/haproxy)/;
-  return machine
-    .must('find', '/', '-xdev', '-newermt', '1970-01-01', '-printf', '%p %M %u\n')
+  const listed = await machine.must(
+    'find',
+    '/',
+    '-xdev',
+    '-newermt',
+    '1970-01-01',
+    '-printf',
+    '%p %M %u\n',
+  );
+  return listed
     .split('\n')
     .filter((line) => !own.test(line))
     .sort();
@@ -55,27 +63,43 @@ function get(path: string): Promise<number> {
 }
 
 /** Of all processes on the machine. */
-function commandLines(): string {
+function commandLines(): Promise<string> {
   return machine.must('sh', '-c', 'cat /proc/[0-9]*/cmdline');
 }
 
 /** The agent's log, line by line. */
-function logged(message: string): Record<string, unknown>[] {
-  return machine
-    .must('journalctl', '--unit', SERVICE, '--output', 'cat', '--no-pager')
+async function logged(message: string): Promise<Record<string, unknown>[]> {
+  const lines = await machine.must(
+    'journalctl',
+    '--unit',
+    SERVICE,
+    '--output',
+    'cat',
+    '--no-pager',
+  );
+  return lines
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line))
     .filter(({ msg }) => msg === message);
 }
 
-const state = (unit = SERVICE): string =>
-  machine.run('systemctl', 'show', '--property', 'ActiveState', '--value', unit).output.trim();
+async function state(unit = SERVICE): Promise<string> {
+  const { output } = await machine.run(
+    'systemctl',
+    'show',
+    '--property',
+    'ActiveState',
+    '--value',
+    unit,
+  );
+  return output.trim();
+}
 
 /** Asks for `path` until a hop of it was asked of the agent and came to the receiver, both spans. */
 async function traced(path: string): Promise<void> {
   await until(`a traced request for ${path}`, async () => {
-    if ((await get(path).catch(() => undefined)) !== 200) return undefined;
+    expect(await get(path)).toBe(200);
     return until(
       'its spans',
       () => {
@@ -95,7 +119,7 @@ beforeAll(async () => {
   receiver = await OtlpReceiver.start({ path: join(machine.shared, 'otlp.sock') });
   chmodSync(join(machine.shared, 'otlp.sock'), 0o777);
   chmodSync(machine.shared, 0o755);
-  before = everything();
+  before = await everything();
 }, 300_000);
 
 afterAll(async () => {
@@ -110,27 +134,27 @@ test('the same commit gives the same package', () => {
 }, 180_000);
 
 test('installs without a network, and runs', async () => {
-  install(build(VERSION));
-  expect(state()).toBe('active');
-  const [ready] = logged('ready');
+  await install(build(VERSION));
+  expect(await state()).toBe('active');
+  const [ready] = await logged('ready');
   expect(ready).toMatchObject({
     version: VERSION,
     spop: '127.0.0.1:12345',
     records: '127.0.0.1:12346',
   });
-  expect(machine.must('haproxy-otel-spoa', '--version')).toBe(`${VERSION}\n`);
+  expect(await machine.must('haproxy-otel-spoa', '--version')).toBe(`${VERSION}\n`);
   for (const name of ['spop', 'records', 'records-datagram']) {
-    expect(state(`${SERVICE}-${name}.socket`)).toBe('active');
-    machine.must('systemctl', 'is-enabled', `${SERVICE}-${name}.socket`);
+    expect(await state(`${SERVICE}-${name}.socket`)).toBe('active');
+    await machine.must('systemctl', 'is-enabled', `${SERVICE}-${name}.socket`);
   }
-  machine.must('systemctl', 'is-enabled', SERVICE);
+  await machine.must('systemctl', 'is-enabled', SERVICE);
 }, 60_000);
 
-test('systemd finds nothing wrong with the units, and little exposed', () => {
+test('systemd finds nothing wrong with the units, and little exposed', async () => {
   const sockets = ['spop', 'records', 'records-datagram'].map(
     (name) => `${SERVICE}-${name}.socket`,
   );
-  const verified = machine.must(
+  const verified = await machine.must(
     'systemd-analyze',
     'verify',
     '--man=no',
@@ -139,7 +163,7 @@ test('systemd finds nothing wrong with the units, and little exposed', () => {
   );
   expect(verified).toBe('');
   // Tenths.
-  machine.must(
+  await machine.must(
     'systemd-analyze',
     'security',
     '--offline=true',
@@ -150,7 +174,7 @@ test('systemd finds nothing wrong with the units, and little exposed', () => {
 
 test('traces a request through HAProxy, with settings and secrets in their files', async () => {
   const folder = '/usr/lib/haproxy-otel-spoa';
-  const example = machine.must('cat', `${folder}/haproxy/haproxy.cfg`);
+  const example = await machine.must('cat', `${folder}/haproxy/haproxy.cfg`);
   writeFileSync(
     join(machine.shared, 'haproxy.cfg'),
     `${example
@@ -172,94 +196,113 @@ frontend origin
     'OTEL_EXPORTER_OTLP_HEADERS=api-key=from-secrets\n',
   );
   writeFileSync(join(machine.shared, 'token'), 'from-credential\n');
-  machine.must('cp', '/srv/settings.env', '/etc/haproxy-otel-spoa/settings.env');
-  machine.must('cp', '/srv/secrets.env', '/etc/haproxy-otel-spoa/secrets.env');
-  machine.must('install', '-m', '600', '/srv/token', '/etc/haproxy-otel-spoa/credentials/token');
-  machine.must('systemctl', 'restart', SERVICE);
-  machine.must('cp', '/srv/haproxy.cfg', '/etc/haproxy/haproxy.cfg');
-  machine.must('systemctl', 'start', 'haproxy');
+  await machine.must('cp', '/srv/settings.env', '/etc/haproxy-otel-spoa/settings.env');
+  await machine.must('cp', '/srv/secrets.env', '/etc/haproxy-otel-spoa/secrets.env');
+  await machine.must(
+    'install',
+    '-m',
+    '600',
+    '/srv/token',
+    '/etc/haproxy-otel-spoa/credentials/token',
+  );
+  await machine.must('systemctl', 'restart', SERVICE);
+  await machine.must('cp', '/srv/haproxy.cfg', '/etc/haproxy/haproxy.cfg');
+  await machine.must('systemctl', 'start', 'haproxy');
   await traced('/installed');
   expect(receiver.metadata).toMatchObject({
     'api-key': 'from-secrets',
     authorization: 'Bearer from-credential',
   });
-  const text = machine.must('journalctl', '--unit', SERVICE, '--no-pager');
+  const text = await machine.must('journalctl', '--unit', SERVICE, '--no-pager');
   expect(text).toContain('"authorization":"***"');
   expect(text).not.toMatch(/from-(secrets|credential)/);
-  expect(commandLines()).not.toMatch(/from-(secrets|credential)/);
+  expect(await commandLines()).not.toMatch(/from-(secrets|credential)/);
 }, 60_000);
 
 test('journalctl tells warnings from the rest', async () => {
-  machine.must('sh', '-c', 'echo OTEL_LOG_LEVEL=loud >>/etc/haproxy-otel-spoa/settings.env');
-  machine.must('systemctl', 'reload', SERVICE);
+  await machine.must('sh', '-c', 'echo OTEL_LOG_LEVEL=loud >>/etc/haproxy-otel-spoa/settings.env');
+  await machine.must('systemctl', 'reload', SERVICE);
   await until(
     'the failed reload',
-    () => logged('reload failed, the configuration before stays in force')[0],
+    async () => (await logged('reload failed, the configuration before stays in force'))[0],
   );
-  const priority = (...range: string[]): string =>
+  const priority = (...range: string[]): Promise<string> =>
     machine.must('journalctl', '--unit', SERVICE, '--output', 'cat', '--no-pager', ...range);
-  expect(priority('--priority', 'warning')).toContain('OTEL_LOG_LEVEL is \\"loud\\"');
-  expect(priority('--priority', 'warning')).not.toContain('"msg":"ready"');
-  expect(priority()).toContain('"msg":"ready"');
-  expect(state()).toBe('active');
+  expect(await priority('--priority', 'warning')).toContain('OTEL_LOG_LEVEL is \\"loud\\"');
+  expect(await priority('--priority', 'warning')).not.toContain('"msg":"ready"');
+  expect(await priority()).toContain('"msg":"ready"');
+  expect(await state()).toBe('active');
   // The same setting at a start: systemd tries again until somebody corrects it.
-  expect(machine.run('systemctl', 'restart', SERVICE).status).not.toBe(0);
-  expect(priority('--priority', 'err')).toContain('haproxy-otel-spoa: OTEL_LOG_LEVEL is "loud"');
-  machine.must('cp', '/srv/settings.env', '/etc/haproxy-otel-spoa/settings.env');
-  await until('the agent', () => state() === 'active');
-  expect(state(`${SERVICE}-spop.socket`)).toBe('active');
+  expect((await machine.run('systemctl', 'restart', SERVICE)).status).not.toBe(0);
+  expect(await priority('--priority', 'err')).toContain(
+    'haproxy-otel-spoa: OTEL_LOG_LEVEL is "loud"',
+  );
+  await machine.must('cp', '/srv/settings.env', '/etc/haproxy-otel-spoa/settings.env');
+  await until('the agent', async () => (await state()) === 'active');
+  expect(await state(`${SERVICE}-spop.socket`)).toBe('active');
 }, 60_000);
 
 test('a datagram that comes while there is no agent waits for the next', async () => {
   const line = recordLine(hopOf(7)).replace('"stopping":0', '"stopping":1');
   writeFileSync(join(machine.shared, 'record'), line);
-  machine.must('systemctl', 'stop', 'haproxy');
-  machine.run('systemctl', 'stop', SERVICE);
-  machine.must('bash', '-c', 'cat /srv/record >/dev/udp/127.0.0.1/12346');
+  await machine.must('systemctl', 'stop', 'haproxy');
+  await machine.run('systemctl', 'stop', SERVICE);
+  await machine.must('bash', '-c', 'cat /srv/record >/dev/udp/127.0.0.1/12346');
   await until('its spans', () =>
     receiver.spans.some(({ traceId }) => traceId === hopOf(7).slice(0, 32)),
   );
-  machine.must('systemctl', 'start', 'haproxy');
+  await machine.must('systemctl', 'start', 'haproxy');
 }, 60_000);
 
 test('an agent that hangs is restarted by the watchdog, one that is killed at once', async () => {
-  machine.must('mkdir', '-p', `/run/systemd/system/${SERVICE}.service.d`);
-  machine.must(
+  await machine.must('mkdir', '-p', `/run/systemd/system/${SERVICE}.service.d`);
+  await machine.must(
     'sh',
     '-c',
     `printf '[Service]\\nWatchdogSec=4\\n' >/run/systemd/system/${SERVICE}.service.d/test.conf`,
   );
-  machine.must('systemctl', 'daemon-reload');
-  machine.must('systemctl', 'restart', SERVICE);
-  const property = (name: string): string =>
-    machine.must('systemctl', 'show', '--property', name, '--value', SERVICE).trim();
+  await machine.must('systemctl', 'daemon-reload');
+  await machine.must('systemctl', 'restart', SERVICE);
+  const mainPid = async (): Promise<string> =>
+    (await machine.must('systemctl', 'show', '--property', 'MainPID', '--value', SERVICE)).trim();
   const replaced = async (signal: string): Promise<void> => {
-    const pid = property('MainPID');
-    machine.must('sh', '-c', `kill -${signal} ${pid}`);
+    const pid = await mainPid();
+    await machine.must('sh', '-c', `kill -${signal} ${pid}`);
     await until(
       'the next',
-      () => !['0', pid].includes(property('MainPID')) && state() === 'active',
+      async () => !['0', pid].includes(await mainPid()) && (await state()) === 'active',
     );
   };
   await replaced('STOP');
-  expect(machine.must('journalctl', '--unit', SERVICE, '--no-pager')).toContain('Watchdog timeout');
+  expect(await machine.must('journalctl', '--unit', SERVICE, '--no-pager')).toContain(
+    'Watchdog timeout',
+  );
   await replaced('KILL');
   await traced('/restarted');
-  machine.must('rm', '-r', `/run/systemd/system/${SERVICE}.service.d`);
-  machine.must('systemctl', 'daemon-reload');
+  await machine.must('rm', '-r', `/run/systemd/system/${SERVICE}.service.d`);
+  await machine.must('systemctl', 'daemon-reload');
 }, 60_000);
 
 test('an upgrade keeps settings, and refuses no connection', async () => {
-  const opened = machine.must(
+  const opened = await machine.must(
     'systemctl',
     'show',
     '--property',
     'ActiveEnterTimestampMonotonic',
     `${SERVICE}-spop.socket`,
   );
-  install(join(output, `${SERVICE}_${NEXT}_${architecture()}.deb`));
+  const statuses: number[] = [];
+  let running = true;
+  const client = (async () => {
+    while (running) statuses.push(await get('/meanwhile'));
+  })();
+  await install(join(output, `${SERVICE}_${NEXT}_${architecture()}.deb`));
+  running = false;
+  await client;
+  expect(statuses.length).toBeGreaterThan(10);
+  expect(statuses.filter((status) => status !== 200)).toEqual([]);
   expect(
-    machine.must(
+    await machine.must(
       'systemctl',
       'show',
       '--property',
@@ -267,24 +310,24 @@ test('an upgrade keeps settings, and refuses no connection', async () => {
       `${SERVICE}-spop.socket`,
     ),
   ).toBe(opened);
-  expect(logged('ready').at(-1)).toMatchObject({ version: NEXT });
-  expect(machine.must('cat', '/etc/haproxy-otel-spoa/settings.env')).toContain(
+  expect((await logged('ready')).at(-1)).toMatchObject({ version: NEXT });
+  expect(await machine.must('cat', '/etc/haproxy-otel-spoa/settings.env')).toContain(
     'unix:///srv/otlp.sock',
   );
   await traced('/upgraded');
 }, 120_000);
 
-test('removed and purged, nothing of it is left', () => {
-  machine.must('systemctl', 'stop', 'haproxy');
-  machine.must('dpkg', '--remove', SERVICE);
-  expect(state()).toBe('inactive');
-  expect(state(`${SERVICE}-spop.socket`)).toBe('inactive');
-  expect(machine.must('cat', '/etc/haproxy-otel-spoa/settings.env')).toContain('otlp.sock');
-  machine.must('dpkg', '--purge', SERVICE);
-  expect(everything()).toEqual(before);
-  expect(machine.run('dpkg', '-s', SERVICE).status).not.toBe(0);
-  expect(machine.must('systemctl', 'list-unit-files', '--no-pager')).not.toContain(SERVICE);
-  expect(commandLines()).not.toContain('otel');
+test('removed and purged, nothing of it is left', async () => {
+  await machine.must('systemctl', 'stop', 'haproxy');
+  await machine.must('dpkg', '--remove', SERVICE);
+  expect(await state()).toBe('inactive');
+  expect(await state(`${SERVICE}-spop.socket`)).toBe('inactive');
+  expect(await machine.must('cat', '/etc/haproxy-otel-spoa/settings.env')).toContain('otlp.sock');
+  await machine.must('dpkg', '--purge', SERVICE);
+  expect(await everything()).toEqual(before);
+  expect((await machine.run('dpkg', '-s', SERVICE)).status).not.toBe(0);
+  expect(await machine.must('systemctl', 'list-unit-files', '--no-pager')).not.toContain(SERVICE);
+  expect(await commandLines()).not.toContain('otel');
 }, 60_000);
 
 function architecture(): string {
