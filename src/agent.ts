@@ -1,14 +1,13 @@
 import { createServer, type Server } from 'node:net';
 import { MintMeter } from './admin/mint-meter.ts';
 import type { Config } from './config.ts';
+import { ConnectionLog } from './connection-log.ts';
 import { Minter } from './context/mint.ts';
 import type { BadArgument } from './context/mint-request.ts';
 import { Sampler } from './context/sampling.ts';
 import { boundAddress, listen } from './listen.ts';
 import type { Logger } from './log.ts';
 import { FINISH } from './records/finish-message.ts';
-import type { ConnectionEnd } from './spop/connection.ts';
-import type { Agreement } from './spop/handshake.ts';
 import { SpopServer } from './spop/server.ts';
 import { TelemetryChannel } from './telemetry/channel.ts';
 
@@ -24,6 +23,7 @@ export class Agent {
   private readonly listener: Server;
   private readonly server: SpopServer;
   private readonly minter: Minter;
+  private readonly sampler: Sampler;
   private readonly telemetry: TelemetryChannel;
   private readonly meter: MintMeter | undefined;
 
@@ -34,6 +34,7 @@ export class Agent {
       listener: Server;
       server: SpopServer;
       minter: Minter;
+      sampler: Sampler;
       telemetry: TelemetryChannel;
       meter: MintMeter | undefined;
       admin: string | undefined;
@@ -44,6 +45,7 @@ export class Agent {
     this.listener = parts.listener;
     this.server = parts.server;
     this.minter = parts.minter;
+    this.sampler = parts.sampler;
     this.telemetry = parts.telemetry;
     this.meter = parts.meter;
     this.admin = parts.admin;
@@ -62,7 +64,8 @@ export class Agent {
     log: Logger,
     onDeath: (reason: string) => void,
   ): Promise<Agent> {
-    const minter = new Minter(new Sampler(config.sampler), {
+    const sampler = new Sampler(config.sampler);
+    const minter = new Minter(sampler, {
       formats: config.formats,
       other: (notify) => {
         if (!notify.named(FINISH)) return;
@@ -74,14 +77,15 @@ export class Agent {
     });
     const meter =
       config.telemetry.admin === undefined ? undefined : new MintMeter(() => minter.minted);
+    const connections = new ConnectionLog(log);
     const server = new SpopServer(minter.handle, config.spopLimits, {
       onHello: (peer, agreement) => {
         meter?.handshake(agreement.healthcheck);
-        logHello(log, peer, agreement);
+        connections.hello(peer, agreement);
       },
-      onEnd: (peer, end) => {
+      onEnd: (peer, end, agreement) => {
         meter?.ended(end.reason);
-        logEnd(log, peer, end);
+        connections.end(peer, end, agreement);
       },
       ...(meter === undefined ? {} : { onAnswered: meter.answered }),
     });
@@ -106,7 +110,24 @@ export class Agent {
       await telemetry.stop(0);
       throw error;
     }
-    return new Agent(config, log, { listener, server, minter, telemetry, meter, admin });
+    return new Agent(config, log, { listener, server, minter, sampler, telemetry, meter, admin });
+  }
+
+  /** Resolves when both threads have got to it. */
+  ping(): Promise<void> {
+    return this.telemetry.control.ping();
+  }
+
+  /**
+   * Takes log level, sampler and exporter from `config`; no connection is touched.
+   *
+   * @throws Error when the exporter cannot be set up so; nothing is changed then
+   */
+  async reload(config: Config): Promise<void> {
+    const { logLevel, sampler, exporter } = config.telemetry;
+    await this.telemetry.control.reload({ logLevel, sampler, exporter });
+    this.sampler.use(config.sampler);
+    this.log.level = config.logLevel;
   }
 
   /** Stops accepting, answers what was read, says DISCONNECT, reads the records and exports them. */
@@ -139,37 +160,4 @@ function createBadArgumentLog(log: Logger): BadArgument {
     setTimeout(() => told.delete(name), BAD_ARGUMENT_EPISODE).unref();
     log.warn({ [name]: value, accepts }, 'HAProxy asks for something that is not accepted');
   };
-}
-
-function logHello(log: Logger, peer: string, agreement: Agreement): void {
-  if (!agreement.healthcheck) log.debug({ peer, ...agreement }, 'SPOP connection open');
-}
-
-function logEnd(log: Logger, peer: string, end: ConnectionEnd): void {
-  switch (end.reason) {
-    case 'protocol':
-      log.warn(
-        { peer, status: end.status, reason: end.message },
-        'SPOP peer disconnected: it broke the protocol',
-      );
-      return;
-    case 'unread':
-      log.warn({ peer, bytes: end.bytes }, 'SPOP peer closed: it does not read its answers');
-      return;
-    case 'disconnected':
-      if (end.status !== 0) {
-        log.warn({ peer, status: end.status, reason: end.message }, 'HAProxy disconnected');
-        return;
-      }
-      log.debug({ peer }, 'SPOP connection closed by HAProxy');
-      return;
-    case 'socket':
-    case 'closed':
-    case 'healthcheck':
-    case 'stopped':
-      log.debug({ peer, ...end }, 'SPOP connection closed');
-      return;
-    default:
-      end satisfies never;
-  }
 }

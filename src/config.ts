@@ -4,11 +4,13 @@ import { type AdminConfig, isLoopback } from './admin/config.ts';
 import { FORMATS, type Format } from './context/propagation.ts';
 import { SAMPLER_NAMES, type SamplerConfig } from './context/sampling.ts';
 import { formatAddress, type ListenAddress } from './listen.ts';
+import { readOtlpHeaders } from './otlp-headers.ts';
 import {
   address,
   addressOrOff,
   boolean,
   ConfigError,
+  decodePercent,
   type Env,
   endpoint,
   file,
@@ -28,6 +30,7 @@ import {
   traceUrlTemplate,
 } from './settings.ts';
 import type { ServerLimits } from './spop/server.ts';
+import type { InheritedSockets } from './systemd/sockets.ts';
 import type {
   ExporterConfig,
   KeepConfig,
@@ -37,6 +40,8 @@ import type {
 
 export type Config = {
   readonly logLevel: LogLevel;
+  /** Standard error is the journal. */
+  readonly journal: boolean;
   readonly spop: ListenAddress;
   readonly spopLimits: ServerLimits;
   readonly sampler: SamplerConfig;
@@ -51,6 +56,7 @@ export type Config = {
 
 /** Command-line flags; each has the environment variable of the same meaning. */
 export const FLAGS = {
+  config: 'HAPROXY_OTEL_CONFIG',
   spop: 'HAPROXY_OTEL_SPOP',
   records: 'HAPROXY_OTEL_RECORDS',
   admin: 'HAPROXY_OTEL_ADMIN',
@@ -76,6 +82,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
         help: { type: 'boolean', short: 'h', default: false },
         version: { type: 'boolean', short: 'v', default: false },
         once: { type: 'boolean', default: false },
+        config: { type: 'string' },
         spop: { type: 'string' },
         records: { type: 'string' },
         admin: { type: 'string' },
@@ -102,12 +109,16 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   }
 }
 
+/** What this process was started with, beside settings. */
+export type Host = { readonly sockets: InheritedSockets; readonly journal: boolean };
+
 /**
- * Reads all settings from `env`.
+ * Reads all settings from `env`. Sockets that were handed over are used in place of addresses.
  *
  * @throws ConfigError at the first setting that cannot be used
  */
-export function loadConfig(env: Env): Config {
+export function loadConfig(env: Env, host: Host = { sockets: {}, journal: false }): Config {
+  const { sockets, journal } = host;
   const disabled = read(env, 'OTEL_SDK_DISABLED', false, boolean);
   const queueSpans = read(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 131_072, integerFrom(1));
   // Each call costs as much as some hundred spans.
@@ -128,7 +139,9 @@ export function loadConfig(env: Env): Config {
   const logLevel = read(env, 'OTEL_LOG_LEVEL', 'info', logLevelNamed);
   const config: Config = {
     logLevel,
-    spop: read(env, 'HAPROXY_OTEL_SPOP', tcp('127.0.0.1', 12_345), address),
+    journal,
+    spop:
+      handedOver(sockets.spop) ?? read(env, 'HAPROXY_OTEL_SPOP', tcp('127.0.0.1', 12_345), address),
     spopLimits: {
       maxFrameSize,
       helloTimeout: read(env, 'HAPROXY_OTEL_HELLO_TIMEOUT', 5_000, integerFrom(1, 3_600_000)),
@@ -139,7 +152,10 @@ export function loadConfig(env: Env): Config {
     formats: readFormats(env),
     telemetry: {
       logLevel,
-      records: read(env, 'HAPROXY_OTEL_RECORDS', tcp('127.0.0.1', 12_346), address),
+      journal,
+      records:
+        handedOver(sockets.records, sockets['records-datagram']) ??
+        read(env, 'HAPROXY_OTEL_RECORDS', tcp('127.0.0.1', 12_346), address),
       sampler,
       keep: readKeep(env),
       baggageKeys: read(env, 'HAPROXY_OTEL_BAGGAGE_KEYS', [], tokens),
@@ -151,7 +167,7 @@ export function loadConfig(env: Env): Config {
       scheduleDelay: read(env, 'OTEL_BSP_SCHEDULE_DELAY', 5_000, integerFrom(0, 3_600_000)),
       queueSpans,
       queueBytes: read(env, 'HAPROXY_OTEL_QUEUE_BYTES', 134_217_728, integerFrom(1_048_576)),
-      admin: readAdmin(env),
+      admin: readAdmin(env, handedOver(sockets.admin)),
     },
     stopTimeout: read(env, 'HAPROXY_OTEL_STOP_TIMEOUT', 10_000, integerFrom(0, 3_600_000)),
     threadEnv: Object.fromEntries(
@@ -162,6 +178,10 @@ export function loadConfig(env: Env): Config {
     ),
   };
   return Object.freeze(config);
+}
+
+function handedOver(fd: number | undefined, datagrams?: number): ListenAddress | undefined {
+  return fd === undefined ? undefined : { kind: 'fd', fd, datagrams };
 }
 
 /** The signal's own variable before the common one. */
@@ -204,11 +224,12 @@ function readKeep(env: Env): KeepConfig {
   };
 }
 
-function readAdmin(env: Env): AdminConfig | undefined {
-  const where = read(env, 'HAPROXY_OTEL_ADMIN', tcp('127.0.0.1', 12_347), addressOrOff);
+function readAdmin(env: Env, given: ListenAddress | undefined): AdminConfig | undefined {
+  const set = read(env, 'HAPROXY_OTEL_ADMIN', tcp('127.0.0.1', 12_347), addressOrOff);
   const tokenFile = read(env, 'HAPROXY_OTEL_ADMIN_TOKEN_FILE', undefined, file);
   const hosts = read(env, 'HAPROXY_OTEL_ADMIN_HOSTS', [], hostNames);
   const traceUrl = read(env, 'HAPROXY_OTEL_TRACE_URL', undefined, traceUrlTemplate);
+  const where = given ?? set;
   if (where === 'off') return undefined;
   if (where.kind === 'tcp' && !isLoopback(where.host) && tokenFile === undefined) {
     throw new ConfigError(
@@ -245,14 +266,10 @@ function readOtlpConfig(env: Env): OtlpConfig {
       'OTEL_EXPORTER_OTLP_CLIENT_KEY and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: both or neither is accepted',
     );
   }
-  const headersFile = read(env, 'HAPROXY_OTEL_OTLP_HEADERS_FILE', undefined, file);
   return {
     endpoint: readOtlp(env, 'ENDPOINT', 'http://localhost:4317', endpoint),
     insecure: readOtlp(env, 'INSECURE', false, boolean),
-    headers: {
-      ...readHeaders(env),
-      ...(headersFile === undefined ? {} : parseHeadersFile(headersFile)),
-    },
+    headers: readOtlpHeaders(env),
     compression: readOtlp(env, 'COMPRESSION', 'none', oneOf(['gzip', 'none'])),
     timeout: Math.min(
       readOtlp(env, 'TIMEOUT', 10_000, integerFrom(1, 3_600_000)),
@@ -262,49 +279,6 @@ function readOtlpConfig(env: Env): OtlpConfig {
     clientKey,
     clientCertificate,
   };
-}
-
-/** Secrets may be in here: an error says where the flaw is, never what the value is. */
-function readHeaders(env: Env): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']) {
-    const text = env[name]?.trim();
-    if (!text) continue;
-    text.split(',').forEach((pair, index) => {
-      if (pair.trim() === '') return;
-      addPair(headers, pair, true, `${name}, item ${index + 1}`);
-    });
-  }
-  return headers;
-}
-
-/** One `name=value` or `name: value` a line; empty lines and those that start with # are skipped. */
-function parseHeadersFile(path: string): Record<string, string> {
-  const headers: Record<string, string> = {};
-  readFileSync(path, 'utf8')
-    .split('\n')
-    .forEach((line, index) => {
-      if (line.trim() === '' || line.trimStart().startsWith('#')) return;
-      addPair(headers, line.replace(/^([^:=\s]+):\s*/, '$1='), false, `${path}, line ${index + 1}`);
-    });
-  return headers;
-}
-
-/** Header names as gRPC takes them: lower case, and a value of visible characters and spaces. */
-function addPair(
-  headers: Record<string, string>,
-  pair: string,
-  encoded: boolean,
-  where: string,
-): void {
-  const equals = pair.indexOf('=');
-  const name = pair.slice(0, equals).trim().toLowerCase();
-  let value = pair.slice(equals + 1).trim();
-  if (encoded) value = decodePercent(value) ?? '\0';
-  if (equals < 1 || !/^[0-9a-z_.-]+$/.test(name) || !/^[\x20-\x7e]*$/.test(value)) {
-    throw new ConfigError(`${where}: name=value is accepted, as gRPC metadata allows it`);
-  }
-  headers[name] = value;
 }
 
 function readResource(env: Env): Record<string, string> {
@@ -325,12 +299,4 @@ function readResource(env: Env): Record<string, string> {
   const serviceName = env.OTEL_SERVICE_NAME?.trim();
   if (serviceName) attributes['service.name'] = serviceName;
   return attributes;
-}
-
-function decodePercent(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }

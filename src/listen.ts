@@ -6,7 +6,12 @@ import { connect, type Server } from 'node:net';
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'fd'; readonly fd: number };
+  | {
+      readonly kind: 'fd';
+      readonly fd: number;
+      /** The descriptor of a socket for datagrams that came with it. */
+      readonly datagrams?: number | undefined;
+    };
 
 /** A reload of HAProxy opens all its connections at once. */
 const BACKLOG = 4096;
@@ -42,6 +47,9 @@ export async function listenForDatagrams(
   address: ListenAddress,
   onMessage: (message: Buffer) => void,
 ): Promise<DatagramSocket | undefined> {
+  if (address.kind === 'fd' && address.datagrams !== undefined) {
+    return receiveDatagrams(address.datagrams, onMessage);
+  }
   const bound = server.address();
   if (address.kind !== 'tcp' || bound === null || typeof bound === 'string') return undefined;
   const type = bound.family === 'IPv6' ? 'udp6' : 'udp4';
@@ -56,11 +64,32 @@ export async function listenForDatagrams(
   return socket;
 }
 
+/** Takes over a socket whose buffer is as large as whoever opened it wanted. */
+async function receiveDatagrams(
+  fd: number,
+  onMessage: (message: Buffer) => void,
+): Promise<DatagramSocket> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', (error) =>
+      reject(new Error(`cannot receive datagrams on fd:${fd}: ${error.message}`)),
+    );
+    socket.bind({ fd, exclusive: true }, resolve);
+  });
+  socket.on('message', onMessage);
+  return socket;
+}
+
 /** The address as it is written in settings; the port is the one really bound. */
 export function boundAddress(server: Server, address: ListenAddress): string {
   const bound = server.address();
   if (address.kind === 'tcp' && bound !== null && typeof bound === 'object') {
     return formatAddress({ ...address, port: bound.port });
+  }
+  if (address.kind === 'fd' && bound !== null) {
+    return typeof bound === 'string'
+      ? `unix:${bound}`
+      : formatAddress({ kind: 'tcp', host: bound.address, port: bound.port });
   }
   return formatAddress(address);
 }

@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -7,8 +7,14 @@ export type { Logger } from 'pino';
  * must not be lost when the process ends.
  *
  * @param bindings fields of every line, as which thread it comes from
+ * @param journal standard error is the journal: each line begins with its level there
  */
-export function createLogger(level: string, bindings: Record<string, unknown>): Logger {
+export function createLogger(
+  level: string,
+  bindings: Record<string, unknown>,
+  journal: boolean,
+): Logger {
+  const stderr = pino.destination({ fd: 2, sync: true });
   return pino(
     {
       level,
@@ -16,6 +22,30 @@ export function createLogger(level: string, bindings: Record<string, unknown>): 
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ fd: 2, sync: true }),
+    journal ? withPriorities(stderr) : stderr,
   );
+}
+
+/** syslog's numbers for pino's levels, as sd-daemon(3) has them; the first that is not above. */
+const PRIORITIES: readonly (readonly [level: number, priority: number])[] = [
+  [60, 2],
+  [50, 3],
+  [40, 4],
+  [30, 6],
+  [0, 7],
+];
+
+export function journalPriority(level: number): number {
+  return PRIORITIES.find(([from]) => level >= from)?.[1] ?? 7;
+}
+
+/** pino sets `lastLevel` before each line on a stream that asks for it by this symbol. */
+function withPriorities(destination: DestinationStream): DestinationStream {
+  return {
+    [Symbol.for('pino.metadata')]: true,
+    lastLevel: 0,
+    write(line: string): void {
+      destination.write(`<${journalPriority(this.lastLevel)}>${line}`);
+    },
+  } as DestinationStream & { lastLevel: number };
 }

@@ -1,11 +1,21 @@
 #!/usr/bin/env node
 import { Agent } from './agent.ts';
 import { type CommandLine, loadConfig, parseCommandLine } from './config.ts';
-import { createLogger } from './log.ts';
-import { ConfigError } from './settings.ts';
+import { summarize } from './config-summary.ts';
+import { createLogger, type Logger } from './log.ts';
+import { Reloader } from './reload.ts';
+import { ConfigError, type Env } from './settings.ts';
+import { gatherSettings } from './settings-file.ts';
+import { isJournal } from './systemd/journal.ts';
+import { Notifier } from './systemd/notifier.ts';
+import { type InheritedSockets, inheritedSockets } from './systemd/sockets.ts';
+import { startWatchdog, watchdogInterval } from './systemd/watchdog.ts';
 import { VERSION } from './version.ts';
 
 const ExitCode = { OK: 0, FAILED: 1, USAGE: 2 } as const;
+
+/** How long messages to systemd may keep an agent that is done, in milliseconds. */
+const LAST_MESSAGES = 1_000;
 
 const HELP = `haproxy-otel-spoa ${VERSION}: OpenTelemetry tracing for HAProxy
 
@@ -15,6 +25,7 @@ Usage: haproxy-otel-spoa [run] [flags]      speak SPOP with HAProxy, export span
 Flags, each also an environment variable:
   --spop ADDRESS       HAPROXY_OTEL_SPOP     where HAProxy asks          127.0.0.1:12345
   --records ADDRESS    HAPROXY_OTEL_RECORDS  where its ring sends to     127.0.0.1:12346
+  --config FILE        HAPROXY_OTEL_CONFIG   a file with such variables, read again on SIGHUP
   --admin ADDRESS      HAPROXY_OTEL_ADMIN    health, metrics, live hops  127.0.0.1:12347, or off
   --log-level LEVEL    OTEL_LOG_LEVEL        silent, error, warn, info, debug, trace   info
   --help, --version
@@ -46,8 +57,25 @@ async function main(): Promise<void> {
 }
 
 async function run(commandLine: CommandLine): Promise<void> {
-  const config = loadConfig({ ...process.env, ...commandLine.settings });
-  const log = createLogger(config.logLevel, { thread: 'main' });
+  const gather = (): Env => gatherSettings(process.env, commandLine.settings);
+  const host = {
+    sockets: inheritedSockets(process.env, process.pid),
+    journal: isJournal(process.env),
+  };
+  const env = gather();
+  const config = loadConfig(env, host);
+  const log = createLogger(config.logLevel, { thread: 'main' }, host.journal);
+  warnOfUnused(env, host.sockets, log);
+  const notifier = Notifier.create(process.env, (reason) =>
+    log.error({ reason }, 'systemd cannot be notified'),
+  );
+  const reloader = new Reloader(env, config, {
+    gather,
+    load: (settings) => loadConfig(settings, host),
+    log,
+    notifier,
+  });
+  process.on('SIGHUP', () => reloader.request());
   const agent = await Agent.start(config, log, (reason) => {
     log.fatal({ reason }, 'telemetry thread died');
     process.exit(ExitCode.FAILED);
@@ -60,7 +88,9 @@ async function run(commandLine: CommandLine): Promise<void> {
     }
     stopping = true;
     log.info({ signal }, 'stopping');
-    agent.stop().then(
+    notifier?.send('STOPPING=1');
+    const stopped = agent.stop().then(() => notifier?.close(LAST_MESSAGES));
+    stopped.then(
       () => process.exit(ExitCode.OK),
       (error: unknown) => {
         log.fatal({ error }, 'could not stop in order');
@@ -70,6 +100,16 @@ async function run(commandLine: CommandLine): Promise<void> {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  reloader.started((next) => agent.reload(next));
+  const interval = watchdogInterval(process.env, process.pid);
+  if (notifier !== undefined && interval !== undefined) {
+    startWatchdog(
+      interval,
+      () => agent.ping(),
+      () => notifier.send('WATCHDOG=1'),
+    );
+  }
+  notifier?.send('READY=1', `STATUS=SPOP on ${agent.spop}, records on ${agent.records}`);
   // Said last: who waits for it may send a signal at once.
   log.info(
     {
@@ -78,15 +118,31 @@ async function run(commandLine: CommandLine): Promise<void> {
       spop: agent.spop,
       records: agent.records,
       admin: agent.admin ?? 'off',
+      config: summarize(config),
     },
     'ready',
   );
+}
+
+/** A socket that systemd opened is used in place of an address that is set. */
+function warnOfUnused(env: Env, sockets: InheritedSockets, log: Logger): void {
+  for (const [name, setting] of [
+    ['spop', 'HAPROXY_OTEL_SPOP'],
+    ['records', 'HAPROXY_OTEL_RECORDS'],
+    ['admin', 'HAPROXY_OTEL_ADMIN'],
+  ] as const) {
+    if (sockets[name] === undefined || env[setting] === undefined) continue;
+    log.warn({ setting, socket: name }, 'setting is not used: systemd handed a socket over');
+  }
 }
 
 try {
   await main();
 } catch (error) {
   const usage = error instanceof ConfigError;
-  process.stderr.write(`haproxy-otel-spoa: ${error instanceof Error ? error.message : error}\n`);
+  const priority = isJournal(process.env) ? '<3>' : '';
+  process.stderr.write(
+    `${priority}haproxy-otel-spoa: ${error instanceof Error ? error.message : error}\n`,
+  );
   process.exitCode = usage ? ExitCode.USAGE : ExitCode.FAILED;
 }

@@ -172,3 +172,11 @@ export const traceUrlTemplate: Parser<string> = {
     return url !== text && /^https?:\/\//i.test(url) && URL.canParse(url) ? text : undefined;
   },
 };
+/** Undefined where the text is not percent-encoded. */
+export function decodePercent(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -47,18 +47,19 @@ export class AgentProcess {
   /**
    * Starts it without waiting for anything.
    *
-   * @param fds what it is handed over, as 3 and so on
+   * @param descriptors sockets to hand over as systemd does, in the order of `LISTEN_FDNAMES`
    */
   static spawn(
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
-    fds: readonly number[] = [],
+    descriptors: readonly number[] = [],
   ): AgentProcess {
     const main = join(PACKAGE_ROOT, 'dist/main.js');
     const inherited = Object.entries(process.env).filter(([name]) => !/OTEL/.test(name));
+    const listen = descriptors.length > 0 ? `LISTEN_PID=$$ LISTEN_FDS=${descriptors.length}` : '';
     return new AgentProcess(
-      spawn(process.execPath, [main, ...args], {
-        stdio: ['ignore', 'pipe', 'pipe', ...fds],
+      spawn('sh', ['-c', `${listen} exec "$@"`, 'sh', process.execPath, main, ...args], {
+        stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
         // Any number of agents at a time: none listens on the shipped port unless a test wants it to.
         env: { ...Object.fromEntries(inherited), HAPROXY_OTEL_ADMIN: 'off', ...env },
       }),
@@ -66,8 +67,11 @@ export class AgentProcess {
   }
 
   /** Starts it and waits until it is ready. */
-  static async start(env: Readonly<Record<string, string>>): Promise<AgentProcess> {
-    const agent = AgentProcess.spawn(['run'], env);
+  static async start(
+    env: Readonly<Record<string, string>>,
+    descriptors: readonly number[] = [],
+  ): Promise<AgentProcess> {
+    const agent = AgentProcess.spawn(['run'], env, descriptors);
     await until('the agent to be ready', () => {
       if (agent.process.exitCode !== null) throw new Error(`the agent ended: ${agent.output}`);
       return agent.logged('ready');

@@ -134,7 +134,12 @@ describe('the command', () => {
     records.socket.write(octetCounted(recordLine()));
     await until('two spans', () => otlp.spans.length === 2);
     await agent.end();
-    expect(agent.logs.map(({ msg }) => msg)).toEqual(['ready', 'stopping', 'stopped']);
+    expect(agent.logs.map(({ msg }) => msg)).toEqual([
+      'ready',
+      'HAProxy is connected',
+      'stopping',
+      'stopped',
+    ]);
     expect(agent.output).toBe('');
   });
 

@@ -17,6 +17,7 @@ function file(name: string, content: string): string {
 test('the defaults', () => {
   expect(loadConfig({})).toEqual({
     logLevel: 'info',
+    journal: false,
     spop: { kind: 'tcp', host: '127.0.0.1', port: 12_345 },
     spopLimits: {
       maxFrameSize: 65_536,
@@ -28,6 +29,7 @@ test('the defaults', () => {
     formats: ['tracecontext', 'b3', 'jaeger', 'xray'],
     telemetry: {
       logLevel: 'info',
+      journal: false,
       records: { kind: 'tcp', host: '127.0.0.1', port: 12_346 },
       sampler: { name: 'parentbased_always_on', ratio: 1, maxTracesPerSecond: undefined },
       keep: { errors: false, slowerThan: undefined, perSecond: 100 },

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { loadConfig } from '../src/config.ts';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 import { HaproxyAttribute } from '../src/telemetry/attributes.ts';
@@ -102,7 +103,9 @@ test('every attribute of our own, and every cause, is explained', () => {
 });
 
 test('the table of settings is what the agent reads', () => {
-  const source = readFileSync(join(PACKAGE_ROOT, 'src/config.ts'), 'utf8');
+  const source = ['src/config.ts', 'src/otlp-headers.ts']
+    .map((file) => readFileSync(join(PACKAGE_ROOT, file), 'utf8'))
+    .join('\n');
   const direct = [...source.matchAll(/'((?:HAPROXY_OTEL|OTEL)_[A-Z_]+)'/g)].map(([, name]) => name);
   const inherited = [...source.matchAll(/env\.(OTEL_[A-Z_]+)/g)].map(([, name]) => name);
   const otlp = [...source.matchAll(/readOtlp\(env, '([A-Z_]+)'/g)].map(
@@ -162,6 +165,27 @@ describe('the environments', () => {
   test('there are three', () => expect(environments).toHaveLength(3));
 });
 
+describe('the Collectors', () => {
+  const configurations = blocks('yaml').map((block) => parse(block));
+
+  test('are two', () => expect(configurations).toHaveLength(2));
+
+  test.each(configurations)('name in their pipelines what they have: %#', (configuration) => {
+    const { traces } = configuration.service.pipelines;
+    for (const kind of ['receivers', 'processors', 'exporters']) {
+      expect(Object.keys(configuration[kind]).sort()).toEqual([...traces[kind]].sort());
+    }
+  });
+
+  test('route by trace id before they sample by trace', () => {
+    const [first, second] = configurations;
+    expect(first.exporters.loadbalancing.routing_key).toBe('traceID');
+    expect(first.exporters.loadbalancing.resolver.dns.port).toBe('4317');
+    expect(second.receivers.otlp.protocols.grpc.endpoint).toMatch(/:4317$/);
+    expect(second.processors.tail_sampling.policies.length).toBeGreaterThan(1);
+  });
+});
+
 test('the command that runs the agent does', async () => {
   const [, command = ''] = /^(OTEL_\S+ node dist\/main\.js)$/m.exec(README) ?? [];
   expect(command).not.toBe('');
@@ -197,7 +221,10 @@ test('every script that the README names exists', () => {
   const { scripts } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8'));
   const named = [...README.matchAll(/npm (?:run )?([a-z]+)/g)].map(([, name]) => name);
   expect(named).toContain('demo');
-  for (const name of named) expect(scripts).toHaveProperty(String(name));
+  // npm's own.
+  const own = ['install'];
+  for (const name of named.filter((name) => !own.includes(String(name))))
+    expect(scripts).toHaveProperty(String(name));
   const files = [...README.matchAll(/node (benchmarks\/\S+\.mjs)/g)].map(([, file = '']) => file);
   expect(files).not.toEqual([]);
   expect(files.filter((file) => !existsSync(join(PACKAGE_ROOT, file)))).toEqual([]);

@@ -38,12 +38,17 @@ export class Sampler {
   threshold: Threshold | undefined;
   /** Traces that were not sampled because there were too many. */
   limited = 0;
-  private readonly parentBased: boolean;
-  private readonly tellsShare: boolean;
-  private readonly root: Threshold | undefined;
-  private readonly bucket: TokenBucket | undefined;
+  private parentBased = false;
+  private tellsShare = false;
+  private root: Threshold | undefined;
+  private bucket: TokenBucket | undefined;
 
-  constructor({ name, ratio, maxTracesPerSecond }: SamplerConfig) {
+  constructor(config: SamplerConfig) {
+    this.use(config);
+  }
+
+  /** Decides as `config` has it from now on. */
+  use({ name, ratio, maxTracesPerSecond }: SamplerConfig): void {
     this.parentBased = name.startsWith(PARENT_BASED);
     const own = this.parentBased ? name.slice(PARENT_BASED.length) : name;
     this.tellsShare = own === 'probability';

@@ -41,6 +41,8 @@ export type Verdict = (spans: readonly ReceivedSpan[]) => Partial<ServiceError> 
 
 export type ReceiverOptions = {
   readonly port?: number;
+  /** A unix socket in place of a port. */
+  readonly path?: string;
   readonly credentials?: ServerCredentials;
   /** Takes what is accepted; without it, spans are kept in `spans`. */
   readonly onSpans?: (spans: readonly ReceivedSpan[]) => void;
@@ -87,7 +89,7 @@ export class OtlpReceiver {
     });
     receiver.port = await new Promise<number>((resolve, reject) => {
       receiver.server.bindAsync(
-        `127.0.0.1:${options.port ?? 0}`,
+        options.path === undefined ? `127.0.0.1:${options.port ?? 0}` : `unix:${options.path}`,
         options.credentials ?? ServerCredentials.createInsecure(),
         (error, port) => (error === null ? resolve(port) : reject(error)),
       );

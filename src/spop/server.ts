@@ -20,7 +20,8 @@ const KEEP_ALIVE = 60_000;
 /** `peer` names the other side in logs: `address:port`, or `unix` for a local socket. */
 export type ServerEvents = {
   readonly onHello?: (peer: string, agreement: Agreement) => void;
-  readonly onEnd?: (peer: string, end: ConnectionEnd) => void;
+  /** With the agreement of the connection, if it came that far. */
+  readonly onEnd?: (peer: string, end: ConnectionEnd, agreement: Agreement | undefined) => void;
   /** As of a `Connection`. */
   readonly onAnswered?: (notifies: number, milliseconds: number) => void;
 };
@@ -49,10 +50,14 @@ export class SpopServer {
     const peer =
       socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${socket.remotePort}`;
     const { onAnswered } = this.events;
+    let agreement: Agreement | undefined;
     const connection = new Connection(socket, this.handler, this.limits, {
       ...(onAnswered === undefined ? {} : { onAnswered }),
-      onHello: (agreement) => this.events.onHello?.(peer, agreement),
-      onEnd: (end) => this.events.onEnd?.(peer, end),
+      onHello: (agreed) => {
+        agreement = agreed;
+        this.events.onHello?.(peer, agreed);
+      },
+      onEnd: (end) => this.events.onEnd?.(peer, end, agreement),
     });
     this.connections.set(connection, socket);
     socket.once('close', () => this.connections.delete(connection));

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '../log.ts';
 import type { TelemetryConfig } from './config.ts';
+import { Control } from './control.ts';
 import { FinishRelay } from './finish-relay.ts';
 import type { Command, Report, TelemetryCounts, WorkerData } from './messages.ts';
 
@@ -27,6 +28,7 @@ export class TelemetryChannel {
    * the exporter cannot be set up.
    */
   readonly ready: Promise<string | undefined>;
+  readonly control: Control;
   private readonly worker: Worker;
   private readonly relay: FinishRelay;
   private state: 'running' | 'stopping' = 'running';
@@ -39,6 +41,7 @@ export class TelemetryChannel {
   ) {
     this.worker = worker;
     this.records = records;
+    this.control = new Control(worker);
     this.relay = new FinishRelay(
       (bytes) => {
         const command: Command = { type: 'finished', bytes };

@@ -5,6 +5,8 @@ import type { ListenAddress } from '../listen.ts';
 /** What the telemetry thread is started with: plain data, so that it can be sent to a thread. */
 export type TelemetryConfig = {
   readonly logLevel: string;
+  /** Standard error is the journal, which wants to be told levels in its own way. */
+  readonly journal: boolean;
   readonly records: ListenAddress;
   /** Decides for requests that nobody minted for. */
   readonly sampler: SamplerConfig;
@@ -35,6 +37,9 @@ export type KeepConfig = {
   /** As many a second, at most. */
   readonly perSecond: number;
 };
+
+/** What a running thread can change. */
+export type Reloadable = Pick<TelemetryConfig, 'logLevel' | 'sampler' | 'exporter'>;
 
 export type ExporterConfig =
   | { readonly kind: 'none' | 'console' }

@@ -13,7 +13,7 @@ const LEAST_SECRET = 4;
 export class ExportWatch {
   readonly kind: ExporterConfig['kind'];
   /** Host and port of the receiver, or its socket. */
-  readonly target: string | undefined;
+  target: string | undefined;
   /** Of one attempt, in seconds. */
   readonly latency = new Histogram(LATENCY_BOUNDS);
   state: 'working' | 'failing' = 'working';
@@ -23,12 +23,18 @@ export class ExportWatch {
   reason: string | undefined;
   /** Milliseconds since the epoch. */
   lastSuccess: number | undefined;
-  private readonly secrets: readonly string[];
+  private secrets: readonly string[] = [];
 
   constructor(config: ExporterConfig) {
     this.kind = config.kind;
-    this.target = config.kind === 'otlp' ? withoutUser(config.endpoint) : undefined;
-    this.secrets = config.kind === 'otlp' ? secretsIn(config.headers) : [];
+    this.use(config);
+  }
+
+  /** Another receiver, or other secrets; what was secret before stays so. */
+  use(config: ExporterConfig): void {
+    if (config.kind !== 'otlp') return;
+    this.target = withoutUser(config.endpoint);
+    this.secrets = [...new Set([...this.secrets, ...secretsIn(config.headers)])];
   }
 
   /** The same sender, timed. */

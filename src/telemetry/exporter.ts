@@ -2,9 +2,9 @@ import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
-import type { TelemetryConfig } from './config.ts';
+import type { ExporterConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
-import { type Batch, createOtlpSender, type SendResult } from './otlp.ts';
+import { OtlpSender } from './otlp.ts';
 import { OtlpSpans } from './otlp-spans.ts';
 import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
@@ -15,6 +15,12 @@ export type Exporter = {
   /** @param kept for a hop of a trace that was not sampled: why it is exported all the same */
   add(record: HopRecord, hop: Hop, kept?: Kept): void;
   flush(limit: number): Promise<void>;
+  /**
+   * Sends what waits and what comes as `config` has it, if it is of the same kind.
+   *
+   * @throws Error when that cannot be set up; everything stays as it was then
+   */
+  reload(config: ExporterConfig): void;
   readonly counts: Readonly<QueueCounts>;
   /** Spans that are not exported yet and wait to be. */
   readonly waiting: number;
@@ -32,12 +38,7 @@ export function createExporter(
     case 'console':
       return new ConsoleExporter(scope);
     case 'otlp':
-      return new BatchExporter(
-        config,
-        scope,
-        watch.timed(createOtlpSender(config.exporter)),
-        onEvent,
-      );
+      return new BatchExporter(config, scope, new OtlpSender(config.exporter), watch, onEvent);
     default:
       return config.exporter satisfies never;
   }
@@ -50,6 +51,8 @@ class NoExporter implements Exporter {
   add(): void {}
 
   async flush(): Promise<void> {}
+
+  reload(): void {}
 }
 
 class ConsoleExporter implements Exporter {
@@ -68,10 +71,14 @@ class ConsoleExporter implements Exporter {
   }
 
   async flush(): Promise<void> {}
+
+  reload(): void {}
 }
 
 /** Collects spans into batches, encoded as they come, and hands each to the queue. */
 class BatchExporter implements Exporter {
+  private sender: OtlpSender;
+  private readonly watch: ExportWatch;
   private readonly queue: ExportQueue;
   private readonly batchSize: number;
   private readonly scheduleDelay: number;
@@ -81,14 +88,17 @@ class BatchExporter implements Exporter {
   constructor(
     config: TelemetryConfig,
     scope: SpanScope,
-    send: (batch: Batch) => Promise<SendResult>,
+    sender: OtlpSender,
+    watch: ExportWatch,
     onEvent: (event: QueueEvent) => void,
   ) {
     this.batchSize = config.batchSize;
     this.scheduleDelay = config.scheduleDelay;
     this.spans = new OtlpSpans(scope);
+    this.sender = sender;
+    this.watch = watch;
     this.queue = new ExportQueue(
-      send,
+      watch.timed((batch) => this.sender.send(batch)),
       { spans: config.queueSpans, bytes: config.queueBytes },
       onEvent,
     );
@@ -114,6 +124,15 @@ class BatchExporter implements Exporter {
   async flush(limit: number): Promise<void> {
     this.ship();
     await this.queue.flush(limit);
+  }
+
+  reload(config: ExporterConfig): void {
+    if (config.kind !== 'otlp') return;
+    const next = new OtlpSender(config);
+    this.sender.close();
+    this.sender = next;
+    this.watch.use(config);
+    this.queue.retryNow();
   }
 
   private ship(): void {

@@ -1,7 +1,7 @@
 import { viewOf } from '../bytes.ts';
 import { type Hop, HopOffset, parseHop, ROOT_HOP_LENGTH, writeOwnIds } from '../context/hop.ts';
 import { RandomIds } from '../context/ids.ts';
-import { Sampler, type SamplerConfig } from '../context/sampling.ts';
+import type { Sampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 
 /** Makes up the hop of a request that nobody minted for: it starts a trace of its own. */
@@ -11,8 +11,8 @@ export class HopMaker {
   private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH, '-');
   private readonly view = viewOf(this.buffer);
 
-  constructor(config: SamplerConfig) {
-    this.sampler = new Sampler(config);
+  constructor(sampler: Sampler) {
+    this.sampler = sampler;
   }
 
   make(): Hop {

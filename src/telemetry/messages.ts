@@ -1,4 +1,4 @@
-import type { TelemetryConfig } from './config.ts';
+import type { Reloadable, TelemetryConfig } from './config.ts';
 import type { RecordCounts } from './pipeline.ts';
 import type { QueueCounts } from './queue.ts';
 
@@ -12,6 +12,8 @@ export type WorkerData = {
 /** From the main thread to the telemetry thread. */
 export type Command =
   | { readonly type: 'stop'; readonly limit: number }
+  | { readonly type: 'ping' }
+  | { readonly type: 'reload'; readonly config: Reloadable }
   /** Messages of hops that SPOE alone tells of, as a `FinishRelay` packs them. */
   | { readonly type: 'finished'; readonly bytes: Uint8Array<ArrayBuffer> };
 
@@ -21,6 +23,9 @@ export type Report =
   | { readonly type: 'listening'; readonly records: string }
   /** With where the admin listener is, if there is one. */
   | { readonly type: 'ready'; readonly admin: string | undefined }
+  | { readonly type: 'pong' }
+  /** With the reason why everything stays as it was, if it does. */
+  | { readonly type: 'reloaded'; readonly failure: string | undefined }
   | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'failed'; readonly reason: string }
   | ({ readonly type: 'stopped' } & TelemetryCounts);

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   ChannelCredentials,
@@ -40,31 +41,51 @@ const DEFAULT_PORT = { plain: 4317, tls: 443 } as const;
 /**
  * OTLP over gRPC is one unary call. It is made with gRPC itself, not with the SDK's exporter: bytes that
  * were encoded once may be sent several times, and the channel needs an option that the exporter lacks.
- *
- * @throws the system's error when a certificate or key cannot be read
  */
-export function createOtlpSender(config: OtlpConfig): (batch: Batch) => Promise<SendResult> {
-  const { address, plain } = parseEndpoint(config);
-  const client = new Client(address, createCredentials(config, plain), {
-    'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_BACKOFF,
-    'grpc.primary_user_agent': `haproxy-otel-spoa/${VERSION}`,
-    'grpc.default_compression_algorithm':
-      config.compression === 'gzip' ? compressionAlgorithms.gzip : compressionAlgorithms.identity,
-  });
-  const metadata = new Metadata();
-  for (const [name, value] of Object.entries(config.headers)) metadata.set(name, value);
-  return (batch) =>
-    new Promise((resolve) => {
-      client.makeUnaryRequest<Buffer, SendResult>(
+export class OtlpSender {
+  private readonly client: Client;
+  private readonly metadata = new Metadata();
+  private readonly timeout: number;
+  private calls = 0;
+  private state: 'open' | 'closing' = 'open';
+
+  /** @throws the system's error when a certificate or key cannot be read, OpenSSL's when it cannot be used */
+  constructor(config: OtlpConfig) {
+    const { address, plain } = parseEndpoint(config);
+    this.timeout = config.timeout;
+    this.client = new Client(address, createCredentials(config, plain), {
+      'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_BACKOFF,
+      'grpc.primary_user_agent': `haproxy-otel-spoa/${VERSION}`,
+      'grpc.default_compression_algorithm':
+        config.compression === 'gzip' ? compressionAlgorithms.gzip : compressionAlgorithms.identity,
+    });
+    for (const [name, value] of Object.entries(config.headers)) this.metadata.set(name, value);
+  }
+
+  send(batch: Batch): Promise<SendResult> {
+    this.calls += 1;
+    return new Promise((resolve) => {
+      this.client.makeUnaryRequest<Buffer, SendResult>(
         EXPORT,
         (bytes) => bytes,
         readResponse,
         batch.bytes,
-        metadata,
-        { deadline: Date.now() + config.timeout },
-        (error, result) => resolve(error === null ? (result ?? SENT) : classify(error)),
+        this.metadata,
+        { deadline: Date.now() + this.timeout },
+        (error, result) => {
+          this.calls -= 1;
+          if (this.state === 'closing') this.close();
+          resolve(error === null ? (result ?? SENT) : classify(error));
+        },
       );
     });
+  }
+
+  /** Closes the connection when the calls that are on their way have been answered. */
+  close(): void {
+    this.state = 'closing';
+    if (this.calls === 0) this.client.close();
+  }
 }
 
 const SENT: SendResult = { kind: 'sent', rejected: 0, message: '' };
@@ -91,13 +112,24 @@ function parseEndpoint({ endpoint, insecure }: OtlpConfig): { address: string; p
 
 function createCredentials(config: OtlpConfig, plain: boolean): ChannelCredentials {
   if (plain) return ChannelCredentials.createInsecure();
-  const pem = (path: string | undefined): Buffer | null =>
-    path === undefined ? null : readFileSync(path);
+  const { clientKey } = config;
   return ChannelCredentials.createSsl(
-    pem(config.certificate),
-    pem(config.clientKey),
-    pem(config.clientCertificate),
+    readCertificate(config.certificate),
+    clientKey === undefined ? null : readFileSync(clientKey),
+    readCertificate(config.clientCertificate),
   );
+}
+
+/** OpenSSL passes over what is no certificate, and then trusts nobody. */
+function readCertificate(path: string | undefined): Buffer | null {
+  if (path === undefined) return null;
+  const pem = readFileSync(path);
+  try {
+    new X509Certificate(pem);
+  } catch {
+    throw new Error(`${path} is not a certificate in PEM format`);
+  }
+  return pem;
 }
 
 /** The codes that the OTLP specification (section "Failures" of OTLP/gRPC) calls retryable. */

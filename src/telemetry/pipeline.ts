@@ -1,4 +1,5 @@
 import type { Hop } from '../context/hop.ts';
+import { Sampler, type SamplerConfig } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 import type { Logger } from '../log.ts';
 import { AccessLog, droppedByRing, isMintedByAgent, isUnsampled } from '../records/access-log.ts';
@@ -74,6 +75,7 @@ export class Pipeline {
   };
   private readonly exporter: Exporter;
   private readonly accessLog = new AccessLog();
+  private readonly sampler: Sampler;
   private readonly hops: HopMaker;
   private readonly keeper: Keeper;
   private readonly baggageKeys: readonly string[];
@@ -82,11 +84,16 @@ export class Pipeline {
 
   constructor(config: TelemetryConfig, exporter: Exporter, events: PipelineEvents) {
     this.exporter = exporter;
-    this.hops = new HopMaker(config.sampler);
+    this.sampler = new Sampler(config.sampler);
+    this.hops = new HopMaker(this.sampler);
     this.keeper = new Keeper(config.keep);
     this.baggageKeys = config.baggageKeys;
     this.connectionErrorSpans = config.connectionErrorSpans;
     this.events = events;
+  }
+
+  reload(sampler: SamplerConfig): void {
+    this.sampler.use(sampler);
   }
 
   /** A `RecordSink` for lines of the access log. */

@@ -187,7 +187,8 @@ export class ExportQueue {
     );
   }
 
-  private retryNow(): void {
+  /** Asks the receiver without waiting any longer. */
+  retryNow(): void {
     clearTimeout(this.backoff);
     this.backoff = undefined;
     this.pump();

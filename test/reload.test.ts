@@ -1,0 +1,192 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ServerCredentials } from '@grpc/grpc-js';
+import { generate } from 'selfsigned';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
+import { freePort } from '../src/demo/ports.ts';
+import { changesBetween } from '../src/reload.ts';
+import { gatherSettings } from '../src/settings-file.ts';
+import { until } from './agent-process.ts';
+import { Chain } from './haproxy/chain.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-reload-'));
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, ...lines: string[]): string {
+  const path = join(folder, name);
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  return path;
+}
+
+describe('settings', () => {
+  test('of flags win over the environment, which wins over the file', () => {
+    const HAPROXY_OTEL_CONFIG = file(
+      'settings.env',
+      '# a comment',
+      'OTEL_LOG_LEVEL=warn',
+      'OTEL_SERVICE_NAME="from the file"',
+      'OTEL_TRACES_SAMPLER=always_off # another',
+      'HAPROXY_OTEL_SPOP=127.0.0.1:1',
+    );
+    const environment = { HAPROXY_OTEL_CONFIG, OTEL_LOG_LEVEL: 'error', OTEL_SERVICE_NAME: '' };
+    expect(gatherSettings(environment, { OTEL_LOG_LEVEL: 'debug' })).toEqual({
+      HAPROXY_OTEL_CONFIG,
+      OTEL_LOG_LEVEL: 'debug',
+      OTEL_SERVICE_NAME: 'from the file',
+      OTEL_TRACES_SAMPLER: 'always_off',
+      HAPROXY_OTEL_SPOP: '127.0.0.1:1',
+    });
+  });
+
+  test.each([
+    ['OTEL_LOG_LEVEL debug', 'line 2: OTEL_…=value or HAPROXY_OTEL_…=value is accepted'],
+    ['PATH=/bin', 'line 2: OTEL_'],
+    ['api-key: secret', 'line 2: OTEL_'],
+  ])('of a file with "%s" are refused, and what stands there is not repeated', (line, message) => {
+    const path = file('bad.env', 'OTEL_LOG_LEVEL=info', line);
+    const gather = (): unknown => gatherSettings({ HAPROXY_OTEL_CONFIG: path }, {});
+    expect(gather).toThrow(message);
+    expect(gather).not.toThrow(/secret/);
+  });
+
+  test('of a file that is not there are refused', () => {
+    const gather = (): unknown => gatherSettings({}, { HAPROXY_OTEL_CONFIG: join(folder, 'none') });
+    expect(gather).toThrow('the file of HAPROXY_OTEL_CONFIG cannot be read: ENOENT');
+  });
+
+  test('that changed are in force at once, or named', () => {
+    const before = {
+      OTEL_LOG_LEVEL: 'info',
+      HAPROXY_OTEL_SPOP: 'a',
+      PATH: '1',
+      OTEL_SERVICE_NAME: '',
+    };
+    const after = { HAPROXY_OTEL_SPOP: 'b', OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'a=b', PATH: '2' };
+    expect(changesBetween(before, after)).toEqual({
+      reloadable: ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_LOG_LEVEL'],
+      needRestart: ['HAPROXY_OTEL_SPOP'],
+    });
+  });
+});
+
+/** Ports of the other side of all established connections to `port`, as the kernel has them. */
+function connectionsTo(port: number): string[] {
+  const here = port.toString(16).toUpperCase().padStart(4, '0');
+  return readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => local?.endsWith(`:${here}`) && state === '01')
+    .map(([, , remote = '']) => remote);
+}
+
+test('SIGHUP changes sampler, headers and log level, and HAProxy keeps its connections', async () => {
+  const headers = file('headers', 'api-key: first');
+  const settings = file('chain.env', `HAPROXY_OTEL_OTLP_HEADERS_FILE=${headers}`);
+  const chain = await Chain.start({ agentEnv: { HAPROXY_OTEL_CONFIG: settings } });
+  ends.push(() => chain.stop());
+  const { agent, receiver, ports } = chain;
+  await chain.hop((await chain.get('/before')).traceId);
+  expect(receiver.metadata['api-key']).toBe('first');
+  const open = { spop: connectionsTo(ports.spop), records: connectionsTo(ports.records) };
+
+  file('headers', 'api-key: second');
+  file(
+    'chain.env',
+    `HAPROXY_OTEL_OTLP_HEADERS_FILE=${headers}`,
+    'OTEL_LOG_LEVEL=debug',
+    'OTEL_TRACES_SAMPLER=always_off',
+    'OTEL_BSP_MAX_QUEUE_SIZE=4096',
+  );
+  agent.process.kill('SIGHUP');
+  const reloaded = await until('the reload', () => agent.logged('reloaded'));
+  expect(reloaded).toMatchObject({
+    changed: ['OTEL_LOG_LEVEL', 'OTEL_TRACES_SAMPLER'],
+    config: { sampler: { name: 'always_off' }, telemetry: { queueSpans: 131_072 } },
+  });
+  expect(agent.logged('changed settings that are in force after a restart')).toMatchObject({
+    level: 'warn',
+    settings: ['OTEL_BSP_MAX_QUEUE_SIZE'],
+  });
+  const echoed = JSON.parse((await chain.get('/unsampled')).body);
+  expect(echoed.traceparent).toMatch(/-02$/);
+
+  file('chain.env', `HAPROXY_OTEL_OTLP_HEADERS_FILE=${headers}`, 'OTEL_LOG_LEVEL=loud');
+  agent.process.kill('SIGHUP');
+  const failed = await until('the error', () =>
+    agent.logged('reload failed, the configuration before stays in force'),
+  );
+  expect(failed).toMatchObject({
+    level: 'error',
+    reason: expect.stringContaining('OTEL_LOG_LEVEL is "loud"'),
+  });
+  const still = JSON.parse((await chain.get('/still-unsampled')).body);
+  expect(still.traceparent).toMatch(/-02$/);
+
+  file('chain.env', `HAPROXY_OTEL_OTLP_HEADERS_FILE=${headers}`);
+  agent.process.kill('SIGHUP');
+  await until(
+    'sampling again',
+    () => agent.logs.filter(({ msg }) => msg === 'reloaded').length === 2,
+  );
+  await chain.hop((await chain.get('/after')).traceId);
+  expect(receiver.metadata['api-key']).toBe('second');
+  expect(
+    receiver.spans.some(({ attributes }) => /unsampled/.test(String(attributes['url.path']))),
+  ).toBe(false);
+  // Checks come and go; what requests and records use is still there.
+  const now = { spop: connectionsTo(ports.spop), records: connectionsTo(ports.records) };
+  expect(open.spop.filter((each) => now.spop.includes(each)).length).toBeGreaterThan(0);
+  expect(now.records).toEqual(open.records);
+  expect(agent.logs.filter(({ level }) => level === 'error')).toHaveLength(1);
+});
+
+test('SIGHUP takes a new certificate of the receiver, and not one that is none', async () => {
+  const issue = () =>
+    generate([{ name: 'commonName', value: 'localhost' }], {
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+    });
+  const [first, second] = [await issue(), await issue()];
+  const port = await freePort();
+  const serve = (pair: { private: string; cert: string }): Promise<OtlpReceiver> =>
+    OtlpReceiver.start({
+      port,
+      credentials: ServerCredentials.createSsl(null, [
+        { private_key: Buffer.from(pair.private), cert_chain: Buffer.from(pair.cert) },
+      ]),
+    });
+  const certificate = file('ca.pem', first.cert);
+  let receiver = await serve(first);
+  ends.push(() => receiver.stop());
+  const chain = await Chain.start({
+    agentEnv: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `https://localhost:${port}`,
+      OTEL_EXPORTER_OTLP_CERTIFICATE: certificate,
+      HAPROXY_OTEL_STOP_TIMEOUT: '500',
+    },
+  });
+  ends.push(() => chain.stop());
+  const arrived = (path: string) => (): boolean =>
+    receiver.spans.some(({ attributes }) => attributes['url.path'] === path);
+  await chain.get('/first');
+  await until('its span', arrived('/first'));
+  receiver.stop();
+  receiver = await serve(second);
+  await chain.get('/second');
+  await until('the failure', () => chain.agent.logged('export fails, spans wait'));
+  file('ca.pem', 'no certificate');
+  chain.agent.process.kill('SIGHUP');
+  await until('the refusal', () =>
+    chain.agent.logged('reload failed, the configuration before stays in force'),
+  );
+  file('ca.pem', second.cert);
+  chain.agent.process.kill('SIGHUP');
+  await until('the span that waited', arrived('/second'));
+});

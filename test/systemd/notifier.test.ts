@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { watchdogInterval } from '../../src/systemd/watchdog.ts';
+import { AgentProcess, until } from '../agent-process.ts';
+
+// Each has a process or two to start.
+vi.setConfig({ testTimeout: 30_000 });
+
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-notify-'));
+const running: { end(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each.end();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Perl is on every Debian, and has what Node has not: each datagram becomes a line, its lines parted by tabs. */
+const RECEIVER = `
+use Socket;
+$| = 1;
+my $name = $ARGV[0];
+$name =~ s/^@/\\0/;
+socket(my $socket, PF_UNIX, SOCK_DGRAM, 0) or die;
+bind($socket, pack_sockaddr_un($name)) or die;
+print "bound\\n";
+while (defined recv($socket, my $message, 65536, 0)) {
+    $message =~ s/\\n+$//;
+    $message =~ s/\\n/\\t/g;
+    print "$message\\n";
+}
+`;
+
+/** systemd's side of a notification socket; a name that begins with @ is an abstract one. */
+class Supervisor {
+  readonly socket: string;
+  private text = '';
+  private readonly process: ChildProcess;
+
+  private constructor(socket: string) {
+    this.socket = socket;
+    this.process = spawn('perl', ['-e', RECEIVER, socket], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.text += text;
+    });
+  }
+
+  static async start(socket = join(folder, randomUUID())): Promise<Supervisor> {
+    const supervisor = new Supervisor(socket);
+    running.push(supervisor);
+    await until('the socket', () => supervisor.text.startsWith('bound\n'));
+    return supervisor;
+  }
+
+  /** What came so far, beside the barrier behind each message. */
+  get messages(): string[] {
+    return this.text
+      .split('\n')
+      .slice(1, -1)
+      .filter((message) => message !== 'BARRIER=1');
+  }
+
+  async end(): Promise<void> {
+    this.process.kill('SIGKILL');
+  }
+}
+
+async function start(env: Record<string, string>): Promise<AgentProcess> {
+  const agent = await AgentProcess.start({
+    HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+    HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+    OTEL_TRACES_EXPORTER: 'none',
+    ...env,
+  });
+  running.push({ end: () => agent.end('SIGKILL') });
+  return agent;
+}
+
+describe.each([
+  ['a path', () => join(folder, 'notify')],
+  ['an abstract name', () => `@${randomUUID()}`],
+])('a notification socket with %s', (_kind, name) => {
+  test('is told of readiness, reload and stop, in this order', async () => {
+    const supervisor = await Supervisor.start(name());
+    const agent = await start({ NOTIFY_SOCKET: supervisor.socket });
+    const { spop, records } = agent.logged('ready') ?? {};
+    await until('READY', () => supervisor.messages.length === 1);
+    const before = process.hrtime.bigint() / 1000n;
+    agent.process.kill('SIGHUP');
+    await until('READY after the reload', () => supervisor.messages.length === 3);
+    expect(await agent.end()).toBe(0);
+    await until('STOPPING', () => supervisor.messages.length === 4);
+    expect(supervisor.messages).toEqual([
+      `READY=1\tSTATUS=SPOP on ${spop}, records on ${records}`,
+      expect.stringMatching(/^RELOADING=1\tMONOTONIC_USEC=\d+$/),
+      'READY=1',
+      'STOPPING=1',
+    ]);
+    expect(BigInt(/\d+$/.exec(String(supervisor.messages[1]))?.[0] ?? 0)).toBeGreaterThan(before);
+  });
+});
+
+describe('the watchdog', () => {
+  const fed = ({ messages }: Supervisor): number =>
+    messages.filter((message) => message === 'WATCHDOG=1').length;
+
+  test('is fed twice in its time', async () => {
+    const supervisor = await Supervisor.start();
+    await start({ NOTIFY_SOCKET: supervisor.socket, WATCHDOG_USEC: '200000' });
+    await until('food', () => fed(supervisor) >= 5);
+  });
+
+  test('is not fed while the telemetry thread hangs', async () => {
+    const supervisor = await Supervisor.start();
+    const preload = join(import.meta.dirname, 'hang-when-told.mjs');
+    const agent = await start({
+      NOTIFY_SOCKET: supervisor.socket,
+      WATCHDOG_USEC: '200000',
+      NODE_OPTIONS: `--import=${preload}`,
+    });
+    await until('food', () => fed(supervisor) >= 2);
+    agent.process.kill('SIGUSR2');
+    const times = [performance.now()];
+    let before = fed(supervisor);
+    await until('food after a long wait', () => {
+      if (fed(supervisor) > before) {
+        before = fed(supervisor);
+        times.push(performance.now());
+      }
+      return times.some((time, index) => time - (times[index - 1] ?? time) > 1_000);
+    });
+  });
+
+  test.each([
+    [{ WATCHDOG_USEC: '30000000' }, 15_000],
+    [{ WATCHDOG_USEC: '30000000', WATCHDOG_PID: '7' }, 15_000],
+    [{ WATCHDOG_USEC: '30000000', WATCHDOG_PID: '8' }, undefined],
+    [{ WATCHDOG_USEC: 'soon' }, undefined],
+    [{}, undefined],
+  ])('with %j, process 7 feeds it every %s ms', (env, interval) => {
+    expect(watchdogInterval(env, 7)).toBe(interval);
+  });
+});
+
+test('an agent that cannot notify says so once, and works', async () => {
+  const empty = join(folder, 'bin');
+  mkdirSync(empty);
+  symlinkSync('/bin/sh', join(empty, 'sh'));
+  const agent = await start({
+    NOTIFY_SOCKET: join(folder, 'none'),
+    WATCHDOG_USEC: '100000',
+    PATH: empty,
+  });
+  const told = await until('the reason', () => agent.logged('systemd cannot be notified'));
+  expect(told).toMatchObject({ level: 'error', reason: expect.stringContaining('systemd-notify') });
+  agent.process.kill('SIGHUP');
+  await until('the reload', () => agent.logged('reloaded'));
+  expect(await agent.end()).toBe(0);
+  expect(agent.logs.filter(({ msg }) => msg === 'systemd cannot be notified')).toHaveLength(1);
+});
+
+test('the messenger ends with its agent', async () => {
+  const supervisor = await Supervisor.start();
+  const agent = await start({ NOTIFY_SOCKET: supervisor.socket });
+  const { pid } = agent.process;
+  const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
+  expect(child).toMatch(/^\d+$/);
+  await agent.end('SIGKILL');
+  await until('its end', () => !existsSync(`/proc/${child}`));
+});
