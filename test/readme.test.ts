@@ -166,7 +166,9 @@ describe('the environments', () => {
 });
 
 describe('the Collectors', () => {
-  const configurations = blocks('yaml').map((block) => parse(block));
+  const configurations = blocks('yaml')
+    .filter((block) => /^service:/m.test(block))
+    .map((block) => parse(block));
 
   test('are two', () => expect(configurations).toHaveLength(2));
 

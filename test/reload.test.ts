@@ -111,7 +111,10 @@ test('SIGHUP changes sampler, headers and log level, and HAProxy keeps its conne
     changed: ['OTEL_LOG_LEVEL', 'OTEL_TRACES_SAMPLER'],
     config: { sampler: { name: 'always_off' }, telemetry: { queueSpans: 131_072 } },
   });
-  expect(agent.logged('changed settings that are in force after a restart')).toMatchObject({
+  const warned = await until('the warning', () =>
+    agent.logged('changed settings that are in force after a restart'),
+  );
+  expect(warned).toMatchObject({
     level: 'warn',
     settings: ['OTEL_BSP_MAX_QUEUE_SIZE'],
   });

@@ -33,7 +33,9 @@ beforeAll(async () => {
     const { body } = await ask(chain.agent, '/metrics');
     // Most of the mint thread's counts are made visible a few times a second.
     const continued = value(body, 'haproxy_otel_contexts_total{result="continued"}');
-    return value(body, 'haproxy_otel_minted_unrecorded') === 0 && continued === 2 && body;
+    const exported = value(body, 'haproxy_otel_spans_exported_total') ?? 0;
+    const all = value(body, 'haproxy_otel_minted_unrecorded') === 0 && continued === 2;
+    return all && exported > 0 && body;
   });
 });
 afterAll(() => chain?.stop());

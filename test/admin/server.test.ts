@@ -248,8 +248,8 @@ describe('where it listens', () => {
       const { port } = listener.address() as { port: number };
       const { fd } = (listener as unknown as { _handle: { fd: number } })._handle;
       const agent = AgentProcess.spawn(
-        ['run', '--admin', 'fd:3', '--spop', '127.0.0.1:0', '--records', '127.0.0.1:0'],
-        { OTEL_TRACES_EXPORTER: 'none' },
+        ['run', '--spop', '127.0.0.1:0', '--records', '127.0.0.1:0'],
+        { OTEL_TRACES_EXPORTER: 'none', LISTEN_FDNAMES: 'admin' },
         [fd],
       );
       running.push(agent);
