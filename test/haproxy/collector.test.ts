@@ -9,8 +9,11 @@ import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
 import { PATH, ROUNDS, residentMegabytes, settle, startCounting, Tally } from './counting.ts';
 import { Load } from './load.ts';
+import { patientIn } from './patient.ts';
 
 const RATE = 2_000;
+/** Of the shipped engine, in microseconds. */
+const PROCESSING_TIMEOUT = 50_000;
 /** How long each trouble lasts, in milliseconds: a minute in a soak of 20 rounds. */
 const LASTING = 3_000 * ROUNDS;
 /** An export that takes this long is within OTEL_EXPORTER_OTLP_TIMEOUT. */
@@ -41,6 +44,7 @@ test('a receiver in every kind of trouble under load: nothing is lost, nobody wa
     OtlpReceiver.start({ port, credentials: right.credentials, onSpans: tally.take, ...options });
   let receiver = await receive();
   const chain = await startCounting(tally, {
+    editConfig: patientIn(folder),
     agentEnv: {
       OTEL_EXPORTER_OTLP_ENDPOINT: `https://localhost:${port}`,
       OTEL_EXPORTER_OTLP_CERTIFICATE: right.ca,
@@ -114,8 +118,12 @@ test('a receiver in every kind of trouble under load: nothing is lost, nobody wa
     expect(lost).toBe(0);
     // A batch whose answer was lost with its connection is sent again, as OTLP wants it.
     expect(tally.duplicated).toBeLessThan((LASTING / 300) * 8 * 256 + 8 * 256);
-    // On a busy machine a request in ten thousand has to wait for the processor itself.
-    expect(tally.away).toBeLessThan(tally.hops / 1_000);
+    expect(tally.away).toBe(0);
+    // On a busy machine a few have to wait for the processor itself.
+    const late = Object.values(waits)
+      .flat()
+      .filter((wait) => wait > PROCESSING_TIMEOUT);
+    expect(late.length).toBeLessThan(tally.hops / 100);
     const quiet = percentile(waits.none ?? [], 0.5);
     for (const values of Object.values(waits)) {
       expect(percentile(values, 0.5)).toBeLessThan(quiet * 3 + 1_000);

@@ -1,8 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { until } from '../agent-process.ts';
 import { blockWith } from '../readme.ts';
 import { Chain, toldTraceId, trustByPath } from './chain.ts';
@@ -14,6 +13,7 @@ import {
   sendHttp2,
   valuesOf,
 } from './header-server.ts';
+import { patientIn } from './patient.ts';
 import { say } from './runtime-api.ts';
 
 /** Trace context, trust and sampling through the real HAProxy, by what the server behind it gets. */
@@ -26,14 +26,7 @@ const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-context-'));
 const stats = join(folder, 'stats.sock');
 const ratios = join(folder, 'ratios.map');
 
-/** The shipped engine with time to spare: on a busy machine HAProxy must not mint in the agent's place. */
-const engine = join(folder, 'otel.conf');
-const SHIPPED_ENGINE = join(PACKAGE_ROOT, 'spoe/otel.conf');
-function patient(config: string): string {
-  const shipped = readFileSync(SHIPPED_ENGINE, 'utf8');
-  writeFileSync(engine, shipped.replace('timeout processing 50ms', 'timeout processing 10s'));
-  return config.replace(SHIPPED_ENGINE, engine);
-}
+const patient = patientIn(folder);
 
 let chain: Chain;
 let server: HeaderServer;
