@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { MintMeter } from './admin/mint-meter.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/config.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { Minter } from './context/mint.ts';
 import type { BadArgument } from './context/mint-request.ts';

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 import { Agent } from './agent.ts';
-import { type CommandLine, loadConfig, parseCommandLine } from './config.ts';
-import { summarize } from './config-summary.ts';
+import { type CommandLine, parseCommandLine } from './config/command-line.ts';
+import { loadConfig } from './config/config.ts';
+import { gatherSettings } from './config/settings-file.ts';
+import { summarize } from './config/summary.ts';
 import { createLogger, type Logger } from './log.ts';
 import { Reloader } from './reload.ts';
 import { ConfigError, type Env } from './settings.ts';
-import { gatherSettings } from './settings-file.ts';
 import { isJournal } from './systemd/journal.ts';
 import { Notifier } from './systemd/notifier.ts';
 import { type InheritedSockets, inheritedSockets } from './systemd/sockets.ts';

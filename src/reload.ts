@@ -1,5 +1,5 @@
-import type { Config } from './config.ts';
-import { summarize } from './config-summary.ts';
+import type { Config } from './config/config.ts';
+import { summarize } from './config/summary.ts';
 import type { Logger } from './log.ts';
 import type { Env } from './settings.ts';
 import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/config/config.ts';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 import { HaproxyAttribute } from '../src/telemetry/attributes.ts';
 import { ask } from './admin/ask.ts';
@@ -103,8 +103,9 @@ test('every attribute of our own, and every cause, is explained', () => {
 });
 
 test('the table of settings is what the agent reads', () => {
-  const source = ['src/config.ts', 'src/otlp-headers.ts']
-    .map((file) => readFileSync(join(PACKAGE_ROOT, file), 'utf8'))
+  const folder = join(PACKAGE_ROOT, 'src/config');
+  const source = readdirSync(folder)
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
     .join('\n');
   const direct = [...source.matchAll(/'((?:HAPROXY_OTEL|OTEL)_[A-Z_]+)'/g)].map(([, name]) => name);
   const inherited = [...source.matchAll(/env\.(OTEL_[A-Z_]+)/g)].map(([, name]) => name);

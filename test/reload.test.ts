@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { generate } from 'selfsigned';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { gatherSettings } from '../src/config/settings-file.ts';
 import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
 import { freePort } from '../src/demo/ports.ts';
 import { changesBetween } from '../src/reload.ts';
-import { gatherSettings } from '../src/settings-file.ts';
 import { until } from './agent-process.ts';
 import { Chain } from './haproxy/chain.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError, decodePercent, type Env, file, read } from './settings.ts';
+import { ConfigError, decodePercent, type Env, file, read } from '../settings.ts';
 
 /**
  * Headers of export calls, each source before the one above it: variables, the token and the file with headers

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Config, loadConfig, parseCommandLine } from '../src/config.ts';
-import { ConfigError } from '../src/settings.ts';
+import { parseCommandLine } from '../../src/config/command-line.ts';
+import { type Config, loadConfig } from '../../src/config/config.ts';
+import { ConfigError } from '../../src/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));

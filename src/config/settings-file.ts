@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { ConfigError, type Env } from './settings.ts';
+import { ConfigError, type Env } from '../settings.ts';
 
 /**
  * All settings: flags before the environment before the file that `HAPROXY_OTEL_CONFIG` names. The file is

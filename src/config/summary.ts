@@ -1,5 +1,5 @@
+import { formatAddress } from '../listen.ts';
 import type { Config } from './config.ts';
-import { formatAddress } from './listen.ts';
 
 /** The configuration as it is logged: what is in force, without the values of headers and the token. */
 export function summarize(config: Config): Record<string, unknown> {
