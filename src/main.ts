@@ -3,6 +3,7 @@ import { Agent } from './agent.ts';
 import { type CommandLine, loadConfig, parseCommandLine } from './config.ts';
 import { createLogger } from './log.ts';
 import { ConfigError } from './settings.ts';
+import { isTool, runTool } from './tools.ts';
 import { VERSION } from './version.ts';
 
 const ExitCode = { OK: 0, FAILED: 1, USAGE: 2 } as const;
@@ -11,18 +12,26 @@ const HELP = `haproxy-otel-spoa ${VERSION}: OpenTelemetry tracing for HAProxy
 
 Usage: haproxy-otel-spoa [run] [flags]      speak SPOP with HAProxy, export spans
        haproxy-otel-spoa demo [--once]      HAProxy, a server, the agent and a receiver, on this machine
+       haproxy-otel-spoa snippet [flags]    print the lines that a configuration of HAProxy needs
+       haproxy-otel-spoa check [FILE ...]   say what is missing or wrong in it
+       haproxy-otel-spoa verify URL         send one request through HAProxy and see what becomes of it
 
 Flags, each also an environment variable:
   --spop ADDRESS       HAPROXY_OTEL_SPOP     where HAProxy asks          127.0.0.1:12345
   --records ADDRESS    HAPROXY_OTEL_RECORDS  where its ring sends to     127.0.0.1:12346
   --log-level LEVEL    OTEL_LOG_LEVEL        silent, error, warn, info, debug, trace   info
-  --help, --version
+  --help, --version    snippet, check and verify have a --help of their own
 
 ADDRESS is host:port, unix:/path or fd:N. Where spans go, which are kept and what they are called is set
 by OpenTelemetry's own variables, as OTEL_EXPORTER_OTLP_ENDPOINT; the README has the whole list.
 `;
 
 async function main(): Promise<void> {
+  const [command, ...rest] = process.argv.slice(2);
+  if (command !== undefined && isTool(command)) {
+    process.exitCode = await runTool(command, rest, process.env);
+    return;
+  }
   const commandLine = parseCommandLine(process.argv.slice(2));
   if (commandLine.help) {
     process.stdout.write(HELP);
@@ -40,7 +49,9 @@ async function main(): Promise<void> {
       return demo({ once: commandLine.once });
     }
     default:
-      throw new ConfigError(`unknown command "${commandLine.command}": run or demo is accepted`);
+      throw new ConfigError(
+        `unknown command "${commandLine.command}": run, demo, snippet, check or verify is accepted`,
+      );
   }
 }
 

@@ -6,7 +6,15 @@ const SRC = join(import.meta.dirname, '../src');
 
 /** What each part may import of the others; single files of `src` are parts of their own. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  'main.ts': ['agent.ts', 'config.ts', 'log.ts', 'settings.ts', 'version.ts', 'demo'],
+  'main.ts': ['agent.ts', 'config.ts', 'log.ts', 'settings.ts', 'tools.ts', 'version.ts', 'demo'],
+  'tools.ts': [
+    'check/command.ts',
+    'options.ts',
+    'settings.ts',
+    'snippet/command.ts',
+    'verify/command.ts',
+  ],
+  'options.ts': ['settings.ts'],
   'agent.ts': [
     'config.ts',
     'context',
@@ -26,6 +34,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   records: ['context', 'spop'],
   telemetry: ['context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
   demo: [],
+  haproxy: ['listen.ts', 'settings.ts'],
+  check: ['haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
+  snippet: ['haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
+  verify: ['listen.ts', 'options.ts', 'settings.ts', 'version.ts'],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
