@@ -1,6 +1,6 @@
 import type { Opinion } from '../haproxy/program.ts';
 import { branchOf } from '../haproxy/version.ts';
-import { type Finding, finding, type Position } from './finding.ts';
+import { type Finding, type FindingCode, finding, type Position } from './finding.ts';
 import { atLeast, type Frontend, type Subject } from './subject.ts';
 
 /** What is about the configuration as a whole. */
@@ -42,6 +42,16 @@ export function checkConfiguration(frontends: readonly Frontend[], subject: Subj
   return findings;
 }
 
+/** HAProxy refuses these too, in its own words and not always by the line. */
+const REFUSED: ReadonlySet<FindingCode> = new Set([
+  'engine-file-missing',
+  'engine-missing',
+  'engine-message-missing',
+  'agent-backend-missing',
+  'agent-backend-mode',
+  'ring-missing',
+]);
+
 /** What HAProxy itself says, of lines of which nothing else was found. */
 export function opinionFindings(
   { accepted, messages }: Opinion,
@@ -50,7 +60,7 @@ export function opinionFindings(
 ): Finding[] {
   const isKnown = (position: Position): boolean =>
     found.some(({ file, line }) => file === position.file && line === position.line);
-  const isExplained = found.some(({ severity }) => severity === 'error');
+  const isExplained = found.some(({ code }) => REFUSED.has(code));
   return messages.flatMap(({ level, file, line, text }) => {
     const at = file === undefined || line === undefined ? undefined : { file, line };
     // Said without a line it may be about anything that was found.

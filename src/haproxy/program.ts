@@ -62,7 +62,7 @@ function inPath(name: string, path: string): string | undefined {
     });
 }
 
-const MESSAGE = /^\[(ALERT|WARNING)\]\s*\S*\s*(?:\(\d+\)\s*:\s*)?(?:config\s*:\s*)?(.*)$/;
+const MESSAGE = /^\[(ALERT|WARNING)\]\s*(?:\(\d+\)|[\d/]+ \(\d+\))?\s*:\s*(?:config\s*:\s*)?(.*)$/;
 const POSITION = /^parsing \[(.*?):(\d+)\]\s*:\s*(.*)$/;
 /** What only says that something was said. */
 const SUMMARY = /^(Error\(s\) found in configuration|Fatal errors found|config : )/;
@@ -86,7 +86,7 @@ export function askProgram(
         level: level === 'ALERT' ? 'alert' : 'warning',
         file,
         line: number === undefined ? undefined : Number(number),
-        text: (text ?? said).trim(),
+        text: (text ?? said).trim().replace(/\.+$/, ''),
       },
     ];
   });
