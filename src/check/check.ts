@@ -57,12 +57,12 @@ export function check(subject: Subject): Checked {
   };
 }
 
-/** Frontends share backends, rings, engine files and defaults. */
+/** Frontends share backends, rings, engine files and defaults; of a ring each says the same in its own figures. */
 function once(findings: readonly Finding[]): Finding[] {
   const first = new Map<string, Finding>();
   for (const each of findings) {
     const { code, file, line, what } = each;
-    const key = `${code} ${file}:${line} ${what}`;
+    const key = `${code} ${file}:${line} ${code.startsWith('ring-') ? '' : what}`;
     if (!first.has(key)) first.set(key, each);
   }
   return [...first.values()];

@@ -1,6 +1,6 @@
 import type { Opinion } from '../haproxy/program.ts';
 import { branchOf } from '../haproxy/version.ts';
-import { type Finding, type FindingCode, finding, type Position } from './finding.ts';
+import { type Finding, finding, type Position } from './finding.ts';
 import { atLeast, type Frontend, type Subject } from './subject.ts';
 
 /** What is about the configuration as a whole. */
@@ -42,31 +42,25 @@ export function checkConfiguration(frontends: readonly Frontend[], subject: Subj
   return findings;
 }
 
-/** HAProxy refuses these too, in its own words and not always by the line. */
-const REFUSED: ReadonlySet<FindingCode> = new Set([
-  'engine-file-missing',
-  'engine-missing',
-  'engine-message-missing',
-  'agent-backend-missing',
-  'agent-backend-mode',
-  'ring-missing',
-]);
-
-/** What HAProxy itself says, of lines of which nothing else was found. */
+/**
+ * What HAProxy itself says, of lines of which nothing else was found. What it says of no line may be of anything that
+ * was found: it is told when that is mended.
+ */
 export function opinionFindings(
   { accepted, messages }: Opinion,
   found: readonly Finding[],
   subject: Subject,
 ): Finding[] {
-  const isKnown = (position: Position): boolean =>
-    found.some(({ file, line }) => file === position.file && line === position.line);
-  const isExplained = found.some(({ code }) => REFUSED.has(code));
+  const isExplained = found.some(
+    ({ code, severity }) => severity !== 'hint' && code !== 'nothing-traced',
+  );
   return messages.flatMap(({ level, file, line, text }) => {
     const at = file === undefined || line === undefined ? undefined : { file, line };
-    // Said without a line it may be about anything that was found.
-    if (level === 'alert' && (at === undefined ? isExplained : isKnown(at))) return [];
-    if (level === 'warning' && at !== undefined && isKnown(at)) return [];
-    if (level === 'alert' && accepted) return [];
+    const isKnown =
+      at === undefined
+        ? isExplained
+        : found.some((finding) => finding.file === at.file && finding.line === at.line);
+    if (isKnown || (level === 'alert' && accepted)) return [];
     return [
       finding(level === 'alert' ? 'haproxy-refuses' : 'haproxy-warns', '', at ?? top(subject), {
         what: text,

@@ -3,7 +3,7 @@ import type { Statement } from '../haproxy/statements.ts';
 import { parseSize } from '../haproxy/units.ts';
 import { DEFAULT_BUFSIZE } from './agent-rules.ts';
 import { type Finding, finding } from './finding.ts';
-import { shortestLine } from './log-lines.ts';
+import { usualLine } from './log-lines.ts';
 import type { Frontend, Subject } from './subject.ts';
 
 /** HAProxy's `len` and `maxlen` where nothing is said, in bytes. */
@@ -32,7 +32,7 @@ export function lengthFindings(
   const said = written === undefined ? `no "${name}": it is ${length}` : `"${name}" is ${length}`;
   const bufsize =
     parseSize(lastOf(subject.configuration.global, 'tune.bufsize')?.words[1]) ?? DEFAULT_BUFSIZE;
-  const best = bufsize - AROUND - (bufsize % 100 === 0 ? 0 : bufsize % 4);
+  const best = Math.floor((bufsize - AROUND) / 100) * 100;
   const lines = [`${name} ${Math.min(best, 65_535)}`];
   if (length > bufsize - AROUND) {
     return [
@@ -43,14 +43,14 @@ export function lengthFindings(
       }),
     ];
   }
-  const shortest = shortestLine(frontend);
-  if (shortest === undefined || length >= shortest + ROOM) return [];
-  const small = length < shortest;
+  const usual = usualLine(frontend);
+  if (usual === undefined || length >= usual + ROOM) return [];
+  const small = length < usual;
   return [
     finding(`${prefix}-${small ? 'small' : 'short'}`, section, at, {
-      what: `${said}, and the shortest line of ${frontend.section} is some ${shortest} bytes`,
+      what: `${said}, and a usual line of ${frontend.section} has some ${usual} bytes`,
       why: small
-        ? 'Every record is cut: it is no JSON any more, and what comes last is lost.'
+        ? 'Most records are cut: they are no JSON any more, and what comes last is lost.'
         : 'Records of long URLs or headers are cut: what comes last is lost.',
       lines,
     }),

@@ -25,8 +25,8 @@ export function hasProfile({ toRing, toPort }: Frontend): boolean {
   return [...toRing, ...toPort].some(({ profile }) => profile !== undefined);
 }
 
-/** How many bytes a line has at least, of a request without a word from its client; undefined where unknown. */
-export function shortestLine(frontend: Frontend): number | undefined {
+/** How many bytes a line usually has; undefined where that is not known. */
+export function usualLine(frontend: Frontend): number | undefined {
   const format = logFormat(frontend);
   if (format === undefined) return undefined;
   return parseLogFormat(format).reduce((sum, part) => sum + lengthOf(part), 0);

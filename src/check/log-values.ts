@@ -26,7 +26,7 @@ const TEXT_FETCH =
 const SAFE_CONVERTER =
   /^(json|url_enc|base64|ub64enc|hex|hex2i|sha1|sha2|crc32c?|djb2|sdbm|wt6|xxh\d+|length|bool|count|strcmp|ltime|utime|http_date|ipmask|add|and|or|xor|mul|div|mod|mult|neg|not|cpl|even|odd)$/;
 
-/** Characters of those that are always there, or of what HAProxy prints for no value. */
+/** Bytes of values whose length is known. */
 const WIDTHS: Readonly<Record<string, number>> = {
   'var(txn.otel.hop)': 86,
   'date(0,us)': 16,
@@ -42,12 +42,20 @@ const WIDTHS: Readonly<Record<string, number>> = {
   ts: 2,
 };
 
-/** How many bytes a value takes at least, as far as that can be said. */
+/** Bytes of a path or a short header, and of names, addresses and numbers. */
+const TEXT_WIDTH = 16;
+const NAME_WIDTH = 4;
+
+/** How many bytes a value usually takes, as far as that can be said. */
 export function widthOf({ name, kind }: LogValue): number {
   const known = WIDTHS[name];
   if (known !== undefined) return known;
-  const cut = /^var\(txn\.otel\.hop\),bytes\(\d+,(\d+)\)$/.exec(name)?.[1];
-  return kind === 'sample' && cut !== undefined ? Number(cut) : 1;
+  if (kind === 'variable') return OF_CLIENTS.has(name) ? TEXT_WIDTH : NAME_WIDTH;
+  const { fetch, args } = cutExpression(name);
+  const cut = /,bytes\(\d+,(\d+)\)$/.exec(name)?.[1];
+  if (cut !== undefined) return Number(cut);
+  const isText = TEXT_FETCH.test(fetch) || (fetch === 'var' && args.length === 1);
+  return isText ? TEXT_WIDTH : NAME_WIDTH;
 }
 
 /** A number without quotes around it, whatever becomes of the request. */

@@ -75,7 +75,10 @@ describe('the real HAProxy, of whatever lines are made', () => {
     .filter((line) => !lex(line, lookup).words.some((word) => word.includes('\n')));
   const said = (chosen: readonly string[]) => {
     const all = noticesOf(`${chosen.join('\n')}\n`, VARIABLES);
-    return chosen.map((line, index) => ({ line, ...all.get(index + 1) }));
+    return chosen.map((line, index) => {
+      const { kind, text } = all.get(index + 1) ?? {};
+      return { line, kind, text };
+    });
   };
 
   test('reads the same word', () => {
