@@ -3,7 +3,7 @@ import { checkAgent } from './agent-rules.ts';
 import { checkConfiguration } from './configuration-rules.ts';
 import { checkEngine } from './engine-rules.ts';
 import { checkBackendFilters, checkFilter } from './filter-rules.ts';
-import type { Finding } from './finding.ts';
+import type { Finding, Severity } from './finding.ts';
 import { checkHeaders } from './header-rules.ts';
 import { checkLogFormat } from './log-format-rules.ts';
 import { checkLoggers } from './log-rules.ts';
@@ -57,15 +57,25 @@ export function check(subject: Subject): Checked {
   };
 }
 
-/** Frontends share backends, rings, engine files and defaults; of a ring each says the same in its own figures. */
+/**
+ * Frontends share backends, rings, engine files and defaults. That a ring is too small for its lines each of them says
+ * in its own figures: the worst stands for all.
+ */
 function once(findings: readonly Finding[]): Finding[] {
   const first = new Map<string, Finding>();
-  for (const each of findings) {
+  for (const each of findings.toSorted((a, b) => rankOf(a) - rankOf(b))) {
     const { code, file, line, what } = each;
-    const key = `${code} ${file}:${line} ${code.startsWith('ring-') ? '' : what}`;
+    const said = code.startsWith('ring-maxlen-') ? 'ring-maxlen' : `${code} ${what}`;
+    const key = `${said} ${file}:${line}`;
     if (!first.has(key)) first.set(key, each);
   }
   return [...first.values()];
+}
+
+const ORDER: readonly Severity[] = ['error', 'warning', 'hint'];
+
+function rankOf({ severity }: Finding): number {
+  return ORDER.indexOf(severity);
 }
 
 export function inOrder(findings: readonly Finding[], files: readonly string[]): Finding[] {
