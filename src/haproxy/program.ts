@@ -63,7 +63,7 @@ function inPath(name: string, path: string): string | undefined {
 }
 
 const MESSAGE = /^\[(ALERT|WARNING)\]\s*(?:\(\d+\)|[\d/]+ \(\d+\))?\s*:\s*(?:config\s*:\s*)?(.*)$/;
-const POSITION = /^parsing \[(.*?):(\d+)\]\s*:\s*(.*)$/;
+const POSITION = /^[Pp]arsing \[(.*?):(\d+)\]\s*:\s*(.*)$/;
 /** What only says that something was said. */
 const SUMMARY = /^(Error\(s\) found in configuration|Fatal errors found|config : )/;
 

@@ -36,7 +36,10 @@ export function makeSnippet(shipped: ShippedLines, options: SnippetOptions): str
       'global',
       ...indent([...formatsRead(options), ...chosen(shipped.global, options)]),
     ],
-    sections: () => ['# Beside the other sections, once.', ...shipped.sections],
+    sections: () => [
+      '# Once, beside the other sections; before the first "defaults" where those have names.',
+      ...shipped.sections,
+    ],
     frontend: () => [
       `# Into the frontend "${frontend}", before its own rules; these log lines replace its own.`,
       `frontend ${frontend}`,
