@@ -1,6 +1,7 @@
+import { isAbsolute } from 'node:path';
 import { type EnginePart, sentMessages } from '../haproxy/engine.ts';
 import { lastOf } from '../haproxy/proxies.ts';
-import { says } from '../haproxy/sections.ts';
+import { says, wordAfter } from '../haproxy/sections.ts';
 import { parseTime } from '../haproxy/units.ts';
 import { type Finding, finding } from './finding.ts';
 import { atLeast, ENGINE, type Frontend, type NamedEngine, type Subject } from './subject.ts';
@@ -30,6 +31,7 @@ export function checkEngine(frontend: Frontend, subject: Subject): Finding[] {
     ];
   }
   return [
+    ...checkPath(named, section, subject),
     ...checkMessages(named, engine.agent, frontend),
     ...checkTimeouts(engine.agent, section, subject),
   ];
@@ -48,6 +50,25 @@ function fileMissing(
       : 'HAProxy does not start.',
     lines: [filter.words.join(' ').replace(/config \S+/, 'config /etc/haproxy/otel.conf')],
   });
+}
+
+/** What is found from here need not be found from where HAProxy is started. */
+function checkPath(
+  { filter, path }: NamedEngine,
+  section: string,
+  { configuration, directory }: Subject,
+): Finding[] {
+  const written = wordAfter(filter, 'config') ?? '';
+  const isAnywhere = isAbsolute(written) || lastOf(configuration.global, 'default-path');
+  // A configuration that is named from here is meant to be started from here.
+  if (isAnywhere || !isAbsolute(filter.file) || directory === '/') return [];
+  return [
+    finding('engine-file-relative', section, filter, {
+      what: `the engine file is found only from ${directory}`,
+      why: 'HAProxy looks for it from where it is started: systemd starts it in /.',
+      lines: [filter.words.join(' ').replace(/config \S+/, `config ${path}`)],
+    }),
+  ];
 }
 
 function checkMessages(

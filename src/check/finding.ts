@@ -20,6 +20,7 @@ export const SEVERITIES = {
   'filter-in-backend': 'error',
 
   'engine-file-missing': 'error',
+  'engine-file-relative': 'hint',
   'engine-missing': 'error',
   'engine-prefix': 'error',
   'engine-message-missing': 'error',

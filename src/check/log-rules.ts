@@ -1,4 +1,5 @@
 import { leadsTo } from '../haproxy/addresses.ts';
+import { sentMessages } from '../haproxy/engine.ts';
 import { type Logger, takesAll } from '../haproxy/loggers.ts';
 import { optionOf } from '../haproxy/proxies.ts';
 import { says } from '../haproxy/sections.ts';
@@ -31,7 +32,10 @@ export function checkLoggers(frontend: Frontend, subject: Subject): Finding[] {
 
 /** With an engine that tells of hops by SPOE. */
 function tellsItself({ engines }: Frontend): boolean {
-  return engines.some(({ engine }) => engine?.messages.some(({ name }) => name === 'finish'));
+  return engines.some(
+    ({ engine }) =>
+      engine !== undefined && sentMessages(engine).some(({ name }) => name === 'finish'),
+  );
 }
 
 function checkLogger(logger: Logger, frontend: Frontend, subject: Subject): Finding[] {

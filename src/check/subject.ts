@@ -156,6 +156,6 @@ function nameEngine(
 
 /** By its name, its file's name, or what it answers: there may be other agents, and they are none of ours. */
 function isOwn({ name, path, engine }: NamedEngine): boolean {
-  if (name === ENGINE || /otel[^/]*$/.test(path)) return true;
+  if (name === ENGINE || /(^|\/)otel[^/]*$/.test(path)) return true;
   return engine !== undefined && sentMessages(engine).some((message) => message.name === 'mint');
 }
