@@ -3,7 +3,7 @@ import { checkAgent } from './agent-rules.ts';
 import { checkConfiguration } from './configuration-rules.ts';
 import { checkEngine } from './engine-rules.ts';
 import { checkBackendFilters, checkFilter } from './filter-rules.ts';
-import type { Finding, Severity } from './finding.ts';
+import { type Finding, SEVERITY_ORDER } from './finding.ts';
 import { checkHeaders } from './header-rules.ts';
 import { checkLogFormat } from './log-format-rules.ts';
 import { checkLoggers } from './log-rules.ts';
@@ -72,10 +72,8 @@ function once(findings: readonly Finding[]): Finding[] {
   return [...first.values()];
 }
 
-const ORDER: readonly Severity[] = ['error', 'warning', 'hint'];
-
 function rankOf({ severity }: Finding): number {
-  return ORDER.indexOf(severity);
+  return SEVERITY_ORDER.indexOf(severity);
 }
 
 export function inOrder(findings: readonly Finding[], files: readonly string[]): Finding[] {

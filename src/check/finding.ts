@@ -1,6 +1,8 @@
 import type { Statement } from '../haproxy/statements.ts';
 
-export type Severity = 'error' | 'warning' | 'hint';
+/** The worst first. */
+export const SEVERITY_ORDER = ['error', 'warning', 'hint'] as const;
+export type Severity = (typeof SEVERITY_ORDER)[number];
 
 /**
  * Everything that `check` can find, by names that scripts may rely on. An error costs spans or breaks traces, a

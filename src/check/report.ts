@@ -1,5 +1,5 @@
 import type { Checked } from './check.ts';
-import type { Finding, Severity } from './finding.ts';
+import { type Finding, SEVERITY_ORDER } from './finding.ts';
 
 /** What a report is about. */
 export type ReportHead = {
@@ -16,13 +16,9 @@ const WIDTH = 100;
 export function formatReport(head: ReportHead, checked: Checked): string {
   const { findings, frontends } = checked;
   const out = [describe(head), ''];
-  let section: string | undefined;
-  for (const finding of findings) {
-    if (finding.section !== section) {
-      section = finding.section;
-      out.push(section === '' ? 'configuration' : section, '');
-    }
-    out.push(...describeFinding(finding), '');
+  for (const [section, own] of bySection(findings)) {
+    out.push(section === '' ? 'configuration' : section, '');
+    for (const finding of own) out.push(...describeFinding(finding), '');
   }
   const width = Math.max(0, ...frontends.map(({ kind, name }) => kind.length + name.length + 1));
   for (const { kind, name, mode, traced } of frontends) {
@@ -30,8 +26,25 @@ export function formatReport(head: ReportHead, checked: Checked): string {
     const state = !traced ? 'not traced' : own.length === 0 ? 'traced' : `traced, ${count(own)}`;
     out.push(`${`${kind} ${name}`.padEnd(width)}  ${mode.padEnd(4)}  ${state}`);
   }
+  if (frontends.some(({ traced }) => !traced)) {
+    out.push('', 'To trace one more: haproxy-otel-spoa snippet --frontend NAME');
+  }
   out.push('', findings.length === 0 ? 'Nothing is wrong.' : `${count(findings)}.`);
   return `${out.join('\n')}\n`;
+}
+
+/** Sections in the order in which something was found in them, the worst of each first. */
+function bySection(findings: readonly Finding[]): Map<string, Finding[]> {
+  const sections = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const own = sections.get(finding.section);
+    if (own === undefined) sections.set(finding.section, [finding]);
+    else own.push(finding);
+  }
+  for (const own of sections.values()) {
+    own.sort((a, b) => SEVERITY_ORDER.indexOf(a.severity) - SEVERITY_ORDER.indexOf(b.severity));
+  }
+  return sections;
 }
 
 /** For programs: the same, with stable names. */
@@ -73,9 +86,10 @@ function wrap(text: string, indent: string): string[] {
 
 /** `2 errors, 1 hint`. */
 function count(findings: readonly Finding[]): string {
-  const severities: readonly Severity[] = ['error', 'warning', 'hint'];
-  return severities
-    .map((severity) => [findings.filter((each) => each.severity === severity).length, severity])
+  return SEVERITY_ORDER.map((severity) => [
+    findings.filter((each) => each.severity === severity).length,
+    severity,
+  ])
     .filter(([number]) => number !== 0)
     .map(([number, severity]) => `${number} ${severity}${number === 1 ? '' : 's'}`)
     .join(', ');
