@@ -87,9 +87,12 @@ function checkServers(backend: ProxySection, subject: Subject): Finding[] {
   const defaults = statements.filter(({ words }) => words[0] === 'default-server');
   const has = (server: Statement, word: string): boolean =>
     [...defaults, server].some(({ words }) => words.includes(word));
-  for (const server of servers) {
-    const found = agent.spop && leadsTo(parseAddress(server.words[2] ?? ''), agent.spop);
-    if (found === false && agent.spop !== undefined) {
+  const leads = servers.map(
+    ({ words }) => agent.spop && leadsTo(parseAddress(words[2] ?? ''), agent.spop),
+  );
+  for (const [index, server] of servers.entries()) {
+    // One of several agents is the one whose settings are known here.
+    if (leads[index] === false && !leads.includes(true) && agent.spop !== undefined) {
       findings.push(
         finding('agent-port', section, server, {
           what: `the agent is not at ${server.words[2]}: HAPROXY_OTEL_SPOP is ${formatAddress(agent.spop)}`,

@@ -43,6 +43,7 @@ export const SEVERITIES = {
   'agent-spop-check-missing': 'warning',
   'agent-observe-missing': 'hint',
   'agent-port': 'error',
+  'agent-wait-missing': 'hint',
   'frame-size': 'warning',
 
   'log-missing': 'error',
@@ -84,6 +85,7 @@ export const SEVERITIES = {
   'header-added': 'error',
   'header-early': 'error',
   'header-removed': 'error',
+  'header-withheld': 'hint',
   'header-conditional': 'warning',
   'tracestate-missing': 'warning',
   'fallback-missing': 'warning',

@@ -17,6 +17,7 @@ export function checkHeaders(frontend: Frontend, subject: Subject): Finding[] {
     ...checkTraceparent(frontend, subject),
     ...checkOthers(frontend, subject),
     ...checkTrust(frontend, subject),
+    ...checkWait(frontend, subject),
   ];
 }
 
@@ -56,7 +57,7 @@ function checkTraceparent(frontend: Frontend, subject: Subject): Finding[] {
       }),
     ];
   } else {
-    findings.push(...checkOrder(all, set, section, shipped));
+    findings.push(...checkOrder(own, behind, set, frontend, shipped));
   }
   if (
     !all.some(
@@ -76,20 +77,24 @@ function checkTraceparent(frontend: Frontend, subject: Subject): Finding[] {
   return findings;
 }
 
+function isConditional({ words }: Statement): boolean {
+  return words.includes('if') || words.includes('unless');
+}
+
 function checkOrder(
-  all: readonly Statement[],
+  own: readonly Statement[],
+  behind: readonly Statement[],
   set: Statement,
-  section: string,
+  { section, engines }: Frontend,
   shipped: readonly string[],
 ): Finding[] {
   const findings: Finding[] = [];
+  const all = [...own, ...behind];
   const at = all.indexOf(set);
-  const late = all.find(
-    (rule, index) =>
-      index > at &&
-      (rule.words[1] === 'send-spoe-group' ||
-        rule.words.some((word) => setVariable(word) === 'txn.otel.traceparent')),
-  );
+  const decides = (rule: Statement): boolean =>
+    (rule.words[1] === 'send-spoe-group' && engines.some(({ name }) => name === rule.words[2])) ||
+    rule.words.some((word) => setVariable(word) === 'txn.otel.traceparent');
+  const late = all.find((rule, index) => index > at && decides(rule));
   if (late !== undefined) {
     findings.push(
       finding('header-early', section, set, {
@@ -101,16 +106,21 @@ function checkOrder(
   }
   const removed = all.find((rule, index) => index > at && about(rule, 'del-header', TRACEPARENT));
   if (removed !== undefined) {
+    const isMeant = behind.includes(removed) || isConditional(removed);
     findings.push(
-      finding('header-removed', section, removed, {
-        what: 'traceparent is removed after it was set',
-        why: `The server gets none and starts a trace of its own. What the client sent is gone already by line ${set.line}.`,
-      }),
+      isMeant
+        ? finding('header-withheld', section, removed, {
+            what: 'traceparent is not told to all servers',
+            why: 'Those that get none start traces of their own: right for servers of others, wrong for your own.',
+          })
+        : finding('header-removed', section, removed, {
+            what: 'traceparent is removed after it was set',
+            why: `The server gets none and starts a trace of its own. What the client sent is gone already by line ${set.line}.`,
+          }),
     );
   }
-  const conditional = set.words.some((word) => word === 'if' || word === 'unless');
   const cleared = all.slice(0, at).some((rule) => about(rule, 'del-header', TRACEPARENT));
-  if (conditional && !cleared) {
+  if (isConditional(set) && !cleared) {
     findings.push(
       finding('header-conditional', section, set, {
         what: 'traceparent is set under a condition',
@@ -168,6 +178,24 @@ function checkOthers({ section, proxy }: Frontend, { shipped }: Subject): Findin
     );
   }
   return findings;
+}
+
+/** The two moments between which a request waits for the agent. */
+function checkWait({ section, proxy }: Frontend, { shipped }: Subject): Finding[] {
+  const missing = (['received', 'answered'] as const).filter(
+    (name) =>
+      !proxy.statements.some(({ words }) =>
+        words.some((word) => setVariable(word) === `txn.otel.${name}`),
+      ),
+  );
+  if (missing.length === 0) return [];
+  return [
+    finding('agent-wait-missing', section, proxy.head, {
+      what: `nothing sets ${missing.map((name) => `txn.otel.${name}`).join(' and ')}`,
+      why: 'How long requests wait for the agent is on no span, and starts are known to the millisecond only.',
+      lines: proposed(shipped.http, new RegExp(`set-var\\(txn\\.otel\\.(${missing.join('|')})\\)`)),
+    }),
+  ];
 }
 
 function checkTrust({ section, proxy }: Frontend, { shipped }: Subject): Finding[] {

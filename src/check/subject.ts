@@ -112,13 +112,18 @@ function look(proxy: ProxySection, subject: Subject): Frontend {
       ? serversOf(ringNamed(target.name, subject)?.statements ?? []).map(({ words }) => words[2])
       : [],
   );
-  const toPort = loggers.filter(({ target, format, statement }) => {
-    if (target.kind !== 'datagram') return false;
-    const found = agent.records && leadsTo(target.address, agent.records);
-    const beside = ringAddresses.includes(statement.words[1]);
-    // To another port of this host, in the form that only the agent takes.
-    return found === true || beside || (found === false && format === 'raw' && toRing.length > 0);
-  });
+  const leads = (logger: Logger): boolean | undefined =>
+    logger.target.kind === 'datagram' && agent.records !== undefined
+      ? leadsTo(logger.target.address, agent.records)
+      : undefined;
+  const right = loggers.filter(
+    (logger) =>
+      logger.target.kind === 'datagram' &&
+      (leads(logger) === true || ringAddresses.includes(logger.statement.words[1])),
+  );
+  // To another port of this host, in the form that the agent takes: meant for it, if no other line is.
+  const wrong = loggers.filter((logger) => leads(logger) === false && logger.format === 'raw');
+  const toPort = right.length > 0 || toRing.length === 0 ? right : wrong;
   const section = `${proxy.kind} ${proxy.name}`;
   return { proxy, section, loggers, toRing, toPort, engines };
 }

@@ -364,13 +364,28 @@ export const CASES: readonly Case[] = [
     'header-early at http-request set-header Traceparent %[var(txn.otel.traceparent)]',
   ],
   [
-    'traceparent removed in a backend',
+    'traceparent removed',
+    replacing(
+      /( *http-request set-header traceparent.*\n)/,
+      '$1    http-request del-header traceparent\n',
+    ),
+    asIs,
+    'header-removed at http-request del-header traceparent',
+  ],
+  [
+    'the wait for the agent not measured',
+    without(/set-var\(txn\.otel\.answered\)/),
+    asIs,
+    'agent-wait-missing at frontend www',
+  ],
+  [
+    'traceparent kept from a server',
     replacing(
       'backend app\n    server',
       'backend app\n    http-request del-header traceparent\n    server',
     ),
     asIs,
-    'header-removed at http-request del-header traceparent',
+    'header-withheld at http-request del-header traceparent',
   ],
   [
     'traceparent set at times',

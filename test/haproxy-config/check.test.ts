@@ -71,6 +71,25 @@ spoe-message check-request
   expect(report.findings).toEqual([]);
 });
 
+test('other loggers and a second agent are none of the first', () => {
+  const folder = newFolder();
+  const config = both(
+    replacing(
+      '    log ring@otel len 16300 local0 info\n',
+      '    log 127.0.0.1:5140 len 4096 format raw local0 info\n    log ring@otel len 16300 local0 info\n',
+    ),
+    replacing(/( *server )agent( 127\.0\.0\.1:)12345(.*)/, '$1agent$212345$3\n$1agent2$212445$3'),
+    replacing(
+      '    http-request deny',
+      '    http-request send-spoe-group waf all if { path /never }\n    http-request deny',
+    ),
+  );
+  const { report } = runCheck(folder, example(folder, config), {
+    args: ['--haproxy-version', '9.9'],
+  });
+  expect(report.findings).toEqual([]);
+});
+
 describe('broken in one way, one thing is found', () => {
   test.each(CASES.filter(([, , , found]) => found !== ''))('%s', (_what, config, engine, found) => {
     const folder = newFolder();

@@ -38,11 +38,11 @@ function run(options: Parameters<typeof runCheck>[2] = {}): CheckRun {
 
 const FOUND = [
   'trust-late at http-request set-var(txn.otel.trust) str(ignore)',
-  'header-removed at http-request del-header traceparent',
+  'header-withheld at http-request del-header traceparent',
   `log-format-mode at log-format "{$${'{OTEL_RECORD}}"'}`,
 ];
 
-test('a site with many frontends, of which some are traced and three are wired wrongly', () => {
+test('a site with many frontends, of which some are traced and some of these wired wrongly', () => {
   const { found, report, exitCode } = run();
   // HAProxy itself has an opinion on the order of some of these rules.
   const own = found.filter((each) => !each.startsWith('haproxy-warns'));
