@@ -160,6 +160,15 @@ function checkTimeouts(agent: EnginePart, section: string, subject: Subject): Fi
     );
   }
   if (atLeast(subject, '3.1')) return findings;
+  if (lastOf(agent.statements, 'maxerrrate') === undefined) {
+    findings.push(
+      finding('engine-error-rate', section, agent.head, {
+        what: 'no "maxerrrate": all requests wait for an agent that hangs',
+        why: 'With it, after some errors in a second the others do not even ask, until the check has seen it.',
+        lines: ['maxerrrate 10'],
+      }),
+    );
+  }
   for (const [name, value] of [
     ['hello', '2s'],
     ['idle', '2m'],

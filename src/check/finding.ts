@@ -33,6 +33,7 @@ export const SEVERITIES = {
   'engine-processing-timeout-long': 'warning',
   'engine-hello-timeout': 'warning',
   'engine-idle-timeout': 'warning',
+  'engine-error-rate': 'hint',
   'engine-finish-twice': 'error',
 
   'agent-backend-missing': 'error',
@@ -56,6 +57,7 @@ export const SEVERITIES = {
   'log-len-large': 'warning',
   'log-normal-left-out': 'error',
   'log-null': 'hint',
+  'log-silent': 'hint',
   'log-datagram-missing': 'warning',
   'log-datagram-format': 'warning',
   'log-datagram-rule-missing': 'warning',

@@ -160,6 +160,22 @@ function checkOptions({ section, proxy }: Frontend): Finding[] {
       }),
     );
   }
+  const silent = proxy.statements.find(
+    ({ words }) => words[1] === 'set-log-level' && words[2] === 'silent',
+  );
+  if (silent !== undefined) {
+    findings.push(
+      finding('log-silent', section, silent, {
+        what: 'some requests are not logged',
+        why: 'They have no span, and their servers are told of one. To leave out their traces, set txn.otel.ratio to 0.',
+        lines: [
+          ['tcp-request content set-var(txn.otel.ratio) str(0)', ...silent.words.slice(3)].join(
+            ' ',
+          ),
+        ],
+      }),
+    );
+  }
   if (optionOf(proxy.statements, 'dontlognull') === undefined) {
     findings.push(
       finding('log-null', section, proxy.head, {

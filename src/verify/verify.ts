@@ -113,7 +113,7 @@ async function follow(
   if ('reason' in look) return unseen(look.reason);
   const { view } = look;
   if (view.hop === undefined) {
-    const text = `no record of this trace in ${patience / 1000} s: "haproxy-otel-spoa check" looks at ring and log lines`;
+    const text = `no record of this trace in ${patience / 1000} s at this agent: "haproxy-otel-spoa check" looks at ring and log lines`;
     return [
       { name: 'agent', state: 'unseen', text: 'only the record says whether the agent answered' },
       { name: 'record', state: 'failed', text },

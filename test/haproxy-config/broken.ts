@@ -252,6 +252,15 @@ export const CASES: readonly Case[] = [
     'log-normal-left-out at option dontlog-normal',
   ],
   [
+    'some requests not logged',
+    replacing(
+      '    http-request deny',
+      '    http-request set-log-level silent if { path /healthz }\n    http-request deny',
+    ),
+    asIs,
+    'log-silent at http-request set-log-level silent if { path /healthz }',
+  ],
+  [
     'probes logged',
     without(/option dontlognull/),
     asIs,

@@ -140,11 +140,12 @@ describe('what depends on the version', () => {
     expect(find(version, config)).toEqual(found);
   });
 
-  test('timeouts that later versions ignore', () => {
-    const edit = without(/timeout (hello|idle)/);
+  test('what later versions ignore', () => {
+    const edit = without(/timeout (hello|idle)|maxerrrate/);
     expect(find('3.0', asIs, edit)).toEqual([
       'engine-hello-timeout at spoe-agent otel',
       'engine-idle-timeout at spoe-agent otel',
+      'engine-error-rate at spoe-agent otel',
     ]);
     expect(find('3.1', asIs, edit)).toEqual([]);
   });
