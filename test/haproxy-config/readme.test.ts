@@ -105,8 +105,12 @@ describe('the table of symptoms', () => {
           .replace('/etc/haproxy/otel-ratios.map', map),
     });
     try {
+      const { traceId } = await chain.get('/told');
+      await chain.hop(traceId);
       for (const command of commands) {
         const answer = await say(socket, command.replace('/etc/haproxy/otel-ratios.map', map));
+        // A ring keeps what was delivered until it needs the room.
+        if (command.startsWith('show events')) expect(answer).toContain(`"trace_id":"${traceId}"`);
         expect(answer).not.toMatch(/unknown command|not found|can't find/i);
       }
     } finally {
