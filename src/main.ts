@@ -11,6 +11,7 @@ import { isJournal } from './systemd/journal.ts';
 import { Notifier } from './systemd/notifier.ts';
 import { type InheritedSockets, inheritedSockets } from './systemd/sockets.ts';
 import { startWatchdog, watchdogInterval } from './systemd/watchdog.ts';
+import { isTool, runTool } from './tools.ts';
 import { VERSION } from './version.ts';
 
 const ExitCode = { OK: 0, FAILED: 1, USAGE: 2 } as const;
@@ -22,6 +23,9 @@ const HELP = `haproxy-otel-spoa ${VERSION}: OpenTelemetry tracing for HAProxy
 
 Usage: haproxy-otel-spoa [run] [flags]      speak SPOP with HAProxy, export spans
        haproxy-otel-spoa demo [--once]      HAProxy, a server, the agent and a receiver, on this machine
+       haproxy-otel-spoa snippet [flags]    print the lines that a configuration of HAProxy needs
+       haproxy-otel-spoa check [FILE ...]   say what is missing or wrong in it
+       haproxy-otel-spoa verify URL         send one request through HAProxy and see what becomes of it
 
 Flags, each also an environment variable:
   --spop ADDRESS       HAPROXY_OTEL_SPOP     where HAProxy asks          127.0.0.1:12345
@@ -29,13 +33,18 @@ Flags, each also an environment variable:
   --config FILE        HAPROXY_OTEL_CONFIG   a file with such variables, read again on SIGHUP
   --admin ADDRESS      HAPROXY_OTEL_ADMIN    health, metrics, live hops  127.0.0.1:12347, or off
   --log-level LEVEL    OTEL_LOG_LEVEL        silent, error, warn, info, debug, trace   info
-  --help, --version
+  --help, --version    snippet, check and verify have a --help of their own
 
 ADDRESS is host:port, unix:/path or fd:N. Where spans go, which are kept and what they are called is set
 by OpenTelemetry's own variables, as OTEL_EXPORTER_OTLP_ENDPOINT; the README has the whole list.
 `;
 
 async function main(): Promise<void> {
+  const [command, ...rest] = process.argv.slice(2);
+  if (command !== undefined && isTool(command)) {
+    process.exitCode = await runTool(command, rest, gatherSettings(process.env, {}));
+    return;
+  }
   const commandLine = parseCommandLine(process.argv.slice(2));
   if (commandLine.help) {
     process.stdout.write(HELP);
@@ -53,7 +62,9 @@ async function main(): Promise<void> {
       return demo({ once: commandLine.once });
     }
     default:
-      throw new ConfigError(`unknown command "${commandLine.command}": run or demo is accepted`);
+      throw new ConfigError(
+        `unknown command "${commandLine.command}": run, demo, snippet, check or verify is accepted`,
+      );
   }
 }
 

@@ -14,9 +14,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'reload.ts',
     'settings.ts',
     'systemd',
+    'tools.ts',
     'version.ts',
   ],
   'reload.ts': ['config', 'log.ts', 'settings.ts', 'systemd/notifier.ts'],
+  'tools.ts': [
+    'check/command.ts',
+    'options.ts',
+    'settings.ts',
+    'snippet/command.ts',
+    'verify/command.ts',
+  ],
+  'options.ts': ['settings.ts'],
   'agent.ts': [
     'admin/mint-meter.ts',
     'config/config.ts',
@@ -32,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'admin/config.ts',
     'context',
     'listen.ts',
+    'options.ts',
     'settings.ts',
     'spop',
     'systemd/sockets.ts',
@@ -50,6 +60,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   admin: ['context', 'listen.ts', 'records'],
   telemetry: ['admin', 'bytes.ts', 'context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
   demo: [],
+  haproxy: ['listen.ts', 'settings.ts'],
+  check: ['haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
+  snippet: ['haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
+  verify: ['listen.ts', 'options.ts', 'settings.ts', 'version.ts'],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
-import { ConfigError, type Env } from '../settings.ts';
+import { parseOptions } from '../options.ts';
+import type { Env } from '../settings.ts';
 
 /** Command-line flags; each has the environment variable of the same meaning. */
 export const FLAGS = {
@@ -19,39 +19,25 @@ export type CommandLine = {
   readonly settings: Env;
 };
 
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+  once: { type: 'boolean' },
+  config: { type: 'string' },
+  spop: { type: 'string' },
+  records: { type: 'string' },
+  admin: { type: 'string' },
+  'log-level': { type: 'string' },
+} as const;
+
 /** @throws ConfigError for an unknown flag or a missing value */
 export function parseCommandLine(args: readonly string[]): CommandLine {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h', default: false },
-        version: { type: 'boolean', short: 'v', default: false },
-        once: { type: 'boolean', default: false },
-        config: { type: 'string' },
-        spop: { type: 'string' },
-        records: { type: 'string' },
-        admin: { type: 'string' },
-        'log-level': { type: 'string' },
-      },
-    });
-    const [command = 'run', ...rest] = positionals;
-    if (rest.length > 0) throw new ConfigError(`unexpected argument "${rest[0]}"`);
-    const settings: Record<string, string> = {};
-    for (const [flag, variable] of Object.entries(FLAGS)) {
-      const value = values[flag as keyof typeof FLAGS];
-      if (value !== undefined) settings[variable] = value;
-    }
-    return {
-      command,
-      help: values.help,
-      version: values.version,
-      once: values.once,
-      settings,
-    };
-  } catch (error) {
-    if (error instanceof ConfigError || !(error instanceof TypeError)) throw error;
-    throw new ConfigError(error.message.split('. ', 1)[0] ?? error.message);
+  const { values, positionals } = parseOptions(args, OPTIONS, 1);
+  const settings: Record<string, string> = {};
+  for (const [flag, variable] of Object.entries(FLAGS)) {
+    const value = values[flag as keyof typeof FLAGS];
+    if (value !== undefined) settings[variable] = value;
   }
+  const { help = false, version = false, once = false } = values;
+  return { command: positionals[0] ?? 'run', help, version, once, settings };
 }

@@ -1,0 +1,87 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError, type Env } from '../settings.ts';
+import { Environment } from './environment.ts';
+import { findProxies, type ProxySection } from './proxies.ts';
+import { cutSections, type Section } from './sections.ts';
+import { type Doubt, type Reading, readStatements, type Statement } from './statements.ts';
+import type { HaproxyVersion } from './version.ts';
+
+/** A configuration as HAProxy reads it, as far as its lines go: what its words mean is not looked at. */
+export type Configuration = {
+  readonly files: readonly string[];
+  readonly sections: readonly Section[];
+  /** Of all `global` sections. */
+  readonly global: readonly Statement[];
+  readonly proxies: readonly ProxySection[];
+  readonly doubts: readonly Doubt[];
+  /** The variables as its last line left them. */
+  readonly environment: Environment;
+};
+
+/** What a configuration is read for. */
+export type ReadingOptions = {
+  readonly env: Env;
+  readonly version: HaproxyVersion | undefined;
+  /** Names with a + in `haproxy -vv`; undefined where that is not known. */
+  readonly features: ReadonlySet<string> | undefined;
+};
+
+/**
+ * Reads files and directories in order, as `haproxy -f` takes them: of a directory the files that end in `.cfg`, in
+ * the order of their names.
+ *
+ * @throws ConfigError for what cannot be read, or a directory without such a file
+ */
+export function readConfiguration(
+  paths: readonly string[],
+  options: ReadingOptions,
+): Configuration {
+  const files = paths.flatMap(expand);
+  const { env, version, features } = options;
+  const environment = new Environment(env, version);
+  const reading: Reading = { environment, facts: { version, features }, doubts: [] };
+  const sections = files.flatMap((file) =>
+    cutSections(readStatements(readText(file), file, reading)),
+  );
+  return {
+    files,
+    sections,
+    global: sections.flatMap(({ kind, statements }) => (kind === 'global' ? statements : [])),
+    proxies: findProxies(sections),
+    doubts: reading.doubts,
+    environment,
+  };
+}
+
+function expand(path: string): string[] {
+  if (!statOf(path).isDirectory()) return [path];
+  const names = readdirSync(path)
+    .filter((name) => name.endsWith('.cfg') && !name.startsWith('.'))
+    .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  if (names.length === 0) throw new ConfigError(`${path} has no file that ends in .cfg`);
+  return names.map((name) => join(path, name));
+}
+
+function statOf(path: string): ReturnType<typeof statSync> & object {
+  try {
+    return statSync(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): ConfigError {
+  const { code } = error as NodeJS.ErrnoException;
+  const reason =
+    code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'this user may not' : String(code);
+  return new ConfigError(`cannot read ${path}: ${reason}`);
+}

@@ -1,0 +1,63 @@
+import { type Section, says } from './sections.ts';
+import type { Statement } from './statements.ts';
+
+export type ProxyKind = 'frontend' | 'backend' | 'listen';
+
+/** A frontend, a backend, or both in one. */
+export type ProxySection = {
+  readonly kind: ProxyKind;
+  readonly name: string;
+  readonly head: Statement;
+  /** Of its defaults first, then its own: of what can be said once, the last counts. */
+  readonly statements: readonly Statement[];
+  readonly mode: string;
+};
+
+/** All proxies of a configuration in order, with what they inherit. */
+export function findProxies(sections: readonly Section[]): ProxySection[] {
+  const named = new Map<string, readonly Statement[]>();
+  let last: readonly Statement[] = [];
+  const proxies: ProxySection[] = [];
+  for (const section of sections) {
+    const { kind, name, from, head } = section;
+    if (kind === 'defaults') {
+      // Nothing is taken from the defaults before, unless they are named.
+      last = [...(from === undefined ? [] : (named.get(from) ?? [])), ...section.statements];
+      if (name !== '') named.set(name, last);
+    } else if (kind === 'frontend' || kind === 'backend' || kind === 'listen') {
+      const inherited = from === undefined ? last : (named.get(from) ?? []);
+      const statements = [...inherited, ...section.statements];
+      const mode = lastOf(statements, 'mode')?.words[1] ?? 'tcp';
+      proxies.push({ kind, name, head, statements, mode });
+    }
+  }
+  return proxies;
+}
+
+/** The last statement that begins with these words. */
+export function lastOf(
+  statements: readonly Statement[],
+  ...words: readonly string[]
+): Statement | undefined {
+  return statements.findLast((statement) => says(statement, ...words));
+}
+
+/** The statement that sets an option, unless a later one takes it back. */
+export function optionOf(statements: readonly Statement[], name: string): Statement | undefined {
+  const found = statements.findLast(
+    (statement) => says(statement, 'option', name) || says(statement, 'no', 'option', name),
+  );
+  return found?.words[0] === 'no' ? undefined : found;
+}
+
+/** Its loggers, those of `global` in place of `log global`. */
+export function loggersOf(proxy: ProxySection, global: readonly Statement[]): Statement[] {
+  let loggers: Statement[] = [];
+  for (const statement of proxy.statements) {
+    if (says(statement, 'no', 'log')) loggers = [];
+    else if (says(statement, 'log', 'global')) {
+      loggers.push(...global.filter(({ words }) => words[0] === 'log'));
+    } else if (statement.words[0] === 'log') loggers.push(statement);
+  }
+  return loggers;
+}

@@ -1,0 +1,46 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { ConfigError } from './settings.ts';
+
+/** A command's options: those that take a value, and those that do not. */
+export type OptionTable = Readonly<
+  Record<string, { readonly type: 'string' | 'boolean'; readonly short?: string }>
+>;
+
+export type Options<T extends OptionTable> = {
+  readonly values: {
+    readonly [Name in keyof T]?: T[Name]['type'] extends 'string' ? string : boolean;
+  };
+  readonly positionals: readonly string[];
+};
+
+/**
+ * Reads the arguments of one command.
+ *
+ * @param most how many arguments beside options it takes
+ * @throws ConfigError for an unknown option, a missing value or an argument too many
+ */
+export function parseOptions<const T extends OptionTable>(
+  args: readonly string[],
+  table: T,
+  most: number,
+): Options<T> {
+  const options = {
+    args: [...args],
+    allowPositionals: true,
+    options: table as ParseArgsConfig['options'],
+  };
+  let parsed: ReturnType<typeof parseArgs>;
+  try {
+    parsed = parseArgs(options as ParseArgsConfig);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new ConfigError(error.message.split('. ', 1)[0] ?? error.message);
+  }
+  const unexpected = parsed.positionals[most];
+  if (unexpected !== undefined) throw new ConfigError(`unexpected argument "${unexpected}"`);
+  return parsed as unknown as Options<T>;
+}
+
+/** Of a command that looks at HAProxy's side. */
+export const ExitCode = { OK: 0, FOUND: 1, USAGE: 2, PARTIAL: 3 } as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];

@@ -1,0 +1,31 @@
+import type { ExitCode } from './options.ts';
+import type { Env } from './settings.ts';
+
+/** Commands that do not run the agent: each has options of its own. */
+const TOOLS = ['check', 'snippet', 'verify'] as const;
+export type Tool = (typeof TOOLS)[number];
+
+export function isTool(command: string): command is Tool {
+  return TOOLS.some((name) => name === command);
+}
+
+/**
+ * Loads the command that is asked for, and no other.
+ *
+ * @throws ConfigError for wrong usage, and for what cannot be read
+ */
+export async function runTool(tool: Tool, args: readonly string[], env: Env): Promise<ExitCode> {
+  const write = (text: string): void => {
+    process.stdout.write(text);
+  };
+  switch (tool) {
+    case 'check':
+      return (await import('./check/command.ts')).checkCommand(args, env, write);
+    case 'snippet':
+      return (await import('./snippet/command.ts')).snippetCommand(args, env, write);
+    case 'verify':
+      return (await import('./verify/command.ts')).verifyCommand(args, env, write);
+    default:
+      return tool satisfies never;
+  }
+}

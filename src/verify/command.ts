@@ -1,0 +1,88 @@
+import { ExitCode, parseOptions } from '../options.ts';
+import { address, ConfigError, type Env, integerFrom, read, tcp } from '../settings.ts';
+import { VERSION } from '../version.ts';
+import type { AdminAccess } from './agent-view.ts';
+import { type Verified, verify } from './verify.ts';
+
+const HELP = `haproxy-otel-spoa verify: sends one request through HAProxy and says what became of it
+
+Usage: haproxy-otel-spoa verify [options] URL
+
+The request is a GET with a sampled trace of its own. What HAProxy made of it is seen in the response, what the
+agent did on its admin listener (HAPROXY_OTEL_ADMIN, HAPROXY_OTEL_ADMIN_TOKEN_FILE).
+
+  --host NAME       the Host header, where it is not the URL's
+  --insecure        take any certificate
+  --admin ADDRESS   where the agent tells of itself            127.0.0.1:12347
+  --wait SECONDS    how long record and export may take        15
+  --json            for programs
+  --help
+
+Exit code: 0 all was seen and is well; 1 something is not; 2 wrong usage; 3 nothing is wrong, but not all was seen.
+`;
+
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  host: { type: 'string' },
+  insecure: { type: 'boolean' },
+  admin: { type: 'string' },
+  wait: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
+
+/** Milliseconds until a response that does not come is none. */
+const RESPONSE_TIMEOUT = 30_000;
+
+const SIGNS = { ok: 'ok', failed: 'FAILED', unseen: 'not seen', skipped: '-' } as const;
+
+/** @throws ConfigError for wrong usage */
+export async function verifyCommand(
+  args: readonly string[],
+  env: Env,
+  write: (text: string) => void,
+): Promise<ExitCode> {
+  const { values, positionals } = parseOptions(args, OPTIONS, 1);
+  if (values.help) {
+    write(HELP);
+    return ExitCode.OK;
+  }
+  const verified = await verify({
+    url: urlOf(positionals[0]),
+    host: values.host,
+    insecure: values.insecure === true,
+    timeout: RESPONSE_TIMEOUT,
+    userAgent: `haproxy-otel-spoa-verify/${VERSION}`,
+    admin: adminAccess(env, values.admin),
+    patience: read({ '--wait': values.wait }, '--wait', 15, integerFrom(1, 3_600)) * 1_000,
+  });
+  write(values.json ? `${JSON.stringify(verified, null, 2)}\n` : format(verified));
+  const states = verified.steps.map(({ state }) => state);
+  if (states.includes('failed')) return ExitCode.FOUND;
+  return states.includes('unseen') ? ExitCode.PARTIAL : ExitCode.OK;
+}
+
+function urlOf(text: string | undefined): URL {
+  if (text === undefined) throw new ConfigError('a URL is needed, as http://127.0.0.1:8080/');
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
+    throw new ConfigError(`"${text}" is no URL: http://… or https://… is accepted`);
+  }
+  return new URL(text);
+}
+
+function adminAccess(env: Env, flag: string | undefined): AdminAccess | undefined {
+  const name = flag === undefined ? 'HAPROXY_OTEL_ADMIN' : '--admin';
+  const text = (flag ?? env.HAPROXY_OTEL_ADMIN)?.trim();
+  if (text?.toLowerCase() === 'off') return undefined;
+  return {
+    address: read({ [name]: text }, name, tcp('127.0.0.1', 12_347), address),
+    tokenFile: env.HAPROXY_OTEL_ADMIN_TOKEN_FILE?.trim() || undefined,
+  };
+}
+
+function format({ traceId, steps }: Verified): string {
+  const lines = steps.map(
+    ({ name, state, text }) => `${name.padEnd(9)} ${SIGNS[state].padEnd(9)} ${text}`,
+  );
+  const trace = traceId === undefined ? [] : ['', `trace id ${traceId}`];
+  return `${[...lines, ...trace].join('\n')}\n`;
+}

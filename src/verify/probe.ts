@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+
+export type ProbeOptions = {
+  readonly url: URL;
+  /** In place of the URL's own name. */
+  readonly host: string | undefined;
+  /** Takes any certificate. */
+  readonly insecure: boolean;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly userAgent: string;
+};
+
+/** The context that one request was sent with, and what came of it. */
+export type Probe = {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly status: number;
+  /** Milliseconds until the response was complete. */
+  readonly duration: number;
+  /** What HAProxy says of its own span. */
+  readonly told: Context | undefined;
+  /** What the server says it got, if it says so. */
+  readonly upstream: Context | undefined;
+};
+
+export type Context = {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly sampled: boolean;
+};
+
+/** Of the response at most, to look for the headers in it; in bytes. */
+const MOST = 1_048_576;
+
+const CONTEXT = /\b00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\b/;
+
+/**
+ * Sends one GET with a sampled trace that nobody else has.
+ *
+ * @throws Error where there is no response
+ */
+export function probe({ url, host, insecure, timeout, userAgent }: ProbeOptions): Promise<Probe> {
+  const traceId = randomBytes(16).toString('hex');
+  const spanId = randomBytes(8).toString('hex');
+  const headers = {
+    traceparent: `00-${traceId}-${spanId}-01`,
+    'user-agent': userAgent,
+    ...(host === undefined ? {} : { host }),
+  };
+  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const tls = insecure ? { rejectUnauthorized: false } : {};
+  const name = host === undefined ? {} : { servername: host.replace(/:\d+$/, '') };
+  const started = performance.now();
+  return new Promise((resolve, reject) => {
+    const outgoing = send(url, { headers, timeout, agent: false, ...tls, ...name }, (incoming) => {
+      let body = '';
+      incoming.setEncoding('utf8').on('data', (text: string) => {
+        if (body.length < MOST) body += text;
+      });
+      incoming.once('error', reject);
+      incoming.once('end', () => {
+        const { 'server-timing': timing, traceresponse } = incoming.headers;
+        resolve({
+          traceId,
+          spanId,
+          status: incoming.statusCode ?? 0,
+          duration: performance.now() - started,
+          told: findContext(String(traceresponse)) ?? findContext(toldBy(timing)),
+          upstream: findContext(headerIn(body)),
+        });
+      });
+    });
+    outgoing.once('timeout', () => outgoing.destroy(new Error(`no response in ${timeout} ms`)));
+    outgoing.once('error', reject);
+    outgoing.end();
+  });
+}
+
+/** The last one is that of the HAProxy that is nearest. */
+function toldBy(serverTiming: string | string[] | undefined): string {
+  return (
+    String(serverTiming ?? '')
+      .split(',')
+      .findLast((part) => /\btrace;desc=/.test(part)) ?? ''
+  );
+}
+
+/** In whatever form a server echoes its headers. */
+function headerIn(body: string): string {
+  return /traceparent\W{1,8}\S{55}/i.exec(body)?.[0] ?? '';
+}
+
+function findContext(text: string): Context | undefined {
+  const [, traceId, spanId, flags] = CONTEXT.exec(text) ?? [];
+  if (traceId === undefined || spanId === undefined) return undefined;
+  return { traceId, spanId, sampled: (Number.parseInt(flags ?? '', 16) & 1) === 1 };
+}

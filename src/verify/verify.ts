@@ -1,0 +1,191 @@
+import { formatAddress } from '../listen.ts';
+import { type AdminAccess, type AgentView, askAgent } from './agent-view.ts';
+import { type Probe, type ProbeOptions, probe } from './probe.ts';
+
+/** One thing that was looked at, on the way of the request. */
+export type Step = {
+  readonly name: 'request' | 'trace' | 'upstream' | 'agent' | 'record' | 'export';
+  /** Unseen is what could not be looked at, skipped what there is not. */
+  readonly state: 'ok' | 'failed' | 'unseen' | 'skipped';
+  readonly text: string;
+};
+
+export type VerifyOptions = ProbeOptions & {
+  /** Undefined where there is no admin listener. */
+  readonly admin: AdminAccess | undefined;
+  /** How long record and export may take, in milliseconds. */
+  readonly patience: number;
+};
+
+export type Verified = { readonly traceId: string | undefined; readonly steps: readonly Step[] };
+
+/** Milliseconds between two looks at the agent. */
+const INTERVAL = 100;
+
+/** Sends one request through HAProxy and follows it to the collector, as far as it can be seen. */
+export async function verify(options: VerifyOptions): Promise<Verified> {
+  const before = await lookAt(options.admin, '0'.repeat(32));
+  let sent: Probe;
+  try {
+    sent = await probe(options);
+  } catch (error) {
+    const text = `${options.url}: ${reasonOf(error)}`;
+    return { traceId: undefined, steps: [{ name: 'request', state: 'failed', text }] };
+  }
+  const traceId = sent.told?.traceId ?? sent.traceId;
+  const steps: Step[] = [
+    {
+      name: 'request',
+      state: 'ok',
+      text: `GET ${options.url} answered ${sent.status} in ${sent.duration.toFixed(1)} ms`,
+    },
+    traceStep(sent),
+    upstreamStep(sent),
+  ];
+  return { traceId, steps: [...steps, ...(await follow(traceId, sent, before, options))] };
+}
+
+function traceStep({ traceId, told }: Probe): Step {
+  const name = 'trace';
+  if (told === undefined) {
+    const text =
+      'the response says nothing of a trace: it did not come through a traced frontend, or that has no "server-timing" line';
+    return { name, state: 'unseen', text };
+  }
+  if (told.traceId === traceId) {
+    return { name, state: 'ok', text: `${traceId} is continued; HAProxy's span is ${told.spanId}` };
+  }
+  const text = `a new one, ${told.traceId}, in place of the one that was sent: txn.otel.trust says so, or the agent has another order of formats`;
+  return { name, state: 'ok', text };
+}
+
+function upstreamStep({ traceId, spanId, told, upstream }: Probe): Step {
+  const name = 'upstream';
+  if (upstream === undefined) {
+    const text =
+      'the server does not show what it got; one that answers with its request headers would';
+    return { name, state: 'skipped', text };
+  }
+  if (upstream.spanId === spanId) {
+    const text = 'the server got the traceparent of the client: HAProxy does not set its own';
+    return { name, state: 'failed', text };
+  }
+  const expected = told?.traceId ?? traceId;
+  if (upstream.traceId !== expected) {
+    const text = `the server got trace ${upstream.traceId}, HAProxy says ${expected}`;
+    return { name, state: 'failed', text };
+  }
+  return { name, state: 'ok', text: `the server got trace ${expected}, parent ${upstream.spanId}` };
+}
+
+/** What only the agent knows. */
+type Look = { readonly view: AgentView } | { readonly reason: string };
+
+async function lookAt(admin: AdminAccess | undefined, traceId: string): Promise<Look> {
+  if (admin === undefined) return { reason: 'the admin listener of the agent is off' };
+  try {
+    return { view: await askAgent(admin, traceId) };
+  } catch (error) {
+    const where = formatAddress(admin.address);
+    return {
+      reason: `the admin listener of the agent cannot be asked at ${where}: ${reasonOf(error)}`,
+    };
+  }
+}
+
+async function follow(
+  traceId: string,
+  { told }: Probe,
+  before: Look,
+  { admin, patience }: VerifyOptions,
+): Promise<Step[]> {
+  if ('reason' in before) return unseen(before.reason);
+  if (told?.sampled === false) {
+    return unseen('the trace is not sampled, and nothing of it is kept');
+  }
+  const deadline = performance.now() + patience;
+  const isOver = (): boolean => performance.now() > deadline;
+  let look = await lookAt(admin, traceId);
+  while ('view' in look && look.view.hop === undefined && !isOver()) {
+    await pause();
+    look = await lookAt(admin, traceId);
+  }
+  if ('reason' in look) return unseen(look.reason);
+  const { view } = look;
+  if (view.hop === undefined) {
+    const text = `no record of this trace in ${patience / 1000} s at this agent: "haproxy-otel-spoa check" looks at ring and log lines`;
+    return [
+      { name: 'agent', state: 'unseen', text: 'only the record says whether the agent answered' },
+      { name: 'record', state: 'failed', text },
+      { name: 'export', state: 'failed', text: 'there is nothing to export' },
+    ];
+  }
+  const { frontend, server, agentWait, mintedByHaproxy } = view.hop;
+  const waited = agentWait === undefined ? '' : ` after ${agentWait} us`;
+  return [
+    mintedByHaproxy
+      ? { name: 'agent', state: 'failed', text: `no answer${waited}: HAProxy itself made the ids` }
+      : { name: 'agent', state: 'ok', text: `answered${waited}` },
+    {
+      name: 'record',
+      state: 'ok',
+      text: `received from frontend ${frontend}, server ${server ?? 'none'}`,
+    },
+    await exportStep(before.view, view, () => lookAt(admin, traceId), isOver),
+  ];
+}
+
+/**
+ * Spans leave in the order in which they came: those of the hop are gone when as many are as waited when it was first
+ * seen.
+ */
+async function exportStep(
+  before: AgentView,
+  seen: AgentView,
+  look: () => Promise<Look>,
+  isOver: () => boolean,
+): Promise<Step> {
+  const name = 'export';
+  const { kind, target } = seen.exporter;
+  if (kind !== 'otlp') return { name, state: 'skipped', text: `the exporter is "${kind}"` };
+  const goal = Math.max(before.spans.exported + 1, seen.spans.exported + seen.spans.waiting);
+  const lost = before.spans.refused + before.spans.dropped;
+  for (let view = seen; ; ) {
+    const { exporter, spans } = view;
+    if (spans.refused + spans.dropped > lost) {
+      const text = `${spans.refused + spans.dropped - lost} spans were refused or dropped meanwhile: ${exporter.reason ?? 'the log of the agent says why'}`;
+      return { name, state: 'failed', text };
+    }
+    if (spans.exported >= goal) {
+      return { name, state: 'ok', text: `accepted by ${target ?? 'the receiver'}` };
+    }
+    if (isOver()) {
+      const why = exporter.failing
+        ? `${target ?? 'the receiver'} fails: ${exporter.reason ?? 'the log of the agent says why'}`
+        : `${spans.waiting} spans wait for ${target ?? 'the receiver'}`;
+      return { name, state: 'failed', text: `not accepted in time: ${why}` };
+    }
+    await pause();
+    const next = await look();
+    if ('reason' in next) return { name, state: 'unseen', text: next.reason };
+    view = next.view;
+  }
+}
+
+function unseen(reason: string): Step[] {
+  return [
+    { name: 'agent', state: 'unseen', text: reason },
+    { name: 'record', state: 'unseen', text: 'for the same reason' },
+    { name: 'export', state: 'unseen', text: 'for the same reason' },
+  ];
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, INTERVAL));
+}
+
+/** Node's own errors for several addresses have no message. */
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return message || code || String(error);
+}

@@ -1,0 +1,137 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { SEVERITIES } from '../../src/check/finding.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { AgentProcess } from '../agent-process.ts';
+import { Chain, HAPROXY } from '../haproxy/chain.ts';
+import { say } from '../haproxy/runtime-api.ts';
+import { blockWith, README } from '../readme.ts';
+import { EXAMPLE, without } from './run-check.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-readme-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The command of a block as its user types it, with the HAProxy under test. */
+async function run(
+  block: string,
+  edit: (args: string[]) => string[] = (args) => args,
+): Promise<{ code: number | null; output: string }> {
+  const [program, ...args] = block.trim().split(' ');
+  expect(program).toBe('haproxy-otel-spoa');
+  const command = AgentProcess.spawn(edit(args));
+  return { code: await command.exited(), output: command.output };
+}
+
+const withHaproxy = (args: string[]): string[] => [...args, '--haproxy', HAPROXY];
+const plain = (text: string): string => text.replace(/for HAProxy \S+,/, 'for HAProxy,');
+
+test('snippet prints lines for a frontend', async () => {
+  const { code, output } = await run(blockWith('sh', 'snippet --frontend'), withHaproxy);
+  expect(code).toBe(0);
+  expect(output).toContain('frontend www');
+  expect(output).toContain('http-request set-header b3');
+});
+
+test('check says of the example what is shown', async () => {
+  const { code, output } = await run(blockWith('sh', ' check '), withHaproxy);
+  expect(plain(output)).toBe(plain(blockWith('text', 'Nothing is wrong.')));
+  expect(code).toBe(0);
+});
+
+test('check says of a broken one what is shown', async () => {
+  const path = join(folder, 'haproxy.cfg');
+  writeFileSync(path, without(/set-header traceparent/)(EXAMPLE));
+  const { code, output } = await run(`haproxy-otel-spoa check ${path}`, withHaproxy);
+  const withoutLine = (text: string): string => text.replace(/\S+haproxy\.cfg:\d+/, 'FILE');
+  expect(withoutLine(output.replace(/^.*\n/, ''))).toContain(
+    withoutLine(blockWith('text', 'header-missing')),
+  );
+  expect(code).toBe(1);
+});
+
+test('verify says what is shown, as far as it can be seen', async () => {
+  const chain = await Chain.start();
+  try {
+    const { code, output } = await run(blockWith('sh', ' verify '), (args) => [
+      ...args.map((arg) => arg.replace(':8080', `:${chain.ports.http}`)),
+      '--admin',
+      'off',
+    ]);
+    const told = (text: string): string[] =>
+      text
+        .split('\n')
+        .map((line) =>
+          line
+            .replace(/127\.0\.0\.1:\d+/, '')
+            .replace(/\b[0-9a-f]{16,32}\b/g, 'ID')
+            .replace(/\d+\.\d ms/, 'TIME'),
+        )
+        .slice(0, 3);
+    const shown = blockWith('text', 'upstream  ok');
+    expect(told(output)).toEqual(told(shown));
+    const names = (text: string): string[] =>
+      [...text.matchAll(/^(\w+) {2,}/gm)].map(([, name = '']) => name);
+    expect(names(output)).toEqual(names(shown));
+    expect(code).toBe(3);
+  } finally {
+    await chain.stop();
+  }
+}, 60_000);
+
+describe('the table of symptoms', () => {
+  const [, table = ''] = /^## Troubleshooting\n(.*?)^## /ms.exec(README) ?? [];
+
+  test('names causes as check does', () => {
+    const named = [...table.matchAll(/`([a-z]+(?:-[a-z]+)+)`/g)].map(([, name = '']) => name);
+    const codes = named.filter((name) => name !== 'otel-agents');
+    expect(codes.length).toBeGreaterThan(20);
+    expect(codes.filter((code) => !(code in SEVERITIES))).toEqual([]);
+  });
+
+  test('has commands that HAProxy knows', async () => {
+    const socket = join(folder, 'admin.sock');
+    const map = join(folder, 'otel-ratios.map');
+    writeFileSync(map, '/api 0.5\n');
+    const commands = [...table.matchAll(/echo '([^']+)'/g)].map(([, command = '']) => command);
+    expect(commands).toHaveLength(3);
+    const chain = await Chain.start({
+      editConfig: (config) =>
+        config
+          .replace('global\n', `global\n    stats socket ${socket} mode 600 level admin\n`)
+          .replace(/# (tcp-request content set-var\(txn\.otel\.ratio\) path)/, '$1')
+          .replace('/etc/haproxy/otel-ratios.map', map),
+    });
+    try {
+      const { traceId } = await chain.get('/told');
+      await chain.hop(traceId);
+      for (const command of commands) {
+        const answer = await say(socket, command.replace('/etc/haproxy/otel-ratios.map', map));
+        // A ring keeps what was delivered until it needs the room.
+        if (command.startsWith('show events')) expect(answer).toContain(`"trace_id":"${traceId}"`);
+        expect(answer).not.toMatch(/unknown command|not found|can't find/i);
+      }
+    } finally {
+      await chain.stop();
+    }
+  }, 60_000);
+});
+
+test('each command has help of its own', () => {
+  const main = join(PACKAGE_ROOT, 'dist/main.js');
+  for (const command of ['check', 'snippet', 'verify']) {
+    const { status, stdout } = spawnSync(process.execPath, [main, command, '--help'], {
+      encoding: 'utf8',
+    });
+    expect(status).toBe(0);
+    expect(stdout).toContain(`Usage: haproxy-otel-spoa ${command}`);
+    const options = [
+      ...readFileSync(join(PACKAGE_ROOT, `src/${command}/command.ts`), 'utf8').matchAll(
+        /^ {2}'?([a-z-]+)'?: \{ type:/gm,
+      ),
+    ];
+    for (const [, option = ''] of options) expect(stdout).toContain(`--${option}`);
+  }
+});
