@@ -102,7 +102,7 @@ describe('the command', () => {
   test.each([
     [['run'], { OTEL_BSP_SCHEDULE_DELAY: 'soon' }, 'OTEL_BSP_SCHEDULE_DELAY is "soon": a whole'],
     [['--spop', 'nowhere'], {}, 'HAPROXY_OTEL_SPOP is "nowhere": host:port'],
-    [['dance'], {}, 'unknown command "dance": run or demo is accepted'],
+    [['dance'], {}, 'unknown command "dance": run, demo, snippet, check or verify is accepted'],
     [['--dance'], {}, "Unknown option '--dance'"],
   ])('%j %j: one clear line and exit code 2', async (args, env, line) => {
     const agent = spawnAgent(args, env);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { SEVERITIES } from '../../src/check/finding.ts';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { freePort } from '../../src/demo/ports.ts';
 import { AgentProcess } from '../agent-process.ts';
 import { Chain, HAPROXY } from '../haproxy/chain.ts';
 import { say } from '../haproxy/runtime-api.ts';
@@ -52,30 +53,25 @@ test('check says of a broken one what is shown', async () => {
   expect(code).toBe(1);
 });
 
-test('verify says what is shown, as far as it can be seen', async () => {
-  const chain = await Chain.start();
+test('verify says what is shown', async () => {
+  const admin = `127.0.0.1:${await freePort()}`;
+  const chain = await Chain.start({ agentEnv: { HAPROXY_OTEL_ADMIN: admin } });
   try {
     const { code, output } = await run(blockWith('sh', ' verify '), (args) => [
       ...args.map((arg) => arg.replace(':8080', `:${chain.ports.http}`)),
       '--admin',
-      'off',
+      admin,
     ]);
     const told = (text: string): string[] =>
-      text
-        .split('\n')
-        .map((line) =>
-          line
-            .replace(/127\.0\.0\.1:\d+/, '')
-            .replace(/\b[0-9a-f]{16,32}\b/g, 'ID')
-            .replace(/\d+\.\d ms/, 'TIME'),
-        )
-        .slice(0, 3);
-    const shown = blockWith('text', 'upstream  ok');
-    expect(told(output)).toEqual(told(shown));
-    const names = (text: string): string[] =>
-      [...text.matchAll(/^(\w+) {2,}/gm)].map(([, name = '']) => name);
-    expect(names(output)).toEqual(names(shown));
-    expect(code).toBe(3);
+      text.split('\n').map((line) =>
+        line
+          .replace(/127\.0\.0\.1:\d+/, '')
+          .replace(/\b[0-9a-f]{16,32}\b/g, 'ID')
+          .replace(/\d+\.\d ms|\d+ us/, 'TIME')
+          .replace(/accepted by .*/, 'accepted by RECEIVER'),
+      );
+    expect(told(output)).toEqual(told(blockWith('text', 'upstream  ok')));
+    expect(code).toBe(0);
   } finally {
     await chain.stop();
   }
