@@ -7,14 +7,13 @@ import { Duplex } from 'node:stream';
 import { MintMeter } from '../dist/admin/mint-meter.js';
 import { HopObserver } from '../dist/admin/observer.js';
 import { Minter } from '../dist/context/mint.js';
-import { createSampler } from '../dist/context/sampling.js';
+import { Sampler } from '../dist/context/sampling.js';
 import { Connection } from '../dist/spop/connection.js';
-import { DataType, FrameType } from '../dist/spop/constants.js';
-import { Writer } from '../dist/spop/writer.js';
 import { OtlpSpans } from '../dist/telemetry/otlp-spans.js';
 import { Pipeline } from '../dist/telemetry/pipeline.js';
 import { createResource } from '../dist/telemetry/resource.js';
 import { tellSpans } from '../dist/telemetry/spans.js';
+import { HELLO, notify, PLAIN, recordLine } from './inputs.mjs';
 
 const rounds = Number(process.argv[2] ?? 15);
 const RECORDS = 40_000;
@@ -30,24 +29,8 @@ const scope = {
   instrumentationScope: { name: 'bench', version: '0' },
 };
 
-/** Lines of different hops, as a busy HAProxy writes them. */
-function lines(flags) {
-  return Array.from({ length: 512 }, (_, i) => {
-    const id = (i * 2654435761).toString(16).padStart(16, '0').slice(-16);
-    const failed = i % 100 === 0;
-    const end = Date.now() * 1000 + i;
-    return Buffer.from(
-      `{"hop":"${id}${id}-${id}-${flags}-${id}","trace_id":"${id}${id}","span_id":"${id}","stopping":0,` +
-        `"status":${failed ? 503 : 200},"termination_state":"${failed ? 'SC--' : '----'}","retries":"0","frontend":"www",` +
-        `"backend":"app","server":"app${i % 4}","start":0,"end":${end},"accepted":${Math.floor(end / 1000) - 40},` +
-        `"received":${end - 40_000},"answered":${end - 39_700},"Th":0,"Ti":0,"TR":0,"Tw":0,"Tc":1,"Tr":${i % 40},"Td":0,` +
-        `"client_address":"192.0.2.${i % 250}","client_port":"${40_000 + i}","server_address":"10.0.0.9",` +
-        `"server_port":"8090","server_tls":"-","bytes_uploaded":97,"bytes_read":103,"method":"GET","protocol":"HTTP/1.1",` +
-        `"protocol_major":1,"route":"/api/:name","host":"shop.example","request_id":"-","tracestate":"-",` +
-        `"pathq":"/api/orders/${i}?page=${i}","user_agent":"Mozilla/5.0 (X11; Linux x86_64)","attributes":{}}`,
-    );
-  });
-}
+const lines = (flags) =>
+  Array.from({ length: 512 }, (_, number) => Buffer.from(recordLine(number, flags)));
 
 /** Of all threads, the collector's among them: whoever else works on the machine does not count. */
 function cpuMicroseconds() {
@@ -65,13 +48,17 @@ function recordPath(all, withAdmin) {
     },
   };
   const observer = new HopObserver();
-  const pipeline = new Pipeline({ sampler, connectionErrorSpans: false }, exporter, {
-    onUnusable: (line) => {
-      throw new Error(line);
+  const pipeline = new Pipeline(
+    { sampler, keep: {}, baggageKeys: [], connectionErrorSpans: false },
+    exporter,
+    {
+      onUnusable: (line) => {
+        throw new Error(line);
+      },
+      onDroppedByHaproxy: () => {},
+      ...(withAdmin ? { onHop: observer.observe } : {}),
     },
-    onDroppedByHaproxy: () => {},
-    ...(withAdmin ? { onHop: observer.observe } : {}),
-  });
+  );
   const started = cpuMicroseconds();
   for (let i = 0; i < RECORDS; i += 1) {
     if (i % RECORDS_A_SECOND === 0) observer.tick(Date.now());
@@ -81,38 +68,11 @@ function recordPath(all, withAdmin) {
   return (cpuMicroseconds() - started) / RECORDS;
 }
 
-function frame(type, write) {
-  const out = new Writer();
-  out.beginFrame();
-  out.byte(type);
-  out.uint32(1);
-  write(out);
-  out.endFrame();
-  return Buffer.from(out.bytes());
-}
-
-const HELLO = frame(FrameType.HAPROXY_HELLO, (out) => {
-  out.varint(0);
-  out.varint(0);
-  out.string('supported-versions');
-  out.typedData({ type: DataType.STRING, value: '2.0' });
-  out.string('max-frame-size');
-  out.typedData({ type: DataType.UINT32, value: 16_380 });
-  out.string('capabilities');
-  out.typedData({ type: DataType.STRING, value: 'pipelining' });
-});
-const NOTIFY = frame(FrameType.NOTIFY, (out) => {
-  out.varint(1);
-  out.varint(1);
-  out.string('mint');
-  out.byte(1);
-  out.string('traceparent');
-  out.typedData({ type: DataType.NULL });
-});
+const NOTIFY = notify(1, 1, PLAIN);
 
 /** Microseconds a NOTIFY, of `NOTIFIES`. */
 function mintPath(chunkSize, withAdmin) {
-  const minter = new Minter(createSampler(sampler));
+  const minter = new Minter(new Sampler(sampler));
   const meter = withAdmin ? new MintMeter(() => minter.minted) : undefined;
   meter?.start(() => minter.counts);
   const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });

@@ -6,40 +6,13 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { freePort } from '../dist/demo/ports.js';
-import { DataType, FrameType } from '../dist/spop/constants.js';
-import { Writer } from '../dist/spop/writer.js';
+import { FrameType } from '../dist/spop/constants.js';
+import { HELLO, notify } from './inputs.mjs';
 import { stop } from './processes.mjs';
 
-const FIN = 1;
 const RETRY = 2;
 const FRAME_TYPE = 4;
-
-function frame(type, write) {
-  const out = new Writer();
-  out.beginFrame();
-  out.byte(type);
-  out.uint32(FIN);
-  write(out);
-  out.endFrame();
-  return Buffer.from(out.bytes());
-}
-
-const HELLO = frame(FrameType.HAPROXY_HELLO, (out) => {
-  out.varint(0);
-  out.varint(0);
-  out.string('supported-versions');
-  out.typedData({ type: DataType.STRING, value: '2.0' });
-  out.string('max-frame-size');
-  out.typedData({ type: DataType.UINT32, value: 16_380 });
-  out.string('capabilities');
-  out.typedData({ type: DataType.STRING, value: 'pipelining' });
-});
-const NOTIFY = frame(FrameType.NOTIFY, (out) => {
-  out.varint(1);
-  out.varint(1);
-  out.string('mint');
-  out.byte(0);
-});
+const NOTIFY = notify(1, 1, [['mint', []]]);
 
 async function connected(port) {
   for (;;) {
