@@ -157,8 +157,9 @@ export class Minter {
     const otelValue = hasTracestate ? tracestate.valueOf(OTEL_MEMBER) : undefined;
     const otel = otelValue === undefined ? undefined : parseOtelTracestate(otelValue);
     const parentSampled = follows ? request.callerSampled : undefined;
-    const decided = this.sampler.decide(parentSampled, buffer, traceId, otel, request.route);
-    const sampled = decided || debug;
+    const sampled = debug
+      ? this.sampler.keep()
+      : this.sampler.decide(parentSampled, buffer, traceId, otel, request.route);
     if (sampled) this.counts.sampled += 1;
     this.counts.limited = this.sampler.limited;
     const random = continued ? request.callerFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
@@ -190,14 +191,13 @@ export class Minter {
     const { threshold } = this.sampler;
     const alone = threshold === undefined ? '' : formatThreshold(threshold);
     const otelValue = otel === undefined ? alone : otel.with(threshold);
-    if (otelValue !== (otel?.value ?? '')) {
-      const value = tracestate.changed(OTEL_KEY, otelValue);
-      if (value.length > 0) ack.setVar(SET_TRACESTATE, value);
-    } else if (tracestate.isPlain) {
+    const isSame = otelValue === (otel?.value ?? '');
+    if (isSame && tracestate.isPlain) {
       ack.setVar(SET_TRACESTATE, tracestate.bytes, tracestate.start, tracestate.end);
-    } else {
-      ack.setVar(SET_TRACESTATE, tracestate.shortened());
+      return;
     }
+    const value = isSame ? tracestate.shortened() : tracestate.changed(OTEL_KEY, otelValue);
+    if (value.length > 0) ack.setVar(SET_TRACESTATE, value);
   }
 
   /** In a tracestate that says nothing else; most are the same. */

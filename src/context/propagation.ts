@@ -14,11 +14,13 @@ type OtherFormat = Exclude<Format, 'tracecontext'>;
 
 /**
  * The messages of spoe/otel.conf for these, each called as its format, sent only where the request has such a
- * header. An argument is called as its header; `count` is how often the request has the header that must be single.
+ * header. An argument is called as its header; `count` is how often the request has a header that must be single.
  */
 const MESSAGES: readonly { readonly format: OtherFormat; readonly name: Buffer }[] = FORMATS.filter(
   (format) => format !== 'tracecontext',
 ).map((format) => ({ format, name: Buffer.from(format) }));
+
+const COUNT = 'count';
 
 /** The headers of one request that are of other formats than W3C's. */
 export class OtherHeaders {
@@ -46,7 +48,7 @@ export class OtherHeaders {
   /** Undefined where the request has no such header, one that cannot be used, or several. */
   caller(format: OtherFormat): Caller | undefined {
     const headers = this.headers.get(format);
-    if (headers === undefined || Number(headers.get('count') ?? 1) > 1) return undefined;
+    if (headers === undefined || Number(headers.get(COUNT) ?? 1) > 1) return undefined;
     switch (format) {
       case 'b3':
         return parseB3({
@@ -70,7 +72,11 @@ function readArguments(notify: NotifyReader): Map<string, string> {
   const found = new Map<string, string>();
   while (notify.nextArgument()) {
     if (notify.type === DataType.NULL) continue;
-    found.set(notify.buffer.toString('latin1', notify.nameStart, notify.nameEnd), notify.text);
+    const name = notify.buffer.toString('latin1', notify.nameStart, notify.nameEnd);
+    // Of several headers that must be single, the one there is most of.
+    if (name !== COUNT || Number(notify.text) > Number(found.get(COUNT) ?? 0)) {
+      found.set(name, notify.text);
+    }
   }
   return found;
 }

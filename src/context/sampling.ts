@@ -41,6 +41,7 @@ export class Sampler {
   private parentBased = false;
   private tellsShare = false;
   private root: Threshold | undefined;
+  private limit: number | undefined;
   private bucket: TokenBucket | undefined;
 
   constructor(config: SamplerConfig) {
@@ -54,8 +55,19 @@ export class Sampler {
     this.tellsShare = own === 'probability';
     this.root =
       own === 'always_on' ? KEEP_ALL : own === 'always_off' ? undefined : thresholdOf(ratio);
-    this.bucket =
-      maxTracesPerSecond === undefined ? undefined : new TokenBucket(maxTracesPerSecond);
+    // Who reloads with the same limit gets no new burst.
+    if (maxTracesPerSecond !== this.limit) {
+      this.limit = maxTracesPerSecond;
+      this.bucket =
+        maxTracesPerSecond === undefined ? undefined : new TokenBucket(maxTracesPerSecond);
+    }
+  }
+
+  /** Samples whatever it would decide: a caller debugs this trace. It counts, and is no share of anything. */
+  keep(): true {
+    this.threshold = undefined;
+    this.bucket?.charge();
+    return true;
   }
 
   /**

@@ -9,12 +9,11 @@ const PARENT = /^[0-9a-f]{16}$/i;
  * @returns undefined without a Parent too: what a load balancer of AWS sends of its own
  */
 export function parseXray(text: string): Caller | undefined {
-  const parts = new Map(
-    text.split(';').map((part): [string, string] => {
-      const equals = part.indexOf('=');
-      return [part.slice(0, equals).trim().toLowerCase(), part.slice(equals + 1).trim()];
-    }),
-  );
+  const parts = new Map<string, string>();
+  for (const part of text.split(';')) {
+    const [name = '', value] = part.split('=', 2);
+    if (value !== undefined) parts.set(name.trim().toLowerCase(), value.trim());
+  }
   const [, seconds = '', unique = ''] = ROOT.exec(parts.get('root') ?? '') ?? [];
   const parent = parts.get('parent') ?? '';
   const ids = PARENT.test(parent) ? idsOf(seconds + unique, parent) : undefined;

@@ -1,6 +1,7 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { viewOf } from '../bytes.ts';
 import type { HopLink } from '../context/hop.ts';
+import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from '../context/traceparent.ts';
 import type { AttributeValue } from '../records/record.ts';
 import type { Batch } from './otlp.ts';
 import {
@@ -50,9 +51,6 @@ const FLAG_IS_REMOTE = 0x200;
 
 const KIND = { SERVER: 2, CLIENT: 3 } as const;
 const STATUS_ERROR = 2;
-
-const TRACE_ID_DIGITS = 32;
-const SPAN_ID_DIGITS = 16;
 
 /**
  * Writes spans as an OTLP ExportTraceServiceRequest, straight from what it is told: no object is made

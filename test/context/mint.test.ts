@@ -9,7 +9,6 @@ import { Reader } from '../../src/spop/reader.ts';
 import { Writer } from '../../src/spop/writer.ts';
 import {
   decodeAgentFrames,
-  type Items,
   type Message,
   nothing,
   notify,
@@ -56,26 +55,27 @@ type Asked = {
   readonly ratio?: string;
 };
 
+/** The messages of spoe/otel.conf for such a request. */
 function request({ traceparent = [], tracestate = [], trust, ratio }: Asked): Message[] {
-  const last = traceparent.at(-1);
-  const [first, ...more] = tracestate;
-  const args: Items = [
-    ['traceparent', last === undefined ? nothing : text(last)],
-    ['traceparent_count', uint32(traceparent.length)],
-    ['tracestate', first === undefined ? nothing : text(first)],
-    ['tracestate_count', uint32(tracestate.length)],
-    ['trust', trust === undefined ? nothing : text(trust)],
-    ['ratio', ratio === undefined ? nothing : text(ratio)],
+  const optional = (value: string | undefined) => (value === undefined ? nothing : text(value));
+  const mint: Message = [
+    'mint',
+    [
+      ['traceparent', optional(traceparent.at(-1))],
+      ['traceparent_count', uint32(traceparent.length)],
+      ['trust', optional(trust)],
+      ['ratio', optional(ratio)],
+    ],
   ];
-  const rest = Array.from({ length: 7 }, (_, i) => more[i]).map(
-    (value) => ['tracestate', value === undefined ? nothing : text(value)] as const,
+  const fields = Array.from(
+    { length: 8 },
+    (_, i) => ['tracestate', optional(tracestate[i])] as const,
   );
-  return more.length === 0
-    ? [['mint', args]]
-    : [
-        ['mint', args],
-        ['tracestates', rest],
-      ];
+  const tracestates: Message = [
+    'tracestates',
+    [['tracestate_count', uint32(tracestate.length)], ...fields],
+  ];
+  return tracestate.length === 0 ? [mint] : [mint, tracestates];
 }
 
 test('without a traceparent a trace is started, random and sampled', () => {
@@ -118,6 +118,13 @@ describe('a valid traceparent is continued', () => {
   test('with all header fields of its tracestate, in order', () => {
     const answer = mint(request({ traceparent: [SAMPLED], tracestate: ['a=1', 'b=2', 'c=3'] }));
     expect(answer.tracestate).toBe('a=1,b=2,c=3');
+  });
+
+  test('without its tracestate when nothing of it is short enough', () => {
+    const long = `${'k'.repeat(256)}=${'v'.repeat(256)}`;
+    expect(
+      mint(request({ traceparent: [SAMPLED], tracestate: [long] })).tracestate,
+    ).toBeUndefined();
   });
 
   test('without its tracestate when it is malformed, or has more fields than are asked for', () => {
@@ -397,6 +404,28 @@ describe('other formats', () => {
     const { hop } = mint([...request({}), debug], { name: 'always_off', ratio: 1 });
     expect(parseHop(hop)).toMatchObject({ traceId: TRACE_ID, parentId: PARENT_ID, traceFlags: 1 });
     expect(hop.endsWith('-d')).toBe(true);
+  });
+
+  test('debug counts where traces are limited, and is not limited itself', () => {
+    const minter = minterOf({ name: 'always_on', ratio: 1, maxTracesPerSecond: 2 });
+    const debug: Message = ['b3', [['b3', text(`${TRACE_ID}-${PARENT_ID}-d`)]]];
+    for (let i = 0; i < 5; i += 1) mint([...request({}), debug], ALWAYS, minter);
+    mint(request({}), ALWAYS, minter);
+    expect(minter.counts).toMatchObject({ sampled: 5, limited: 1 });
+  });
+
+  test('one of several parts that is there twice is none', () => {
+    const parts: Message = [
+      'b3',
+      [
+        ['count', uint32(0)],
+        ['count', uint32(2)],
+        ['count', uint32(1)],
+        ['x-b3-traceid', text(TRACE_ID)],
+        ['x-b3-spanid', text(PARENT_ID)],
+      ],
+    ];
+    expect(parseHop(mint([...request({}), parts]).hop)?.parentId).toBeUndefined();
   });
 
   test('a header that is there twice is none', () => {

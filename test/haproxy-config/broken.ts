@@ -338,7 +338,7 @@ export const CASES: readonly Case[] = [
   ],
   [
     'a variable of clients that no rule escapes',
-    without(/set-var\(txn\.otel\.pathq\) var\(/),
+    without(/set-var\(txn\.otel\.pathq\) pathq,json/),
     asIs,
     'log-unescaped at log-format "{$' + '{OTEL_RECORD}}"',
   ],

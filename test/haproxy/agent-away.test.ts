@@ -7,7 +7,13 @@ const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 let chain: Chain;
 beforeAll(async () => {
-  chain = await Chain.start({ editConfig: trustByPath });
+  chain = await Chain.start({
+    editConfig: (config) =>
+      trustByPath(config).replace(
+        /# (tcp-request content set-var\(txn.otel.ratio\) str\(0\))/,
+        '$1',
+      ),
+  });
   await chain.agent.end();
 }, 60_000);
 afterAll(() => chain.stop());
@@ -85,7 +91,7 @@ describe('HAProxy itself', () => {
     expect(echoed(response).tracestate).toBeUndefined();
   });
 
-  test.each(['restart', 'ignore'])(
+  test.each(['restart', 'ignore', 'retsart'])(
     'does not continue one that is not trusted: %s',
     async (trust) => {
       const traceparent = `00-${trace('f')}-${PARENT_ID}-01`;
@@ -96,6 +102,23 @@ describe('HAProxy itself', () => {
       expect(echoed(response).baggage).toBeUndefined();
     },
   );
+
+  test.each([
+    ['an upper-case key', 'A=1'],
+    ['an empty value', 'a='],
+    ['33 members', Array.from({ length: 33 }, (_, i) => `k${i}=v`).join(',')],
+    ['an equals sign in a value', 'a=1=2'],
+    ['a key alone', 'a=1,b'],
+  ])('drops a tracestate with %s', async (_name, tracestate) => {
+    const traceparent = `00-${trace('9')}-${PARENT_ID}-01`;
+    const response = await send('/malformed', { traceparent, tracestate });
+    expect(upstream(response).traceId).toBe(trace('9'));
+    expect(echoed(response).tracestate).toBeUndefined();
+  });
+
+  test('does not sample a new trace of a route whose ratio is 0', async () => {
+    expect(upstream(await send('/healthz')).flags).toBe('02');
+  });
 
   test('does not continue two traceparents', async () => {
     const traceparent = `00-${trace('e')}-${PARENT_ID}-01`;

@@ -79,6 +79,17 @@ describe('a path', () => {
     });
   });
 
+  // Escaped, it is too long for HAProxy: it is not kept at all, and above all not raw.
+  test.each([
+    ['quotes', '"'],
+    ['backslashes', '\\'],
+  ])('of 8,300 %s and a field to forge is left out', async (_name, one) => {
+    const span = await attack(`/${one.repeat(8_300)}${FORGED}`);
+    expect(span.attributes['url.path']).toBeUndefined();
+    expect(span.attributes.a).toBeUndefined();
+    expect(span.attributes['haproxy.frontend.name']).toBe('www');
+  });
+
   test('with secrets in its query, quoted', async () => {
     const span = await attack('/?a="&Signature=s3cr3t"&b=\\');
     expect(span.attributes['url.query']).toBe('a="&Signature=REDACTED&b=\\');
@@ -108,6 +119,13 @@ describe('a header value', () => {
     const span = await attack('/ok', { 'User-Agent': value, 'Accept-Language': value });
     expect(span.attributes['url.path']).toBe('/ok');
     expect(span.attributes['haproxy.frontend.name']).toBe('www');
+  });
+
+  test('too long to be escaped is left out, with the field that it forges', async () => {
+    const span = await attack('/ok', { 'User-Agent': `${'"'.repeat(8_300)}${FORGED}` });
+    expect(span.attributes['user_agent.original']).toBeUndefined();
+    expect(span.attributes.a).toBeUndefined();
+    expect(span.attributes['url.path']).toBe('/ok');
   });
 
   test('in traceparent, tracestate and host', async () => {
