@@ -48,7 +48,7 @@ test('the defaults', () => {
         clientKey: undefined,
         clientCertificate: undefined,
       },
-      batchSize: 2_048,
+      batchSize: 512,
       scheduleDelay: 5_000,
       queueSpans: 131_072,
       queueBytes: 134_217_728,
