@@ -42,7 +42,7 @@ by OpenTelemetry's own variables, as OTEL_EXPORTER_OTLP_ENDPOINT; the README has
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
   if (command !== undefined && isTool(command)) {
-    process.exitCode = await runTool(command, rest, gatherSettings(process.env, {}));
+    process.exitCode = await runTool(command, rest, process.env);
     return;
   }
   const commandLine = parseCommandLine(process.argv.slice(2));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { generate } from 'selfsigned';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { gatherSettings } from '../src/config/settings-file.ts';
+import { gatherSettings, serviceSettings } from '../src/config/settings-file.ts';
 import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
 import { freePort } from '../src/demo/ports.ts';
 import { changesBetween } from '../src/reload.ts';
@@ -60,6 +60,21 @@ describe('settings', () => {
   test('of a file that is not there are refused', () => {
     const gather = (): unknown => gatherSettings({}, { HAPROXY_OTEL_CONFIG: join(folder, 'none') });
     expect(gather).toThrow('the file of HAPROXY_OTEL_CONFIG cannot be read: ENOENT');
+  });
+
+  test('of the service are read by others too, unless they name a file', () => {
+    const installed = file('installed.env', 'OTEL_LOG_LEVEL=debug');
+    const other = file('other.env', 'OTEL_LOG_LEVEL=trace');
+    const third = file('third.env', 'OTEL_LOG_LEVEL=warn');
+    const HAPROXY_OTEL_CONFIG = other;
+    for (const [found, path, level] of [
+      [serviceSettings({}, undefined, installed), installed, 'debug'],
+      [serviceSettings({ HAPROXY_OTEL_CONFIG }, undefined, installed), other, 'trace'],
+      [serviceSettings({ HAPROXY_OTEL_CONFIG }, third, installed), third, 'warn'],
+      [serviceSettings({}, undefined, join(folder, 'none')), undefined, undefined],
+    ] as const) {
+      expect([found.file, found.env.OTEL_LOG_LEVEL]).toEqual([path, level]);
+    }
   });
 
   test('that changed are in force at once, or named', () => {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { serviceSettings } from '../config/settings-file.ts';
 import { SHIPPED_ENGINE, shippedLines } from '../haproxy/shipped.ts';
 import { findTarget } from '../haproxy/target.ts';
 import type { ListenAddress } from '../listen.ts';
@@ -31,6 +32,8 @@ Usage: haproxy-otel-spoa snippet --frontend NAME [options]
                              b3, b3multi, jaeger, xray                      tracecontext
   --spop ADDRESS             where the agent is asked                       HAPROXY_OTEL_SPOP
   --records ADDRESS          where it takes records                         HAPROXY_OTEL_RECORDS
+  --config FILE              the agent's settings, which have these two     HAPROXY_OTEL_CONFIG,
+                             or those of the service
   --engine PATH              the SPOE file                                  the one of this package
   --parts LIST               global, sections, frontend                     all
   --haproxy PROGRAM          the HAProxy that the lines are for             haproxy
@@ -46,6 +49,7 @@ const OPTIONS = {
   mode: { type: 'string' },
   trust: { type: 'string' },
   propagators: { type: 'string' },
+  config: { type: 'string' },
   spop: { type: 'string' },
   records: { type: 'string' },
   engine: { type: 'string' },
@@ -72,10 +76,11 @@ export function snippetCommand(
     throw notAccepted('--frontend', frontend, 'a name of letters, digits and _ . : -');
   }
   const { version } = findTarget(values.haproxy, values['haproxy-version'], env);
+  const settings = serviceSettings(env, values.config);
   const shipped = shippedLines({
     version,
-    spop: listener(flags, env, '--spop', 'HAPROXY_OTEL_SPOP', 12_345),
-    records: listener(flags, env, '--records', 'HAPROXY_OTEL_RECORDS', 12_346),
+    spop: listener(flags, settings.env, '--spop', 'HAPROXY_OTEL_SPOP', 12_345),
+    records: listener(flags, settings.env, '--records', 'HAPROXY_OTEL_RECORDS', 12_346),
     engine: values.engine ?? SHIPPED_ENGINE,
   });
   const snippet = makeSnippet(shipped, {
@@ -85,7 +90,8 @@ export function snippetCommand(
     propagators: read(flags, '--propagators', [], listOf(PROPAGATORS)),
     parts: read(flags, '--parts', PARTS, listOf(PARTS)),
   });
-  write(snippet);
+  const from = settings.file === undefined ? '' : `# Settings of the agent: ${settings.file}\n\n`;
+  write(`${from}${snippet}`);
   return ExitCode.OK;
 }
 
