@@ -11,6 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'config',
     'demo',
     'log.ts',
+    'options.ts',
     'reload.ts',
     'settings.ts',
     'systemd',

@@ -4,7 +4,7 @@ import { readConfiguration } from '../haproxy/configuration.ts';
 import { askProgram } from '../haproxy/program.ts';
 import { SHIPPED_ENGINE, shippedLines } from '../haproxy/shipped.ts';
 import { findTarget } from '../haproxy/target.ts';
-import { ExitCode, parseOptions } from '../options.ts';
+import { parseOptions, ToolExit } from '../options.ts';
 import { type Env, tcp } from '../settings.ts';
 import { type Checked, check, inOrder } from './check.ts';
 import { opinionFindings } from './configuration-rules.ts';
@@ -45,11 +45,11 @@ export function checkCommand(
   args: readonly string[],
   env: Env,
   write: (text: string) => void,
-): ExitCode {
+): ToolExit {
   const { values, positionals } = parseOptions(args, OPTIONS, Number.POSITIVE_INFINITY);
   if (values.help) {
     write(HELP);
-    return ExitCode.OK;
+    return ToolExit.OK;
   }
   const paths = positionals.length === 0 ? [DEFAULT_FILE] : positionals;
   const { version, program } = findTarget(values.haproxy, values['haproxy-version'], env);
@@ -81,8 +81,8 @@ export function checkCommand(
   };
   write(values.json ? reportJson(head, checked) : formatReport(head, checked));
   return checked.findings.some(({ severity }) => severity !== 'hint')
-    ? ExitCode.FOUND
-    : ExitCode.OK;
+    ? ToolExit.FOUND
+    : ToolExit.OK;
 }
 
 function withOpinion(

@@ -3,7 +3,7 @@ import { serviceSettings } from '../config/settings-file.ts';
 import { SHIPPED_ENGINE, shippedLines } from '../haproxy/shipped.ts';
 import { findTarget } from '../haproxy/target.ts';
 import type { ListenAddress } from '../listen.ts';
-import { ExitCode, type Options, parseOptions } from '../options.ts';
+import { type Options, parseOptions, ToolExit } from '../options.ts';
 import {
   address,
   ConfigError,
@@ -63,11 +63,11 @@ export function snippetCommand(
   args: readonly string[],
   env: Env,
   write: (text: string) => void,
-): ExitCode {
+): ToolExit {
   const { values } = parseOptions(args, OPTIONS, 0);
   if (values.help) {
     write(HELP);
-    return ExitCode.OK;
+    return ToolExit.OK;
   }
   const flags = asFlags(values);
   const frontend = values.frontend;
@@ -92,7 +92,7 @@ export function snippetCommand(
   });
   const from = settings.file === undefined ? '' : `# Settings of the agent: ${settings.file}\n\n`;
   write(`${from}${snippet}`);
-  return ExitCode.OK;
+  return ToolExit.OK;
 }
 
 /** Options by the names in messages. */

@@ -1,5 +1,5 @@
 import { serviceSettings } from '../config/settings-file.ts';
-import { ExitCode, parseOptions } from '../options.ts';
+import { parseOptions, ToolExit } from '../options.ts';
 import { address, ConfigError, type Env, integerFrom, read, tcp } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import type { AdminAccess } from './agent-view.ts';
@@ -20,7 +20,7 @@ agent did on its admin listener (HAPROXY_OTEL_ADMIN and HAPROXY_OTEL_ADMIN_TOKEN
   --json            for programs
   --help
 
-Exit code: 0 all was seen and is well; 1 something is not; 2 wrong usage; 3 nothing is wrong, but not all was seen.
+Exit code: 0 all was seen and is well; 1 something is not; 2 it could not be tried; 3 nothing is wrong, but not all was seen.
 `;
 
 const OPTIONS = {
@@ -43,11 +43,11 @@ export async function verifyCommand(
   args: readonly string[],
   env: Env,
   write: (text: string) => void,
-): Promise<ExitCode> {
+): Promise<ToolExit> {
   const { values, positionals } = parseOptions(args, OPTIONS, 1);
   if (values.help) {
     write(HELP);
-    return ExitCode.OK;
+    return ToolExit.OK;
   }
   const settings = serviceSettings(env, values.config);
   const verified = await verify({
@@ -66,8 +66,8 @@ export async function verifyCommand(
     write(format(verified));
   }
   const states = verified.steps.map(({ state }) => state);
-  if (states.includes('failed')) return ExitCode.FOUND;
-  return states.includes('unseen') ? ExitCode.PARTIAL : ExitCode.OK;
+  if (states.includes('failed')) return ToolExit.FOUND;
+  return states.includes('unseen') ? ToolExit.PARTIAL : ToolExit.OK;
 }
 
 function urlOf(text: string | undefined): URL {
