@@ -27,6 +27,13 @@ export function changesBetween(before: Env, after: Env): Changes {
   };
 }
 
+/** Settings whose file has another content than a running agent goes by, and cannot change. */
+function changedFiles(config: Config, next: Config): string[] {
+  const [admin, after] = [config.telemetry.admin, next.telemetry.admin];
+  const same = admin === undefined || after === undefined || admin.token === after.token;
+  return same ? [] : ['HAPROXY_OTEL_ADMIN_TOKEN_FILE'];
+}
+
 /** What of `next` a running agent takes over from `config`'s place; the rest stays. */
 function adopt(config: Config, next: Config): Config {
   const { logLevel, sampler, telemetry } = next;
@@ -93,17 +100,19 @@ export class Reloader {
     notifier?.send('RELOADING=1', `MONOTONIC_USEC=${monotonicMicroseconds()}`);
     try {
       const env = gather();
-      const config = adopt(this.config, load(env));
+      const next = load(env);
+      const config = adopt(this.config, next);
       await this.apply(config);
       const { reloadable, needRestart } = changesBetween(this.env, env);
+      const named = [...new Set([...needRestart, ...changedFiles(this.config, next)])].sort();
       this.config = config;
       this.env = {
         ...env,
         ...Object.fromEntries(needRestart.map((name) => [name, this.env[name]])),
       };
       log.info({ changed: reloadable, config: summarize(config) }, 'reloaded');
-      if (needRestart.length > 0) {
-        log.warn({ settings: needRestart }, 'changed settings that are in force after a restart');
+      if (named.length > 0) {
+        log.warn({ settings: named }, 'changed settings that are in force after a restart');
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -2,12 +2,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
+import { pino } from 'pino';
 import { generate } from 'selfsigned';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { loadConfig } from '../src/config/config.ts';
 import { gatherSettings, serviceSettings } from '../src/config/settings-file.ts';
 import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
 import { freePort } from '../src/demo/ports.ts';
-import { changesBetween } from '../src/reload.ts';
+import { changesBetween, Reloader } from '../src/reload.ts';
+import type { Env } from '../src/settings.ts';
 import { until } from './agent-process.ts';
 import { Chain } from './haproxy/chain.ts';
 
@@ -90,6 +93,37 @@ describe('settings', () => {
       needRestart: ['HAPROXY_OTEL_SPOP'],
     });
   });
+});
+
+/** Settings that one reload said to be in force, and those that it said to need a restart. */
+async function reloaded(
+  before: Env,
+  after: Env,
+  between = (): void => {},
+): Promise<[string[], string[]]> {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({}, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const reloader = new Reloader(before, loadConfig(before), {
+    gather: () => after,
+    load: loadConfig,
+    log,
+    notifier: undefined,
+  });
+  between();
+  reloader.started(async () => {});
+  reloader.request();
+  const { changed } = await until('the reload', () => lines.find(({ msg }) => msg === 'reloaded'));
+  const { settings = [] } = lines.find(({ level }) => level === 40) ?? {};
+  return [changed as string[], settings as string[]];
+}
+
+test('a token of the admin listener that changed in its file is named as needing a restart', async () => {
+  const env = { HAPROXY_OTEL_ADMIN_TOKEN_FILE: file('admin-token', 'abcdefghijklmnopqrstuvwxyz') };
+  expect(await reloaded(env, env)).toEqual([[], []]);
+  const change = (): void => {
+    file('admin-token', 'zyxwvutsrqponmlkjihgfedcba');
+  };
+  expect(await reloaded(env, env, change)).toEqual([[], ['HAPROXY_OTEL_ADMIN_TOKEN_FILE']]);
 });
 
 /** Ports of the other side of all established connections to `port`, as the kernel has them. */
