@@ -18,6 +18,9 @@ import { VERSION } from './version.ts';
 /** Exit code of the agent. */
 const AgentExit = { OK: 0, FAILED: 1, USAGE: 2 } as const;
 
+/** How much longer than spans may take systemd shall wait for the end, in milliseconds. */
+const STOP_MARGIN = 5_000;
+
 /** How long messages to systemd may keep an agent that is done, in milliseconds. */
 const LAST_MESSAGES = 1_000;
 
@@ -107,7 +110,9 @@ async function run(commandLine: CommandLine): Promise<void> {
     }
     stopping = true;
     log.info({ signal }, 'stopping');
-    notifier?.send('STOPPING=1');
+    // A longer timeout than the unit's is granted, a shorter one changes nothing.
+    const extend = (config.stopTimeout + STOP_MARGIN) * 1_000;
+    notifier?.send('STOPPING=1', `EXTEND_TIMEOUT_USEC=${extend}`);
     const stopped = agent.stop().then(() => notifier?.close(LAST_MESSAGES));
     stopped.then(
       () => process.exit(AgentExit.OK),

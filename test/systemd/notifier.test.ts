@@ -86,7 +86,10 @@ describe.each([
 ])('a notification socket with %s', (_kind, name) => {
   test('is told of readiness, reload and stop, in this order', async () => {
     const supervisor = await Supervisor.start(name());
-    const agent = await start({ NOTIFY_SOCKET: supervisor.socket });
+    const agent = await start({
+      NOTIFY_SOCKET: supervisor.socket,
+      HAPROXY_OTEL_STOP_TIMEOUT: '60000',
+    });
     const { spop, records } = agent.logged('ready') ?? {};
     await until('READY', () => supervisor.messages.length === 1);
     const before = process.hrtime.bigint() / 1000n;
@@ -98,7 +101,8 @@ describe.each([
       `READY=1\tSTATUS=SPOP on ${spop}, records on ${records}`,
       expect.stringMatching(/^RELOADING=1\tMONOTONIC_USEC=\d+$/),
       'READY=1',
-      'STOPPING=1',
+      // More than the unit's 20 s.
+      'STOPPING=1\tEXTEND_TIMEOUT_USEC=65000000',
     ]);
     expect(BigInt(/\d+$/.exec(String(supervisor.messages[1]))?.[0] ?? 0)).toBeGreaterThan(before);
   });
