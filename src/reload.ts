@@ -6,7 +6,11 @@ import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
 
 /** Settings that a running agent can change without closing a connection. */
 const RELOADABLE =
-  /^(OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND|OTEL_BSP_EXPORT_TIMEOUT|OTEL_EXPORTER_OTLP_.*|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
+  /^(OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND)$/;
+
+/** Those of them that belong to the exporter, and are taken over as long as it stays of its kind. */
+const OF_EXPORTER =
+  /^(OTEL_EXPORTER_OTLP_.*|OTEL_BSP_EXPORT_TIMEOUT|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
 
 /** Names of settings whose values differ. */
 export type Changes = {
@@ -15,15 +19,18 @@ export type Changes = {
   readonly needRestart: readonly string[];
 };
 
-export function changesBetween(before: Env, after: Env): Changes {
+/** @param sameKind whether the exporter is of the kind that it was */
+export function changesBetween(before: Env, after: Env, sameKind: boolean): Changes {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const changed = names.filter((name) => {
     const ours = /^(HAPROXY_)?OTEL_/.test(name);
     return ours && (before[name]?.trim() ?? '') !== (after[name]?.trim() ?? '');
   });
+  const isReloadable = (name: string): boolean =>
+    RELOADABLE.test(name) || (sameKind && OF_EXPORTER.test(name));
   return {
-    reloadable: changed.filter((name) => RELOADABLE.test(name)),
-    needRestart: changed.filter((name) => !RELOADABLE.test(name)),
+    reloadable: changed.filter(isReloadable),
+    needRestart: changed.filter((name) => !isReloadable(name)),
   };
 }
 
@@ -34,13 +41,14 @@ function changedFiles(config: Config, next: Config): string[] {
   return same ? [] : ['HAPROXY_OTEL_ADMIN_TOKEN_FILE'];
 }
 
+function hasSameKind(config: Config, next: Config): boolean {
+  return config.telemetry.exporter.kind === next.telemetry.exporter.kind;
+}
+
 /** What of `next` a running agent takes over from `config`'s place; the rest stays. */
 function adopt(config: Config, next: Config): Config {
-  const { logLevel, sampler, telemetry } = next;
-  const exporter =
-    telemetry.exporter.kind === config.telemetry.exporter.kind
-      ? telemetry.exporter
-      : config.telemetry.exporter;
+  const { logLevel, sampler } = next;
+  const { exporter } = (hasSameKind(config, next) ? next : config).telemetry;
   return {
     ...config,
     logLevel,
@@ -103,7 +111,11 @@ export class Reloader {
       const next = load(env);
       const config = adopt(this.config, next);
       await this.apply(config);
-      const { reloadable, needRestart } = changesBetween(this.env, env);
+      const { reloadable, needRestart } = changesBetween(
+        this.env,
+        env,
+        hasSameKind(this.config, next),
+      );
       const named = [...new Set([...needRestart, ...changedFiles(this.config, next)])].sort();
       this.config = config;
       this.env = {

@@ -13,6 +13,7 @@ import { changesBetween, Reloader } from '../src/reload.ts';
 import type { Env } from '../src/settings.ts';
 import { until } from './agent-process.ts';
 import { Chain } from './haproxy/chain.ts';
+import { README } from './readme.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -88,7 +89,7 @@ describe('settings', () => {
       OTEL_SERVICE_NAME: '',
     };
     const after = { HAPROXY_OTEL_SPOP: 'b', OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'a=b', PATH: '2' };
-    expect(changesBetween(before, after)).toEqual({
+    expect(changesBetween(before, after, true)).toEqual({
       reloadable: ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_LOG_LEVEL'],
       needRestart: ['HAPROXY_OTEL_SPOP'],
     });
@@ -116,6 +117,35 @@ async function reloaded(
   const { settings = [] } = lines.find(({ level }) => level === 40) ?? {};
   return [changed as string[], settings as string[]];
 }
+
+test('of an exporter of another kind nothing is taken over', async () => {
+  const before = { OTEL_TRACES_EXPORTER: 'console' };
+  const after = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+    OTEL_BSP_EXPORT_TIMEOUT: '1000',
+    HAPROXY_OTEL_MAX_TRACES_PER_SECOND: '5',
+  };
+  expect(await reloaded(before, after)).toEqual([
+    ['HAPROXY_OTEL_MAX_TRACES_PER_SECOND'],
+    ['OTEL_BSP_EXPORT_TIMEOUT', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_EXPORTER'],
+  ]);
+});
+
+test('what is in force after a reload is told alike wherever it is told', () => {
+  const root = join(import.meta.dirname, '..');
+  const [readme = ''] = /In force at once: .*?\. Others/s.exec(README) ?? [];
+  const manual = readFileSync(join(root, 'haproxy/haproxy-otel-spoa.8'), 'utf8');
+  const [signal = ''] = /\.B SIGHUP.*?\.TP/s.exec(manual) ?? [];
+  const shipped = readFileSync(join(root, 'haproxy/systemd/settings.env'), 'utf8');
+  const [reload = ''] = /systemctl reload.*?systemctl restart/s.exec(shipped) ?? [];
+  const covers = (text: string): string[] =>
+    [...new Set(text.match(/(HAPROXY_)?OTEL_[A-Z_]+(?=\b|…|\*)/g))].sort();
+  const names = covers(readme);
+  expect(names).toContain('OTEL_BSP_EXPORT_TIMEOUT');
+  expect([covers(signal), covers(reload)]).toEqual([names, names]);
+  const after = Object.fromEntries(names.map((name) => [name.replace(/_$/, '_ENDPOINT'), 'a']));
+  expect(changesBetween({}, after, true).needRestart).toEqual([]);
+});
 
 test('a token of the admin listener that changed in its file is named as needing a restart', async () => {
   const env = { HAPROXY_OTEL_ADMIN_TOKEN_FILE: file('admin-token', 'abcdefghijklmnopqrstuvwxyz') };
