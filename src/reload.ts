@@ -8,7 +8,7 @@ import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
 const RELOADABLE =
   /^(OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND)$/;
 
-/** Those of them that belong to the exporter, and are taken over as long as it stays of its kind. */
+/** The same of the exporter's own, as long as it stays of its kind. */
 const OF_EXPORTER =
   /^(OTEL_EXPORTER_OTLP_.*|OTEL_BSP_EXPORT_TIMEOUT|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
 

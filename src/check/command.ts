@@ -4,8 +4,9 @@ import { readConfiguration } from '../haproxy/configuration.ts';
 import { askProgram } from '../haproxy/program.ts';
 import { SHIPPED_ENGINE, shippedLines } from '../haproxy/shipped.ts';
 import { findTarget } from '../haproxy/target.ts';
+import { DEFAULT_ADDRESSES } from '../listen.ts';
 import { parseOptions, ToolExit } from '../options.ts';
-import { type Env, tcp } from '../settings.ts';
+import type { Env } from '../settings.ts';
 import { type Checked, check, inOrder } from './check.ts';
 import { opinionFindings } from './configuration-rules.ts';
 import { formatReport, reportJson } from './report.ts';
@@ -64,8 +65,8 @@ export function checkCommand(
   });
   const place = {
     version,
-    spop: agent.spop ?? tcp('127.0.0.1', 12_345),
-    records: agent.records ?? tcp('127.0.0.1', 12_346),
+    spop: agent.spop ?? DEFAULT_ADDRESSES.spop,
+    records: agent.records ?? DEFAULT_ADDRESSES.records,
     engine: SHIPPED_ENGINE,
   };
   const directory = process.cwd();

@@ -1,5 +1,5 @@
-import { type AdminConfig, isLoopback } from '../admin/config.ts';
-import { formatAddress, type ListenAddress } from '../listen.ts';
+import type { AdminConfig } from '../admin/config.ts';
+import { DEFAULT_ADDRESSES, formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
 import {
   addressOrOff,
   ConfigError,
@@ -7,7 +7,6 @@ import {
   file,
   hostNames,
   read,
-  tcp,
   traceUrlTemplate,
 } from '../settings.ts';
 import { credential, readToken } from './credentials.ts';
@@ -16,7 +15,7 @@ import { credential, readToken } from './credentials.ts';
 const LEAST_TOKEN = 22;
 
 export function readAdmin(env: Env, given: ListenAddress | undefined): AdminConfig | undefined {
-  const set = read(env, 'HAPROXY_OTEL_ADMIN', tcp('127.0.0.1', 12_347), addressOrOff);
+  const set = read(env, 'HAPROXY_OTEL_ADMIN', DEFAULT_ADDRESSES.admin, addressOrOff);
   const tokenFile = read(
     env,
     'HAPROXY_OTEL_ADMIN_TOKEN_FILE',

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { serviceSettings } from '../config/settings-file.ts';
 import { SHIPPED_ENGINE, shippedLines } from '../haproxy/shipped.ts';
 import { findTarget } from '../haproxy/target.ts';
-import type { ListenAddress } from '../listen.ts';
+import { DEFAULT_ADDRESSES, type ListenAddress } from '../listen.ts';
 import { type Options, parseOptions, ToolExit } from '../options.ts';
 import {
   address,
@@ -13,7 +13,6 @@ import {
   oneOf,
   type Parser,
   read,
-  tcp,
 } from '../settings.ts';
 import { makeSnippet, PARTS, PROPAGATORS, TRUSTS, type Trust } from './snippet.ts';
 
@@ -79,8 +78,14 @@ export function snippetCommand(
   const settings = serviceSettings(env, values.config);
   const shipped = shippedLines({
     version,
-    spop: listener(flags, settings.env, '--spop', 'HAPROXY_OTEL_SPOP', 12_345),
-    records: listener(flags, settings.env, '--records', 'HAPROXY_OTEL_RECORDS', 12_346),
+    spop: listener(flags, settings.env, '--spop', 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop),
+    records: listener(
+      flags,
+      settings.env,
+      '--records',
+      'HAPROXY_OTEL_RECORDS',
+      DEFAULT_ADDRESSES.records,
+    ),
     engine: values.engine ?? SHIPPED_ENGINE,
   });
   const snippet = makeSnippet(shipped, {
@@ -110,10 +115,10 @@ function listener(
   env: Env,
   flag: string,
   variable: string,
-  port: number,
+  fallback: ListenAddress,
 ): ListenAddress {
   const name = flags[flag]?.trim() ? flag : variable;
-  const found = read({ ...env, ...flags }, name, tcp('127.0.0.1', port), address);
+  const found = read({ ...env, ...flags }, name, fallback, address);
   if (found.kind !== 'fd') return found;
   throw new ConfigError(`${variable} is "fd:${found.fd}": ${flag} has to say where that is`);
 }

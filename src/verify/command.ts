@@ -1,6 +1,7 @@
 import { serviceSettings } from '../config/settings-file.ts';
+import { DEFAULT_ADDRESSES } from '../listen.ts';
 import { parseOptions, ToolExit } from '../options.ts';
-import { address, ConfigError, type Env, integerFrom, read, tcp } from '../settings.ts';
+import { address, ConfigError, type Env, integerFrom, read } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import type { AdminAccess } from './agent-view.ts';
 import { type Verified, verify } from './verify.ts';
@@ -83,7 +84,7 @@ function adminAccess(env: Env, flag: string | undefined): AdminAccess | undefine
   const text = (flag ?? env.HAPROXY_OTEL_ADMIN)?.trim();
   if (text?.toLowerCase() === 'off') return undefined;
   return {
-    address: read({ [name]: text }, name, tcp('127.0.0.1', 12_347), address),
+    address: read({ [name]: text }, name, DEFAULT_ADDRESSES.admin, address),
     tokenFile: env.HAPROXY_OTEL_ADMIN_TOKEN_FILE?.trim() || undefined,
   };
 }
