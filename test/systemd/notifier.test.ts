@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
@@ -165,6 +173,14 @@ test('an agent that cannot notify says so once, and works', async () => {
   await until('the reload', () => agent.logged('reloaded'));
   expect(await agent.end()).toBe(0);
   expect(agent.logs.filter(({ msg }) => msg === 'systemd cannot be notified')).toHaveLength(1);
+});
+
+test.each([1, 10, 130])('a messenger that ends with %d is told of', async (code) => {
+  const bin = mkdtempSync(join(folder, 'bin-'));
+  writeFileSync(join(bin, 'systemd-notify'), `#!/bin/sh\nexit ${code}\n`, { mode: 0o755 });
+  const agent = await start({ NOTIFY_SOCKET: join(folder, 'none'), PATH: `${bin}:/usr/bin:/bin` });
+  const told = await until('the reason', () => agent.logged('systemd cannot be notified'));
+  expect(told).toMatchObject({ reason: `systemd-notify ended with ${code}` });
 });
 
 test('the messenger ends with its agent', async () => {
