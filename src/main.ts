@@ -133,7 +133,9 @@ async function run(commandLine: CommandLine): Promise<void> {
       () => notifier.send('WATCHDOG=1'),
     );
   }
-  notifier?.send('READY=1', `STATUS=SPOP on ${agent.spop}, records on ${agent.records}`);
+  const admin = agent.admin ?? 'off';
+  const where = `SPOP on ${agent.spop}, records on ${agent.records}, admin ${admin}`;
+  notifier?.send('READY=1', `STATUS=${where}`);
   // Said last: who waits for it may send a signal at once.
   log.info(
     {
@@ -141,7 +143,7 @@ async function run(commandLine: CommandLine): Promise<void> {
       pid: process.pid,
       spop: agent.spop,
       records: agent.records,
-      admin: agent.admin ?? 'off',
+      admin,
       config: summarize(config),
     },
     'ready',

@@ -97,8 +97,9 @@ describe.each([
     const agent = await start({
       NOTIFY_SOCKET: supervisor.socket,
       HAPROXY_OTEL_STOP_TIMEOUT: '60000',
+      HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
     });
-    const { spop, records } = agent.logged('ready') ?? {};
+    const { spop, records, admin } = agent.logged('ready') ?? {};
     await until('READY', () => supervisor.messages.length === 1);
     const before = process.hrtime.bigint() / 1000n;
     agent.process.kill('SIGHUP');
@@ -106,7 +107,7 @@ describe.each([
     expect(await agent.end()).toBe(0);
     await until('STOPPING', () => supervisor.messages.length === 4);
     expect(supervisor.messages).toEqual([
-      `READY=1\tSTATUS=SPOP on ${spop}, records on ${records}`,
+      `READY=1\tSTATUS=SPOP on ${spop}, records on ${records}, admin ${admin}`,
       expect.stringMatching(/^RELOADING=1\tMONOTONIC_USEC=\d+$/),
       'READY=1',
       // More than the unit's 20 s.
