@@ -1,6 +1,6 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { lstatSync, unlinkSync } from 'node:fs';
-import { connect, type Server } from 'node:net';
+import { connect, isIP, type Server } from 'node:net';
 
 /** Where a listener stands: `host:port`, `unix:/path`, or `fd:N` for a socket that was handed over. */
 export type ListenAddress =
@@ -12,6 +12,19 @@ export type ListenAddress =
       /** The descriptor of a socket for datagrams that came with it. */
       readonly datagrams?: number | undefined;
     };
+
+/** Where the agent listens unless it is told otherwise: only this host gets there. */
+export const DEFAULT_ADDRESSES = {
+  spop: { kind: 'tcp', host: '127.0.0.1', port: 12_345 },
+  records: { kind: 'tcp', host: '127.0.0.1', port: 12_346 },
+  admin: { kind: 'tcp', host: '127.0.0.1', port: 12_347 },
+} as const satisfies Readonly<Record<string, ListenAddress>>;
+
+/** Whether only this host reaches `host`: a name or an address without port, brackets left out. */
+export function isLoopback(host: string): boolean {
+  if (isIP(host) === 0) return host === 'localhost';
+  return /^(127\.|::1$|::ffff:127\.)/.test(host);
+}
 
 /** A reload of HAProxy opens all its connections at once. */
 const BACKLOG = 4096;

@@ -5,6 +5,7 @@ import { loadConfig } from './config/config.ts';
 import { gatherSettings } from './config/settings-file.ts';
 import { summarize } from './config/summary.ts';
 import { createLogger, type Logger } from './log.ts';
+import { ToolExit } from './options.ts';
 import { Reloader } from './reload.ts';
 import { ConfigError, type Env } from './settings.ts';
 import { isJournal } from './systemd/journal.ts';
@@ -14,7 +15,11 @@ import { startWatchdog, watchdogInterval } from './systemd/watchdog.ts';
 import { isTool, runTool } from './tools.ts';
 import { VERSION } from './version.ts';
 
-const ExitCode = { OK: 0, FAILED: 1, USAGE: 2 } as const;
+/** Exit code of the agent. */
+const AgentExit = { OK: 0, FAILED: 1, USAGE: 2 } as const;
+
+/** How much longer than spans may take systemd shall wait for the end, in milliseconds. */
+const STOP_MARGIN = 5_000;
 
 /** How long messages to systemd may keep an agent that is done, in milliseconds. */
 const LAST_MESSAGES = 1_000;
@@ -42,7 +47,12 @@ by OpenTelemetry's own variables, as OTEL_EXPORTER_OTLP_ENDPOINT; the README has
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
   if (command !== undefined && isTool(command)) {
-    process.exitCode = await runTool(command, rest, gatherSettings(process.env, {}));
+    // What is thrown behind the command's back is no finding either.
+    process.on('uncaughtException', (error) => {
+      tell(error);
+      process.exit(ToolExit.FAILED);
+    });
+    process.exitCode = await runTool(command, rest, process.env);
     return;
   }
   const commandLine = parseCommandLine(process.argv.slice(2));
@@ -90,23 +100,25 @@ async function run(commandLine: CommandLine): Promise<void> {
   process.on('SIGHUP', () => reloader.request());
   const agent = await Agent.start(config, log, (reason) => {
     log.fatal({ reason }, 'telemetry thread died');
-    process.exit(ExitCode.FAILED);
+    process.exit(AgentExit.FAILED);
   });
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stopping) {
       log.warn({ signal }, 'second signal, ending at once');
-      process.exit(ExitCode.FAILED);
+      process.exit(AgentExit.FAILED);
     }
     stopping = true;
     log.info({ signal }, 'stopping');
-    notifier?.send('STOPPING=1');
+    // A longer timeout than the unit's is granted, a shorter one changes nothing.
+    const extend = (config.stopTimeout + STOP_MARGIN) * 1_000;
+    notifier?.send('STOPPING=1', `EXTEND_TIMEOUT_USEC=${extend}`);
     const stopped = agent.stop().then(() => notifier?.close(LAST_MESSAGES));
     stopped.then(
-      () => process.exit(ExitCode.OK),
+      () => process.exit(AgentExit.OK),
       (error: unknown) => {
         log.fatal({ error }, 'could not stop in order');
-        process.exit(ExitCode.FAILED);
+        process.exit(AgentExit.FAILED);
       },
     );
   };
@@ -121,7 +133,9 @@ async function run(commandLine: CommandLine): Promise<void> {
       () => notifier.send('WATCHDOG=1'),
     );
   }
-  notifier?.send('READY=1', `STATUS=SPOP on ${agent.spop}, records on ${agent.records}`);
+  const admin = agent.admin ?? 'off';
+  const where = `SPOP on ${agent.spop}, records on ${agent.records}, admin ${admin}`;
+  notifier?.send('READY=1', `STATUS=${where}`);
   // Said last: who waits for it may send a signal at once.
   log.info(
     {
@@ -129,7 +143,7 @@ async function run(commandLine: CommandLine): Promise<void> {
       pid: process.pid,
       spop: agent.spop,
       records: agent.records,
-      admin: agent.admin ?? 'off',
+      admin,
       config: summarize(config),
     },
     'ready',
@@ -148,13 +162,21 @@ function warnOfUnused(env: Env, sockets: InheritedSockets, log: Logger): void {
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  const usage = error instanceof ConfigError;
+function tell(error: unknown): void {
   const priority = isJournal(process.env) ? '<3>' : '';
   process.stderr.write(
     `${priority}haproxy-otel-spoa: ${error instanceof Error ? error.message : error}\n`,
   );
-  process.exitCode = usage ? ExitCode.USAGE : ExitCode.FAILED;
+}
+
+function exitCodeFor(error: unknown): number {
+  if (isTool(process.argv[2] ?? '')) return ToolExit.FAILED;
+  return error instanceof ConfigError ? AgentExit.USAGE : AgentExit.FAILED;
+}
+
+try {
+  await main();
+} catch (error) {
+  tell(error);
+  process.exitCode = exitCodeFor(error);
 }

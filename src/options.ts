@@ -41,6 +41,6 @@ export function parseOptions<const T extends OptionTable>(
   return parsed as unknown as Options<T>;
 }
 
-/** Of a command that looks at HAProxy's side. */
-export const ExitCode = { OK: 0, FOUND: 1, USAGE: 2, PARTIAL: 3 } as const;
-export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+/** Exit code of a command that looks at HAProxy's side. `FAILED`: it came to no result, whatever the reason. */
+export const ToolExit = { OK: 0, FOUND: 1, FAILED: 2, PARTIAL: 3 } as const;
+export type ToolExit = (typeof ToolExit)[keyof typeof ToolExit];

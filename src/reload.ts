@@ -6,7 +6,11 @@ import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
 
 /** Settings that a running agent can change without closing a connection. */
 const RELOADABLE =
-  /^(OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND|OTEL_BSP_EXPORT_TIMEOUT|OTEL_EXPORTER_OTLP_.*|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
+  /^(OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND)$/;
+
+/** The same of the exporter's own, as long as it stays of its kind. */
+const OF_EXPORTER =
+  /^(OTEL_EXPORTER_OTLP_.*|OTEL_BSP_EXPORT_TIMEOUT|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
 
 /** Names of settings whose values differ. */
 export type Changes = {
@@ -15,25 +19,36 @@ export type Changes = {
   readonly needRestart: readonly string[];
 };
 
-export function changesBetween(before: Env, after: Env): Changes {
+/** @param sameKind whether the exporter is of the kind that it was */
+export function changesBetween(before: Env, after: Env, sameKind: boolean): Changes {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const changed = names.filter((name) => {
     const ours = /^(HAPROXY_)?OTEL_/.test(name);
     return ours && (before[name]?.trim() ?? '') !== (after[name]?.trim() ?? '');
   });
+  const isReloadable = (name: string): boolean =>
+    RELOADABLE.test(name) || (sameKind && OF_EXPORTER.test(name));
   return {
-    reloadable: changed.filter((name) => RELOADABLE.test(name)),
-    needRestart: changed.filter((name) => !RELOADABLE.test(name)),
+    reloadable: changed.filter(isReloadable),
+    needRestart: changed.filter((name) => !isReloadable(name)),
   };
+}
+
+/** Settings whose file has another content than a running agent goes by, and cannot change. */
+function changedFiles(config: Config, next: Config): string[] {
+  const [admin, after] = [config.telemetry.admin, next.telemetry.admin];
+  const same = admin === undefined || after === undefined || admin.token === after.token;
+  return same ? [] : ['HAPROXY_OTEL_ADMIN_TOKEN_FILE'];
+}
+
+function hasSameKind(config: Config, next: Config): boolean {
+  return config.telemetry.exporter.kind === next.telemetry.exporter.kind;
 }
 
 /** What of `next` a running agent takes over from `config`'s place; the rest stays. */
 function adopt(config: Config, next: Config): Config {
-  const { logLevel, sampler, telemetry } = next;
-  const exporter =
-    telemetry.exporter.kind === config.telemetry.exporter.kind
-      ? telemetry.exporter
-      : config.telemetry.exporter;
+  const { logLevel, sampler } = next;
+  const { exporter } = (hasSameKind(config, next) ? next : config).telemetry;
   return {
     ...config,
     logLevel,
@@ -93,17 +108,23 @@ export class Reloader {
     notifier?.send('RELOADING=1', `MONOTONIC_USEC=${monotonicMicroseconds()}`);
     try {
       const env = gather();
-      const config = adopt(this.config, load(env));
+      const next = load(env);
+      const config = adopt(this.config, next);
       await this.apply(config);
-      const { reloadable, needRestart } = changesBetween(this.env, env);
+      const { reloadable, needRestart } = changesBetween(
+        this.env,
+        env,
+        hasSameKind(this.config, next),
+      );
+      const named = [...new Set([...needRestart, ...changedFiles(this.config, next)])].sort();
       this.config = config;
       this.env = {
         ...env,
         ...Object.fromEntries(needRestart.map((name) => [name, this.env[name]])),
       };
       log.info({ changed: reloadable, config: summarize(config) }, 'reloaded');
-      if (needRestart.length > 0) {
-        log.warn({ settings: needRestart }, 'changed settings that are in force after a restart');
+      if (named.length > 0) {
+        log.warn({ settings: named }, 'changed settings that are in force after a restart');
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-import type { ExitCode } from './options.ts';
+import type { ToolExit } from './options.ts';
 import type { Env } from './settings.ts';
 
 /** Commands that do not run the agent: each has options of its own. */
@@ -14,7 +14,7 @@ export function isTool(command: string): command is Tool {
  *
  * @throws ConfigError for wrong usage, and for what cannot be read
  */
-export async function runTool(tool: Tool, args: readonly string[], env: Env): Promise<ExitCode> {
+export async function runTool(tool: Tool, args: readonly string[], env: Env): Promise<ToolExit> {
   const write = (text: string): void => {
     process.stdout.write(text);
   };

@@ -111,6 +111,19 @@ describe('the command', () => {
     expect(agent.output).toContain(line);
   });
 
+  test.each(['throw Error("full")', 'process.nextTick(() => { throw Error("full") })'])(
+    'a tool that ends by %s has found nothing: exit code 2',
+    async (statement) => {
+      const preload = encodeURIComponent(`process.stdout.write = () => { ${statement} }`);
+      for (const tool of ['check', 'snippet', 'verify']) {
+        const NODE_OPTIONS = `--import=data:text/javascript,${preload}`;
+        const agent = spawnAgent([tool, '--help'], { NODE_OPTIONS });
+        expect(await agent.exited()).toBe(2);
+        expect(agent.output).toBe('haproxy-otel-spoa: full\n');
+      }
+    },
+  );
+
   test.each(['HAPROXY_OTEL_SPOP', 'HAPROXY_OTEL_RECORDS'])(
     'a port of %s that is taken: one clear line and exit code 1',
     async (name) => {

@@ -2,14 +2,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
+import { pino } from 'pino';
 import { generate } from 'selfsigned';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { gatherSettings } from '../src/config/settings-file.ts';
+import { loadConfig } from '../src/config/config.ts';
+import { gatherSettings, serviceSettings } from '../src/config/settings-file.ts';
 import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
 import { freePort } from '../src/demo/ports.ts';
-import { changesBetween } from '../src/reload.ts';
+import { changesBetween, Reloader } from '../src/reload.ts';
+import type { Env } from '../src/settings.ts';
 import { until } from './agent-process.ts';
 import { Chain } from './haproxy/chain.ts';
+import { README } from './readme.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -62,6 +66,21 @@ describe('settings', () => {
     expect(gather).toThrow('the file of HAPROXY_OTEL_CONFIG cannot be read: ENOENT');
   });
 
+  test('of the service are read by others too, unless they name a file', () => {
+    const installed = file('installed.env', 'OTEL_LOG_LEVEL=debug');
+    const other = file('other.env', 'OTEL_LOG_LEVEL=trace');
+    const third = file('third.env', 'OTEL_LOG_LEVEL=warn');
+    const HAPROXY_OTEL_CONFIG = other;
+    for (const [found, path, level] of [
+      [serviceSettings({}, undefined, installed), installed, 'debug'],
+      [serviceSettings({ HAPROXY_OTEL_CONFIG }, undefined, installed), other, 'trace'],
+      [serviceSettings({ HAPROXY_OTEL_CONFIG }, third, installed), third, 'warn'],
+      [serviceSettings({}, undefined, join(folder, 'none')), undefined, undefined],
+    ] as const) {
+      expect([found.file, found.env.OTEL_LOG_LEVEL]).toEqual([path, level]);
+    }
+  });
+
   test('that changed are in force at once, or named', () => {
     const before = {
       OTEL_LOG_LEVEL: 'info',
@@ -70,11 +89,71 @@ describe('settings', () => {
       OTEL_SERVICE_NAME: '',
     };
     const after = { HAPROXY_OTEL_SPOP: 'b', OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'a=b', PATH: '2' };
-    expect(changesBetween(before, after)).toEqual({
+    expect(changesBetween(before, after, true)).toEqual({
       reloadable: ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_LOG_LEVEL'],
       needRestart: ['HAPROXY_OTEL_SPOP'],
     });
   });
+});
+
+/** Settings that one reload said to be in force, and those that it said to need a restart. */
+async function reloaded(
+  before: Env,
+  after: Env,
+  between = (): void => {},
+): Promise<[string[], string[]]> {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({}, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const reloader = new Reloader(before, loadConfig(before), {
+    gather: () => after,
+    load: loadConfig,
+    log,
+    notifier: undefined,
+  });
+  between();
+  reloader.started(async () => {});
+  reloader.request();
+  const { changed } = await until('the reload', () => lines.find(({ msg }) => msg === 'reloaded'));
+  const { settings = [] } = lines.find(({ level }) => level === 40) ?? {};
+  return [changed as string[], settings as string[]];
+}
+
+test('of an exporter of another kind nothing is taken over', async () => {
+  const before = { OTEL_TRACES_EXPORTER: 'console' };
+  const after = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+    OTEL_BSP_EXPORT_TIMEOUT: '1000',
+    HAPROXY_OTEL_MAX_TRACES_PER_SECOND: '5',
+  };
+  expect(await reloaded(before, after)).toEqual([
+    ['HAPROXY_OTEL_MAX_TRACES_PER_SECOND'],
+    ['OTEL_BSP_EXPORT_TIMEOUT', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_EXPORTER'],
+  ]);
+});
+
+test('what is in force after a reload is told alike wherever it is told', () => {
+  const root = join(import.meta.dirname, '..');
+  const [readme = ''] = /In force at once: .*?\. Others/s.exec(README) ?? [];
+  const manual = readFileSync(join(root, 'haproxy/haproxy-otel-spoa.8'), 'utf8');
+  const [signal = ''] = /\.B SIGHUP.*?\.TP/s.exec(manual) ?? [];
+  const shipped = readFileSync(join(root, 'haproxy/systemd/settings.env'), 'utf8');
+  const [reload = ''] = /systemctl reload.*?systemctl restart/s.exec(shipped) ?? [];
+  const covers = (text: string): string[] =>
+    [...new Set(text.match(/(HAPROXY_)?OTEL_[A-Z_]+(?=\b|…|\*)/g))].sort();
+  const names = covers(readme);
+  expect(names).toContain('OTEL_BSP_EXPORT_TIMEOUT');
+  expect([covers(signal), covers(reload)]).toEqual([names, names]);
+  const after = Object.fromEntries(names.map((name) => [name.replace(/_$/, '_ENDPOINT'), 'a']));
+  expect(changesBetween({}, after, true).needRestart).toEqual([]);
+});
+
+test('a token of the admin listener that changed in its file is named as needing a restart', async () => {
+  const env = { HAPROXY_OTEL_ADMIN_TOKEN_FILE: file('admin-token', 'abcdefghijklmnopqrstuvwxyz') };
+  expect(await reloaded(env, env)).toEqual([[], []]);
+  const change = (): void => {
+    file('admin-token', 'zyxwvutsrqponmlkjihgfedcba');
+  };
+  expect(await reloaded(env, env, change)).toEqual([[], ['HAPROXY_OTEL_ADMIN_TOKEN_FILE']]);
 });
 
 /** Ports of the other side of all established connections to `port`, as the kernel has them. */

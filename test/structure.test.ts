@@ -11,6 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'config',
     'demo',
     'log.ts',
+    'options.ts',
     'reload.ts',
     'settings.ts',
     'systemd',
@@ -61,9 +62,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['admin', 'bytes.ts', 'context', 'listen.ts', 'log.ts', 'records', 'version.ts'],
   demo: [],
   haproxy: ['listen.ts', 'settings.ts'],
-  check: ['haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
-  snippet: ['haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
-  verify: ['listen.ts', 'options.ts', 'settings.ts', 'version.ts'],
+  check: ['config/settings-file.ts', 'haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
+  snippet: ['config/settings-file.ts', 'haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
+  verify: ['config/settings-file.ts', 'listen.ts', 'options.ts', 'settings.ts', 'version.ts'],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import type { ListenAddress } from '../listen.ts';
 
 /** How the admin listener is set up: plain data, so that it can be sent to a thread. */
@@ -11,9 +10,3 @@ export type AdminConfig = {
   /** Of the tracing backend's UI, with `{traceId}` in it. */
   readonly traceUrl: string | undefined;
 };
-
-/** Whether only this host reaches `host`: a name or an address without port, brackets left out. */
-export function isLoopback(host: string): boolean {
-  if (isIP(host) === 0) return host === 'localhost';
-  return /^(127\.|::1$|::ffff:127\.)/.test(host);
-}

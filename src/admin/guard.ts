@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { type AdminConfig, isLoopback } from './config.ts';
+import { isLoopback } from '../listen.ts';
+import type { AdminConfig } from './config.ts';
 
 /** Why a request is not answered. */
 export type Refusal = {

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
-import { boundAddress, listen } from '../listen.ts';
-import { type AdminConfig, isLoopback } from './config.ts';
+import { boundAddress, isLoopback, listen } from '../listen.ts';
+import type { AdminConfig } from './config.ts';
 import { History } from './history.ts';
 import { LiveStream } from './live-stream.ts';
 import { Routes } from './routes.ts';

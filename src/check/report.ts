@@ -8,6 +8,8 @@ export type ReportHead = {
   readonly files: readonly string[];
   /** Whether `haproxy -c` took the configuration; undefined where it was not asked. */
   readonly accepted: boolean | undefined;
+  /** The file with the agent's settings, if there is one. */
+  readonly settings: string | undefined;
 };
 
 const WIDTH = 100;
@@ -15,7 +17,9 @@ const WIDTH = 100;
 /** For people: what is wrong section by section, then one line for each frontend. */
 export function formatReport(head: ReportHead, checked: Checked): string {
   const { findings, frontends } = checked;
-  const out = [describe(head), ''];
+  const out = [describe(head)];
+  if (head.settings !== undefined) out.push(`settings of the agent: ${head.settings}`);
+  out.push('');
   for (const [section, own] of bySection(findings)) {
     out.push(section === '' ? 'configuration' : section, '');
     for (const finding of own) out.push(...describeFinding(finding), '');

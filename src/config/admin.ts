@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { type AdminConfig, isLoopback } from '../admin/config.ts';
-import { formatAddress, type ListenAddress } from '../listen.ts';
+import type { AdminConfig } from '../admin/config.ts';
+import { DEFAULT_ADDRESSES, formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
 import {
   addressOrOff,
   ConfigError,
@@ -8,13 +7,21 @@ import {
   file,
   hostNames,
   read,
-  tcp,
   traceUrlTemplate,
 } from '../settings.ts';
+import { credential, readToken } from './credentials.ts';
+
+/** The shortest token that cannot be guessed: 128 bits in base64. */
+const LEAST_TOKEN = 22;
 
 export function readAdmin(env: Env, given: ListenAddress | undefined): AdminConfig | undefined {
-  const set = read(env, 'HAPROXY_OTEL_ADMIN', tcp('127.0.0.1', 12_347), addressOrOff);
-  const tokenFile = read(env, 'HAPROXY_OTEL_ADMIN_TOKEN_FILE', undefined, file);
+  const set = read(env, 'HAPROXY_OTEL_ADMIN', DEFAULT_ADDRESSES.admin, addressOrOff);
+  const tokenFile = read(
+    env,
+    'HAPROXY_OTEL_ADMIN_TOKEN_FILE',
+    credential(env, 'otlp_admin_token'),
+    file,
+  );
   const hosts = read(env, 'HAPROXY_OTEL_ADMIN_HOSTS', [], hostNames);
   const traceUrl = read(env, 'HAPROXY_OTEL_TRACE_URL', undefined, traceUrlTemplate);
   const where = given ?? set;
@@ -24,18 +31,8 @@ export function readAdmin(env: Env, given: ListenAddress | undefined): AdminConf
       `HAPROXY_OTEL_ADMIN is "${formatAddress(where)}": beyond loopback and unix sockets HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed`,
     );
   }
-  const token = tokenFile === undefined ? undefined : readToken(tokenFile);
+  const token =
+    tokenFile &&
+    readToken(tokenFile, `HAPROXY_OTEL_ADMIN_TOKEN_FILE is "${tokenFile}"`, LEAST_TOKEN);
   return { address: where, token, hosts, traceUrl };
-}
-
-/** The shortest token that cannot be guessed: 128 bits in base64. */
-const LEAST_TOKEN = 22;
-
-/** The value is never told. */
-function readToken(path: string): string {
-  const token = readFileSync(path, 'utf8').trim();
-  if (token.length >= LEAST_TOKEN && /^[\x21-\x7e]+$/.test(token)) return token;
-  throw new ConfigError(
-    `HAPROXY_OTEL_ADMIN_TOKEN_FILE is "${path}": one line of ${LEAST_TOKEN} or more visible characters is accepted`,
-  );
 }

@@ -1,6 +1,6 @@
 import type { Format } from '../context/propagation.ts';
 import type { SamplerConfig } from '../context/sampling.ts';
-import type { ListenAddress } from '../listen.ts';
+import { DEFAULT_ADDRESSES, type ListenAddress } from '../listen.ts';
 import {
   address,
   boolean,
@@ -13,7 +13,6 @@ import {
   notAccepted,
   oneOf,
   read,
-  tcp,
   tokens,
 } from '../settings.ts';
 import type { ServerLimits } from '../spop/server.ts';
@@ -70,7 +69,7 @@ export function loadConfig(env: Env, host: Host = { sockets: {}, journal: false 
     logLevel,
     journal,
     spop:
-      handedOver(sockets.spop) ?? read(env, 'HAPROXY_OTEL_SPOP', tcp('127.0.0.1', 12_345), address),
+      handedOver(sockets.spop) ?? read(env, 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop, address),
     spopLimits: {
       maxFrameSize,
       helloTimeout: read(env, 'HAPROXY_OTEL_HELLO_TIMEOUT', 5_000, integerFrom(1, 3_600_000)),
@@ -84,7 +83,7 @@ export function loadConfig(env: Env, host: Host = { sockets: {}, journal: false 
       journal,
       records:
         handedOver(sockets.records, sockets['records-datagram']) ??
-        read(env, 'HAPROXY_OTEL_RECORDS', tcp('127.0.0.1', 12_346), address),
+        read(env, 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records, address),
       sampler,
       keep: readKeep(env),
       baggageKeys: read(env, 'HAPROXY_OTEL_BAGGAGE_KEYS', [], tokens),

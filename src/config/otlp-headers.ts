@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { ConfigError, decodePercent, type Env, file, read } from '../settings.ts';
+import { credential, readToken } from './credentials.ts';
 
 /**
  * Headers of export calls, each source before the one above it: variables, the token and the file with headers
@@ -18,7 +18,7 @@ export function readOtlpHeaders(env: Env): Record<string, string> {
   );
   return {
     ...readVariables(env),
-    ...(token === undefined ? {} : { authorization: readToken(token) }),
+    ...(token === undefined ? {} : { authorization: `Bearer ${readToken(token, token)}` }),
     ...(headers === undefined ? {} : parseHeadersFile(headers)),
   };
 }
@@ -46,22 +46,6 @@ function parseHeadersFile(path: string): Record<string, string> {
       addPair(headers, line.replace(/^([^:=\s]+):\s*/, '$1='), false, `${path}, line ${index + 1}`);
     });
   return headers;
-}
-
-/** The path of a file that systemd put there for this service alone, as `LoadCredential=` has it. */
-function credential(env: Env, name: string): string | undefined {
-  const folder = env.CREDENTIALS_DIRECTORY;
-  if (!folder) return undefined;
-  const path = join(folder, name);
-  return existsSync(path) ? path : undefined;
-}
-
-function readToken(path: string): string {
-  const token = readFileSync(path, 'utf8').trim();
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new ConfigError(`${path}: one token of visible characters is accepted`);
-  }
-  return `Bearer ${token}`;
 }
 
 /** Header names as gRPC takes them: lower case, and a value of visible characters and spaces. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { ConfigError, type Env } from '../settings.ts';
 
@@ -15,6 +15,39 @@ export function gatherSettings(environment: Env, flags: Env): Env {
   );
   const path = given.HAPROXY_OTEL_CONFIG?.trim();
   return path === undefined ? given : { ...readSettingsFile(path), ...given };
+}
+
+/** Where the package keeps the settings of the service: the unit names it for the service alone. */
+const INSTALLED = '/etc/haproxy-otel-spoa/settings.env';
+
+/** The agent's settings as somebody else than the agent sees them, and the file they were read from. */
+export type ServiceSettings = { readonly env: Env; readonly file: string | undefined };
+
+/**
+ * Settings of the agent on this host: those of the file that is named, or else of the installed one where this user can
+ * read it.
+ *
+ * @param named the file, before that of the environment
+ * @throws ConfigError as `gatherSettings` does
+ */
+export function serviceSettings(
+  environment: Env,
+  named: string | undefined,
+  installed = INSTALLED,
+): ServiceSettings {
+  const asked = (named ?? environment.HAPROXY_OTEL_CONFIG)?.trim();
+  const file = asked || (isReadable(installed) ? installed : undefined);
+  const flags = file === undefined ? {} : { HAPROXY_OTEL_CONFIG: file };
+  return { env: gatherSettings(environment, flags), file };
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** `NAME=value` a line, as in an .env file: quotes around the value, and comments from # on. */

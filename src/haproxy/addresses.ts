@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { formatAddress, type ListenAddress } from '../listen.ts';
+import { formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
 
 /** Where a line of HAProxy leads to or listens. */
 export type HaproxyAddress =
@@ -49,7 +49,6 @@ export function isPublic(address: HaproxyAddress): boolean {
   return family !== 0 && !PRIVATE.check(host, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
 const ANY = /^(0\.0\.0\.0|::)$/;
 
 /**
@@ -60,13 +59,13 @@ const ANY = /^(0\.0\.0\.0|::)$/;
 export function leadsTo(address: HaproxyAddress, listener: ListenAddress): boolean | undefined {
   if (address.kind === 'other' || listener.kind === 'fd') return undefined;
   if (address.kind === 'unix') return listener.kind === 'unix' && listener.path === address.path;
-  if (listener.kind === 'unix') return LOOPBACK.test(address.host) ? false : undefined;
+  if (listener.kind === 'unix') return isLoopback(address.host) ? false : undefined;
   const samePlace =
     address.host === listener.host ||
     ANY.test(listener.host) ||
-    (LOOPBACK.test(address.host) && LOOPBACK.test(listener.host));
+    (isLoopback(address.host) && isLoopback(listener.host));
   if (samePlace) return address.port === listener.port;
-  return LOOPBACK.test(address.host) ? false : undefined;
+  return isLoopback(address.host) ? false : undefined;
 }
 
 /** How HAProxy on this host is told where a listener of the agent is. */

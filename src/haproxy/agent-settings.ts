@@ -1,5 +1,5 @@
-import type { ListenAddress } from '../listen.ts';
-import { address, type Env, integerFrom, type Parser, tcp } from '../settings.ts';
+import { DEFAULT_ADDRESSES, type ListenAddress } from '../listen.ts';
+import { address, type Env, integerFrom, type Parser } from '../settings.ts';
 
 /** What HAProxy's lines have to agree with, of the agent's own settings. */
 export type AgentSettings = {
@@ -15,8 +15,8 @@ export type AgentSettings = {
  */
 export function agentSettings(env: Env): AgentSettings {
   return {
-    spop: usable(env, 'HAPROXY_OTEL_SPOP', tcp('127.0.0.1', 12_345), address),
-    records: usable(env, 'HAPROXY_OTEL_RECORDS', tcp('127.0.0.1', 12_346), address),
+    spop: usable(env, 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop, address),
+    records: usable(env, 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records, address),
     maxFrameSize:
       usable(env, 'HAPROXY_OTEL_MAX_FRAME_SIZE', 65_536, integerFrom(256, 16_777_216)) ?? 65_536,
   };

@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
+import { serviceSettings } from '../config/settings-file.ts';
 import { SHIPPED_ENGINE, shippedLines } from '../haproxy/shipped.ts';
 import { findTarget } from '../haproxy/target.ts';
-import type { ListenAddress } from '../listen.ts';
-import { ExitCode, type Options, parseOptions } from '../options.ts';
+import { DEFAULT_ADDRESSES, type ListenAddress } from '../listen.ts';
+import { type Options, parseOptions, ToolExit } from '../options.ts';
 import {
   address,
   ConfigError,
@@ -12,7 +13,6 @@ import {
   oneOf,
   type Parser,
   read,
-  tcp,
 } from '../settings.ts';
 import { makeSnippet, PARTS, PROPAGATORS, TRUSTS, type Trust } from './snippet.ts';
 
@@ -31,6 +31,8 @@ Usage: haproxy-otel-spoa snippet --frontend NAME [options]
                              b3, b3multi, jaeger, xray                      tracecontext
   --spop ADDRESS             where the agent is asked                       HAPROXY_OTEL_SPOP
   --records ADDRESS          where it takes records                         HAPROXY_OTEL_RECORDS
+  --config FILE              the agent's settings, which have these two     HAPROXY_OTEL_CONFIG,
+                             or those of the service
   --engine PATH              the SPOE file                                  the one of this package
   --parts LIST               global, sections, frontend                     all
   --haproxy PROGRAM          the HAProxy that the lines are for             haproxy
@@ -46,6 +48,7 @@ const OPTIONS = {
   mode: { type: 'string' },
   trust: { type: 'string' },
   propagators: { type: 'string' },
+  config: { type: 'string' },
   spop: { type: 'string' },
   records: { type: 'string' },
   engine: { type: 'string' },
@@ -59,11 +62,11 @@ export function snippetCommand(
   args: readonly string[],
   env: Env,
   write: (text: string) => void,
-): ExitCode {
+): ToolExit {
   const { values } = parseOptions(args, OPTIONS, 0);
   if (values.help) {
     write(HELP);
-    return ExitCode.OK;
+    return ToolExit.OK;
   }
   const flags = asFlags(values);
   const frontend = values.frontend;
@@ -72,10 +75,17 @@ export function snippetCommand(
     throw notAccepted('--frontend', frontend, 'a name of letters, digits and _ . : -');
   }
   const { version } = findTarget(values.haproxy, values['haproxy-version'], env);
+  const settings = serviceSettings(env, values.config);
   const shipped = shippedLines({
     version,
-    spop: listener(flags, env, '--spop', 'HAPROXY_OTEL_SPOP', 12_345),
-    records: listener(flags, env, '--records', 'HAPROXY_OTEL_RECORDS', 12_346),
+    spop: listener(flags, settings.env, '--spop', 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop),
+    records: listener(
+      flags,
+      settings.env,
+      '--records',
+      'HAPROXY_OTEL_RECORDS',
+      DEFAULT_ADDRESSES.records,
+    ),
     engine: values.engine ?? SHIPPED_ENGINE,
   });
   const snippet = makeSnippet(shipped, {
@@ -85,8 +95,9 @@ export function snippetCommand(
     propagators: read(flags, '--propagators', [], listOf(PROPAGATORS)),
     parts: read(flags, '--parts', PARTS, listOf(PARTS)),
   });
-  write(snippet);
-  return ExitCode.OK;
+  const from = settings.file === undefined ? '' : `# Settings of the agent: ${settings.file}\n\n`;
+  write(`${from}${snippet}`);
+  return ToolExit.OK;
 }
 
 /** Options by the names in messages. */
@@ -104,10 +115,10 @@ function listener(
   env: Env,
   flag: string,
   variable: string,
-  port: number,
+  fallback: ListenAddress,
 ): ListenAddress {
   const name = flags[flag]?.trim() ? flag : variable;
-  const found = read({ ...env, ...flags }, name, tcp('127.0.0.1', port), address);
+  const found = read({ ...env, ...flags }, name, fallback, address);
   if (found.kind !== 'fd') return found;
   throw new ConfigError(`${variable} is "fd:${found.fd}": ${flag} has to say where that is`);
 }

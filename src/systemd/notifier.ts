@@ -38,7 +38,8 @@ export class Notifier {
       words = text.trim().slice(0, 500);
     });
     this.shell.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      if (!text.endsWith('0\n')) this.fail(words || `systemd-notify ended with ${text.trim()}`);
+      if (text.trim().split('\n').at(-1) !== '0')
+        this.fail(words || `systemd-notify ended with ${text.trim()}`);
       else if (this.state === 'failing') this.state = 'working';
     });
     this.shell.on('error', (error) => this.fail(error.message));

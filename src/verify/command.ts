@@ -1,5 +1,7 @@
-import { ExitCode, parseOptions } from '../options.ts';
-import { address, ConfigError, type Env, integerFrom, read, tcp } from '../settings.ts';
+import { serviceSettings } from '../config/settings-file.ts';
+import { DEFAULT_ADDRESSES } from '../listen.ts';
+import { parseOptions, ToolExit } from '../options.ts';
+import { address, ConfigError, type Env, integerFrom, read } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import type { AdminAccess } from './agent-view.ts';
 import { type Verified, verify } from './verify.ts';
@@ -9,22 +11,24 @@ const HELP = `haproxy-otel-spoa verify: sends one request through HAProxy and sa
 Usage: haproxy-otel-spoa verify [options] URL
 
 The request is a GET with a sampled trace of its own. What HAProxy made of it is seen in the response, what the
-agent did on its admin listener (HAPROXY_OTEL_ADMIN, HAPROXY_OTEL_ADMIN_TOKEN_FILE).
+agent did on its admin listener (HAPROXY_OTEL_ADMIN and HAPROXY_OTEL_ADMIN_TOKEN_FILE of its settings).
 
   --host NAME       the Host header, where it is not the URL's
   --insecure        take any certificate
+  --config FILE     the agent's settings                       HAPROXY_OTEL_CONFIG, or those of the service
   --admin ADDRESS   where the agent tells of itself            127.0.0.1:12347
   --wait SECONDS    how long record and export may take        15
   --json            for programs
   --help
 
-Exit code: 0 all was seen and is well; 1 something is not; 2 wrong usage; 3 nothing is wrong, but not all was seen.
+Exit code: 0 all was seen and is well; 1 something is not; 2 it could not be tried; 3 nothing is wrong, but not all was seen.
 `;
 
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   host: { type: 'string' },
   insecure: { type: 'boolean' },
+  config: { type: 'string' },
   admin: { type: 'string' },
   wait: { type: 'string' },
   json: { type: 'boolean' },
@@ -40,25 +44,31 @@ export async function verifyCommand(
   args: readonly string[],
   env: Env,
   write: (text: string) => void,
-): Promise<ExitCode> {
+): Promise<ToolExit> {
   const { values, positionals } = parseOptions(args, OPTIONS, 1);
   if (values.help) {
     write(HELP);
-    return ExitCode.OK;
+    return ToolExit.OK;
   }
+  const settings = serviceSettings(env, values.config);
   const verified = await verify({
     url: urlOf(positionals[0]),
     host: values.host,
     insecure: values.insecure === true,
     timeout: RESPONSE_TIMEOUT,
     userAgent: `haproxy-otel-spoa-verify/${VERSION}`,
-    admin: adminAccess(env, values.admin),
+    admin: adminAccess(settings.env, values.admin),
     patience: read({ '--wait': values.wait }, '--wait', 15, integerFrom(1, 3_600)) * 1_000,
   });
-  write(values.json ? `${JSON.stringify(verified, null, 2)}\n` : format(verified));
+  if (values.json) {
+    write(`${JSON.stringify(verified, null, 2)}\n`);
+  } else {
+    write(settings.file === undefined ? '' : `settings of the agent: ${settings.file}\n\n`);
+    write(format(verified));
+  }
   const states = verified.steps.map(({ state }) => state);
-  if (states.includes('failed')) return ExitCode.FOUND;
-  return states.includes('unseen') ? ExitCode.PARTIAL : ExitCode.OK;
+  if (states.includes('failed')) return ToolExit.FOUND;
+  return states.includes('unseen') ? ToolExit.PARTIAL : ToolExit.OK;
 }
 
 function urlOf(text: string | undefined): URL {
@@ -74,7 +84,7 @@ function adminAccess(env: Env, flag: string | undefined): AdminAccess | undefine
   const text = (flag ?? env.HAPROXY_OTEL_ADMIN)?.trim();
   if (text?.toLowerCase() === 'off') return undefined;
   return {
-    address: read({ [name]: text }, name, tcp('127.0.0.1', 12_347), address),
+    address: read({ [name]: text }, name, DEFAULT_ADDRESSES.admin, address),
     tokenFile: env.HAPROXY_OTEL_ADMIN_TOKEN_FILE?.trim() || undefined,
   };
 }

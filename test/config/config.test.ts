@@ -172,6 +172,26 @@ describe('the admin listener', () => {
     });
   });
 
+  test("the token of systemd's credential, unless a file is named", () => {
+    const CREDENTIALS_DIRECTORY = mkdtempSync(join(folder, 'credentials-'));
+    const own = 'abcdefghijklmnopqrstuvwxyz';
+    writeFileSync(join(CREDENTIALS_DIRECTORY, 'otlp_admin_token'), `${own}\n`);
+    const env = { CREDENTIALS_DIRECTORY, HAPROXY_OTEL_ADMIN: '0.0.0.0:1' };
+    expect(loadConfig(env).telemetry.admin?.token).toBe(own);
+    const other = own.toUpperCase();
+    const HAPROXY_OTEL_ADMIN_TOKEN_FILE = file('other-token', other);
+    expect(loadConfig({ ...env, HAPROXY_OTEL_ADMIN_TOKEN_FILE }).telemetry.admin?.token).toBe(
+      other,
+    );
+  });
+
+  test('a token that is too short is refused, and not repeated', () => {
+    const path = file('short-token', 's3cr3t');
+    const load = (): unknown => loadConfig({ HAPROXY_OTEL_ADMIN_TOKEN_FILE: path });
+    expect(load).toThrow(`${path}": one token of 22 or more visible characters is accepted`);
+    expect(load).not.toThrow('s3cr3t');
+  });
+
   test.each([
     ['HAPROXY_OTEL_ADMIN', 'on', 'host:port, unix:/path or fd:N, or off'],
     ['HAPROXY_OTEL_ADMIN', '0.0.0.0:1', 'beyond loopback'],

@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { checkCommand } from '../../src/check/command.ts';
 import { SEVERITIES } from '../../src/check/finding.ts';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { HAPROXY } from '../haproxy/chain.ts';
 import { asIs, both, CASES, type Edit, httpFormat } from './broken.ts';
 import { example, replacing, runCheck, without } from './run-check.ts';
 
@@ -25,6 +26,27 @@ test('nothing is wrong with the example', () => {
     ],
   });
   expect(exitCode).toBe(0);
+});
+
+test("the agent's settings are read from the file that is named", () => {
+  const folder = newFolder();
+  const files = example(folder, replacing('127.0.0.1:12345', '127.0.0.1:7345'));
+  expect(runCheck(folder, files).report.findings).not.toEqual([]);
+  const settings = join(folder, 'settings.env');
+  writeFileSync(settings, 'HAPROXY_OTEL_SPOP=127.0.0.1:7345\n');
+  const named = ['--haproxy', HAPROXY, '--config', settings];
+  expect(runCheck(folder, files, { args: named }).report.findings).toEqual([]);
+  const env = { HAPROXY_OTEL_CONFIG: settings };
+  expect(runCheck(folder, files, { env }).report.findings).toEqual([]);
+  let text = '';
+  checkCommand(
+    [...named.slice(2), '--haproxy-version', '3.0', join(folder, 'haproxy.cfg')],
+    {},
+    (part) => {
+      text += part;
+    },
+  );
+  expect(text).toContain(`\nsettings of the agent: ${settings}\n`);
 });
 
 test('nothing is wrong without logs, where the engine tells of hops', () => {

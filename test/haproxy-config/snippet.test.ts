@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -167,6 +167,15 @@ test.each([
   [['more'], 'unexpected argument "more"'],
 ])('refuses %o', (args, message) => {
   expect(() => snippetCommand(args, { PATH: process.env.PATH }, () => {})).toThrow(message);
+});
+
+test("addresses are those of the agent's settings, and the file is named", () => {
+  const config = join(root, 'settings.env');
+  writeFileSync(config, 'HAPROXY_OTEL_SPOP=127.0.0.1:7345\nHAPROXY_OTEL_RECORDS=127.0.0.1:7346\n');
+  const text = snippet([...forInstalled, '--config', config]);
+  expect(text.split('\n', 1)).toEqual([`# Settings of the agent: ${config}`]);
+  expect(text).toContain('server agent 127.0.0.1:7345 ');
+  expect(text).toContain('server agent 127.0.0.1:7346');
 });
 
 test('a socket that was handed to the agent does not say where HAProxy gets to it', () => {

@@ -76,6 +76,20 @@ test('past HAProxy the server gets what the client sent', async () => {
   expect(exitCode).toBe(1);
 });
 
+test("the admin listener is that of the agent's settings, and the file is named", async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-verify-'));
+  const config = join(folder, 'settings.env');
+  writeFileSync(config, 'HAPROXY_OTEL_ADMIN=off\n');
+  let output = '';
+  const write = (text: string): void => {
+    output += text;
+  };
+  await verifyCommand(['--config', config, through('/settings')], {}, write);
+  rmSync(folder, { recursive: true });
+  expect(output).toMatch(`settings of the agent: ${config}\n\nrequest `);
+  expect(output).toContain('the admin listener of the agent is off');
+});
+
 test('nobody answers', async () => {
   const url = `http://127.0.0.1:${await freePort()}/`;
   const { exitCode, steps } = await verify(url, 'off');

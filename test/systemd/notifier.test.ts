@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
@@ -86,8 +94,12 @@ describe.each([
 ])('a notification socket with %s', (_kind, name) => {
   test('is told of readiness, reload and stop, in this order', async () => {
     const supervisor = await Supervisor.start(name());
-    const agent = await start({ NOTIFY_SOCKET: supervisor.socket });
-    const { spop, records } = agent.logged('ready') ?? {};
+    const agent = await start({
+      NOTIFY_SOCKET: supervisor.socket,
+      HAPROXY_OTEL_STOP_TIMEOUT: '60000',
+      HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
+    });
+    const { spop, records, admin } = agent.logged('ready') ?? {};
     await until('READY', () => supervisor.messages.length === 1);
     const before = process.hrtime.bigint() / 1000n;
     agent.process.kill('SIGHUP');
@@ -95,10 +107,11 @@ describe.each([
     expect(await agent.end()).toBe(0);
     await until('STOPPING', () => supervisor.messages.length === 4);
     expect(supervisor.messages).toEqual([
-      `READY=1\tSTATUS=SPOP on ${spop}, records on ${records}`,
+      `READY=1\tSTATUS=SPOP on ${spop}, records on ${records}, admin ${admin}`,
       expect.stringMatching(/^RELOADING=1\tMONOTONIC_USEC=\d+$/),
       'READY=1',
-      'STOPPING=1',
+      // More than the unit's 20 s.
+      'STOPPING=1\tEXTEND_TIMEOUT_USEC=65000000',
     ]);
     expect(BigInt(/\d+$/.exec(String(supervisor.messages[1]))?.[0] ?? 0)).toBeGreaterThan(before);
   });
@@ -161,6 +174,14 @@ test('an agent that cannot notify says so once, and works', async () => {
   await until('the reload', () => agent.logged('reloaded'));
   expect(await agent.end()).toBe(0);
   expect(agent.logs.filter(({ msg }) => msg === 'systemd cannot be notified')).toHaveLength(1);
+});
+
+test.each([1, 10, 130])('a messenger that ends with %d is told of', async (code) => {
+  const bin = mkdtempSync(join(folder, 'bin-'));
+  writeFileSync(join(bin, 'systemd-notify'), `#!/bin/sh\nexit ${code}\n`, { mode: 0o755 });
+  const agent = await start({ NOTIFY_SOCKET: join(folder, 'none'), PATH: `${bin}:/usr/bin:/bin` });
+  const told = await until('the reason', () => agent.logged('systemd cannot be notified'));
+  expect(told).toMatchObject({ reason: `systemd-notify ended with ${code}` });
 });
 
 test('the messenger ends with its agent', async () => {

@@ -187,9 +187,12 @@ frontend origin
   );
   writeFileSync(
     join(machine.shared, 'settings.env'),
-    ['OTEL_EXPORTER_OTLP_ENDPOINT=unix:///srv/otlp.sock', 'OTEL_BSP_SCHEDULE_DELAY=20', ''].join(
-      '\n',
-    ),
+    [
+      'OTEL_EXPORTER_OTLP_ENDPOINT=unix:///srv/otlp.sock',
+      'OTEL_BSP_SCHEDULE_DELAY=20',
+      'HAPROXY_OTEL_ADMIN=unix:/run/haproxy-otel-spoa/admin.sock',
+      '',
+    ].join('\n'),
   );
   writeFileSync(
     join(machine.shared, 'secrets.env'),
@@ -213,6 +216,13 @@ frontend origin
     'api-key': 'from-secrets',
     authorization: 'Bearer from-credential',
   });
+  // For the service itself, and root.
+  const socket = '/run/haproxy-otel-spoa/admin.sock';
+  expect(await machine.must('stat', '--format=%F %a', socket)).toBe('socket 700\n');
+  const checked = await machine.run('haproxy-otel-spoa', 'check');
+  expect(checked.output).toContain(
+    '\nsettings of the agent: /etc/haproxy-otel-spoa/settings.env\n',
+  );
   const text = await machine.must('journalctl', '--unit', SERVICE, '--no-pager');
   expect(text).toContain('"authorization":"***"');
   expect(text).not.toMatch(/from-(secrets|credential)/);
