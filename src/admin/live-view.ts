@@ -1,5 +1,5 @@
 import { memoryUsage } from 'node:process';
-import { type HopFilter, matches } from './filter.ts';
+import { type HopFilter, matches, wholeTrace } from './filter.ts';
 import { readiness } from './health.ts';
 import type { History } from './history.ts';
 import { type HopView, viewHop } from './hop-view.ts';
@@ -38,10 +38,13 @@ export function viewHops(observer: HopObserver, filter: HopFilter, now: number):
   const errors = [...take(failed.errors, SHOWN.errors), ...take(failed.aborts, SHOWN.aborts)].sort(
     (a, b) => b.record.end - a.record.end,
   );
+  const slow = take(recent.slowest(now), SHOWN.slow);
+  const watched = wholeTrace(filter) === undefined ? [] : take(recent.watched(), SHOWN.latest);
+  const latest = [...watched, ...take(recent.newest(), SHOWN.latest - watched.length)];
   return {
     errors: errors.map(viewHop),
-    slow: take(recent.slowest(now), SHOWN.slow).map(viewHop),
-    latest: take(recent.newest(), SHOWN.latest).map(viewHop),
+    slow: slow.map(viewHop),
+    latest: latest.map(viewHop),
     frontends: observer.frontends,
   };
 }

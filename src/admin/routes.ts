@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AdminConfig } from './config.ts';
-import { parseFilter } from './filter.ts';
+import { parseFilter, wholeTrace } from './filter.ts';
 import { Guard, type Refusal } from './guard.ts';
 import { type Health, liveness, readiness } from './health.ts';
 import type { History } from './history.ts';
@@ -103,11 +103,13 @@ export class Routes {
     }
   }
 
-  /** All that the page shows, once. */
+  /** All that the page shows, once. Whoever asks for one trace may ask again: it is kept when it comes. */
   private live(parameters: URLSearchParams, now: number): Answer {
     const filter = parseFilter(parameters);
     if (filter === undefined) return refuse(BAD_FILTER);
     const { observer } = this.sources;
+    const traceId = wholeTrace(filter);
+    if (traceId !== undefined) observer.recent.watch(traceId, now);
     const view = {
       state: viewState(this.sources, this.history, this.traceUrl, now),
       traffic: viewTraffic(observer, this.history, now),

@@ -501,6 +501,17 @@ test('hops by what somebody looks for', async () => {
   ]);
 });
 
+test('one trace that is asked for before it comes is found on a busy agent', async () => {
+  const agent = await start();
+  const [wanted, other] = [hopOf(2_000), hopOf(2_001)];
+  const query = (hop: string): string => `?trace=${hop.slice(0, 32)}`;
+  expect((await live(agent, query(wanted))).hops.latest).toEqual([]);
+  const many = Array.from({ length: 1_000 }, (_, i) => recordLine(hopOf(i)));
+  await record(agent, [...many, recordLine(wanted), recordLine(other)]);
+  expect((await live(agent, query(wanted))).hops.latest).toHaveLength(1);
+  expect((await live(agent, query(other))).hops.latest).toEqual([]);
+});
+
 test('more pages than there is room for are told so', async () => {
   const agent = await start();
   const open = (): Promise<number> =>
