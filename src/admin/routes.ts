@@ -35,6 +35,7 @@ type Answer = {
 
 const NOT_FOUND: Refusal = { status: 404, reason: 'there is nothing here' };
 const TOO_MANY: Refusal = { status: 503, reason: 'too many pages are open' };
+const QUEUED: Refusal = { status: 503, reason: 'the feed wants a connection of its own' };
 const BAD_FILTER: Refusal = {
   status: 400,
   reason: 'frontend, backend, server, status and trace are accepted, each once',
@@ -126,6 +127,8 @@ export class Routes {
   ): Answer | 'streams' {
     const filter = parseFilter(parameters);
     if (filter === undefined) return refuse(BAD_FILTER);
+    // Pipelined behind another answer: Node would never tell that its reader left.
+    if (response.socket === null) return refuse(QUEUED);
     if (this.stream.isFull) return refuse(TOO_MANY);
     if (request.method === 'HEAD') {
       return { status: 200, contentType: 'text/event-stream; charset=utf-8', body: '' };

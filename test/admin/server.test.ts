@@ -512,25 +512,40 @@ test('one trace that is asked for before it comes is found on a busy agent', asy
   expect((await live(agent, query(other))).hops.latest).toEqual([]);
 });
 
+/** Opens a page's feed, which stays open until the test is over. */
+function openFeed(agent: AgentProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      { host: '127.0.0.1', ...adminOf(agent), path: '/api/events', agent: false },
+      (response) => {
+        response.resume().once('error', () => {});
+        resolve(response.statusCode ?? 0);
+      },
+    );
+    outgoing.once('error', reject);
+    outgoing.once('socket', (socket) => sockets.push(socket as Socket));
+    outgoing.end();
+  });
+}
+
 test('more pages than there is room for are told so', async () => {
   const agent = await start();
-  const open = (): Promise<number> =>
-    new Promise((resolve, reject) => {
-      const outgoing = request(
-        { host: '127.0.0.1', ...adminOf(agent), path: '/api/events', agent: false },
-        (response) => {
-          response.resume().once('error', () => {});
-          resolve(response.statusCode ?? 0);
-        },
-      );
-      outgoing.once('error', reject);
-      outgoing.once('socket', (socket) => sockets.push(socket as Socket));
-      outgoing.end();
-    });
   const statuses: number[] = [];
-  for (let i = 0; i < 33; i += 1) statuses.push(await open());
+  for (let i = 0; i < 33; i += 1) statuses.push(await openFeed(agent));
   expect(statuses.filter((status) => status === 200)).toHaveLength(32);
   expect(statuses.at(-1)).toBe(503);
   sockets.shift()?.destroy();
-  await until('room for another', async () => (await open()) === 200);
+  await until('room for another', async () => (await openFeed(agent)) === 200);
+});
+
+test('feeds that are pipelined on one connection leave no page behind when it is closed', async () => {
+  const agent = await start();
+  const where = adminOf(agent) as { port: number };
+  const socket = connect(where.port, '127.0.0.1');
+  sockets.push(socket);
+  socket.write('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(40));
+  await once(socket, 'data');
+  socket.destroy();
+  await until('room for all pages', async () => (await openFeed(agent)) === 200);
+  for (let i = 1; i < 31; i += 1) expect(await openFeed(agent)).toBe(200);
 });
