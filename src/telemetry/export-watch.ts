@@ -48,7 +48,8 @@ export class ExportWatch {
     };
   }
 
-  take(event: QueueEvent): void {
+  /** @returns the event as it may be told, secrets taken out */
+  take(event: QueueEvent): QueueEvent {
     if (event.kind === 'failing') {
       this.state = 'failing';
       this.failingSince = Date.now();
@@ -58,7 +59,9 @@ export class ExportWatch {
       this.failingSince = undefined;
       this.reason = undefined;
     }
-    if ('reason' in event) this.reason = this.redact(event.reason);
+    if (!('reason' in event)) return event;
+    this.reason = this.redact(event.reason);
+    return { ...event, reason: this.reason };
   }
 
   private redact(text: string): string {

@@ -51,8 +51,7 @@ export async function createPipeline(
   };
   const watch = new ExportWatch(config.exporter);
   const exporter = createExporter(config, scope, watch, (event) => {
-    watch.take(event);
-    logQueueEvent(log, event);
+    logQueueEvent(log, watch.take(event));
   });
   const pipeline = new Pipeline(config, exporter, {
     onUnusable: createUnusableLog(log),

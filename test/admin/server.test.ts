@@ -455,6 +455,8 @@ test('what a receiver says is told without the secrets in it', async () => {
   });
   expect(told).toContain('no such token: REDACTED');
   expect(told).not.toContain('verysecret');
+  expect(agent.logged('the receiver refuses spans')?.reason).toContain('no such token: REDACTED');
+  expect(JSON.stringify(agent.logs) + agent.output).not.toContain('verysecret');
   const { body } = await ask(agent, '/metrics');
   expect(body).toContain('haproxy_otel_spans_dropped_total{reason="refused"} 2');
   receiver.stop();
