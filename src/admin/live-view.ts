@@ -94,7 +94,7 @@ export function viewState(
   const mint = sources.mint();
   const slot = slotAt(now * 1000);
   const minted = decidedBy(mint);
-  const { kind, target, state, failingSince, reason, lastSuccess } = exporter;
+  const { kind, target, state, since, reason, lastSuccess } = exporter;
   return {
     now,
     version,
@@ -117,7 +117,7 @@ export function viewState(
       minted,
     },
     records: { ...records, unrecorded: mint.minted - records.minted },
-    exporter: { kind, target, state, failingSince, reason, lastSuccess },
+    exporter: { kind, target, state, since, reason, lastSuccess },
     spans: { ...spans.counts, waiting: spans.waiting },
     delay: sources.delay.read(),
     memory: memoryUsage.rss(),

@@ -139,7 +139,7 @@ function recordFamilies({ observer, records, spans, exporter }: AdminSources): F
     histogram('export_duration_seconds', 'Of one attempt to export a batch', exporter.latency),
     gauge(
       'exporter_up',
-      'Whether the receiver takes spans: 0 from a failure to the next success',
+      'Whether the receiver takes spans: 0 from a failure or a refusal to the next success',
       exporter.state === 'working' ? 1 : 0,
     ),
     gauge(

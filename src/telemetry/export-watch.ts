@@ -16,10 +16,11 @@ export class ExportWatch {
   target: string | undefined;
   /** Of one attempt, in seconds. */
   readonly latency = new Histogram(LATENCY_BOUNDS);
-  state: 'working' | 'failing' = 'working';
-  /** Milliseconds since the epoch; undefined while it works. */
-  failingSince: number | undefined;
-  /** What the receiver said last when it failed or refused, secrets taken out. */
+  /** As the last attempt ended: taken, refused in whole or in part, or not answered so that it is sent again. */
+  state: 'working' | 'refusing' | 'failing' = 'working';
+  /** Since when it is in this state, in milliseconds since the epoch; undefined while it works. */
+  since: number | undefined;
+  /** What the receiver said last when it failed or refused, secrets taken out; undefined while it works. */
   reason: string | undefined;
   /** Milliseconds since the epoch. */
   lastSuccess: number | undefined;
@@ -43,25 +44,39 @@ export class ExportWatch {
       const started = performance.now();
       const result = await send(batch);
       this.latency.observe((performance.now() - started) / 1000);
-      if (result.kind === 'sent') this.lastSuccess = Date.now();
+      this.take(result);
       return result;
     };
   }
 
-  /** @returns the event as it may be told, secrets taken out */
-  take(event: QueueEvent): QueueEvent {
-    if (event.kind === 'failing') {
-      this.state = 'failing';
-      this.failingSince = Date.now();
+  /** The event as it may be told. */
+  redacted(event: QueueEvent): QueueEvent {
+    return 'reason' in event ? { ...event, reason: this.redact(event.reason) } : event;
+  }
+
+  private take(result: SendResult): void {
+    switch (result.kind) {
+      case 'sent':
+        this.lastSuccess = Date.now();
+        if (result.rejected > 0) this.enter('refusing', result.message);
+        else this.enter('working', undefined);
+        return;
+      case 'refused':
+        this.enter('refusing', result.reason);
+        return;
+      case 'retryable':
+        this.enter('failing', result.reason);
+        return;
+      default:
+        result satisfies never;
     }
-    if (event.kind === 'recovered') {
-      this.state = 'working';
-      this.failingSince = undefined;
-      this.reason = undefined;
-    }
-    if (!('reason' in event)) return event;
-    this.reason = this.redact(event.reason);
-    return { ...event, reason: this.reason };
+  }
+
+  private enter(state: ExportWatch['state'], reason: string | undefined): void {
+    if (state === 'working') this.since = undefined;
+    else if (state !== this.state) this.since = Date.now();
+    this.state = state;
+    this.reason = reason === undefined ? undefined : this.redact(reason);
   }
 
   private redact(text: string): string {

@@ -51,7 +51,7 @@ export async function createPipeline(
   };
   const watch = new ExportWatch(config.exporter);
   const exporter = createExporter(config, scope, watch, (event) => {
-    logQueueEvent(log, watch.take(event));
+    logQueueEvent(log, watch.redacted(event));
   });
   const pipeline = new Pipeline(config, exporter, {
     onUnusable: createUnusableLog(log),

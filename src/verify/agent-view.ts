@@ -16,7 +16,7 @@ export type AgentView = {
   readonly exporter: {
     readonly kind: string;
     readonly target: string | undefined;
-    readonly failing: boolean;
+    readonly works: boolean;
     readonly reason: string | undefined;
   };
   /** Since the agent's start, and how many wait now. */
@@ -104,7 +104,7 @@ function readView(answer: unknown, traceId: string): AgentView {
     exporter: {
       kind: String(kind),
       target: text(target),
-      failing: exporting === 'failing',
+      works: exporting === 'working',
       reason: text(reason),
     },
     spans: {

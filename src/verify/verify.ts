@@ -163,9 +163,9 @@ async function exportStep(
       return { name, state: 'ok', text: `accepted by ${target ?? 'the receiver'}` };
     }
     if (isOver()) {
-      const why = exporter.failing
-        ? `${target ?? 'the receiver'} fails: ${exporter.reason ?? 'the log of the agent says why'}`
-        : `${spans.waiting} spans wait for ${target ?? 'the receiver'}`;
+      const why = exporter.works
+        ? `${spans.waiting} spans wait for ${target ?? 'the receiver'}`
+        : `${target ?? 'the receiver'} fails: ${exporter.reason ?? 'the log of the agent says why'}`;
       return { name, state: 'failed', text: `not accepted in time: ${why}` };
     }
     await pause();

@@ -459,6 +459,8 @@ test('what a receiver says is told without the secrets in it', async () => {
   expect(JSON.stringify(agent.logs) + agent.output).not.toContain('verysecret');
   const { body } = await ask(agent, '/metrics');
   expect(body).toContain('haproxy_otel_spans_dropped_total{reason="refused"} 2');
+  expect(body).toMatch(/^haproxy_otel_exporter_up 0$/m);
+  expect(JSON.parse((await ask(agent, '/readyz')).body).exporter).toBe('refusing');
   receiver.stop();
 });
 
