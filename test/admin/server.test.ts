@@ -52,7 +52,7 @@ type Live = {
     string,
     unknown
   >;
-  traffic: { backends: { name: string; total: Record<string, number> }[] };
+  traffic: { unsampled: number[]; backends: { name: string; total: Record<string, number> }[] };
   hops: Record<'errors' | 'slow' | 'latest', Record<string, unknown>[]>;
 };
 
@@ -405,6 +405,25 @@ test('counts of the mint thread, contexts and decisions, and what is minted and 
   ]) {
     expect(body.split('\n')).toContain(line);
   }
+});
+
+test('a hop that was kept though it was not sampled is counted once', async () => {
+  const agent = await start({ HAPROXY_OTEL_KEEP_ERRORS: 'true' });
+  const end = MICROSECONDS();
+  await record(agent, [
+    recordLine(hopOf(1, '00'), { end, status: 500 }),
+    recordLine(hopOf(2, '00'), { end }),
+    recordLine(hopOf(3), { end }),
+  ]);
+  const { body } = await ask(agent, '/metrics');
+  const counts = [...body.matchAll(/^haproxy_otel_records_total\{outcome="(\w+)".*\} (\d+)$/gm)];
+  expect(Object.fromEntries(counts.map(([, outcome, count]) => [outcome, Number(count)]))).toEqual({
+    ok: 1,
+    server_5xx: 1,
+    unsampled: 1,
+  });
+  const { unsampled } = (await live(agent)).traffic;
+  expect(unsampled.reduce((sum, count) => sum + count, 0)).toBe(1);
 });
 
 test('secrets of queries are redacted, own attributes and headers of the exporter never told', async () => {
