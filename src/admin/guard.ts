@@ -24,10 +24,11 @@ export class Guard {
   private readonly names: ReadonlySet<string>;
   private readonly local: boolean;
 
-  constructor({ token, hosts, address }: AdminConfig) {
+  /** @param local whether only this host reaches the listener, which may say so only when it listens */
+  constructor({ token, hosts }: AdminConfig, local: boolean) {
     this.token = token === undefined ? undefined : digest(token);
     this.names = new Set(hosts.map((name) => name.toLowerCase()));
-    this.local = address.kind !== 'tcp' || isLoopback(address.host);
+    this.local = local;
   }
 
   /** @param page whether it is the page itself that is asked for, which holds no data */

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AdminConfig } from './config.ts';
 import { parseFilter, wholeTrace } from './filter.ts';
-import { Guard, type Refusal } from './guard.ts';
+import type { Guard, Refusal } from './guard.ts';
 import { type Health, liveness, readiness } from './health.ts';
 import type { History } from './history.ts';
 import type { LiveStream } from './live-stream.ts';
@@ -50,9 +49,15 @@ export class Routes {
   private readonly stream: LiveStream;
   private readonly files: ReadonlyMap<string, PageFile> = readPageFiles();
 
-  constructor(config: AdminConfig, sources: AdminSources, history: History, stream: LiveStream) {
-    this.guard = new Guard(config);
-    this.traceUrl = config.traceUrl;
+  constructor(
+    guard: Guard,
+    traceUrl: string | undefined,
+    sources: AdminSources,
+    history: History,
+    stream: LiveStream,
+  ) {
+    this.guard = guard;
+    this.traceUrl = traceUrl;
     this.sources = sources;
     this.history = history;
     this.stream = stream;

@@ -265,6 +265,29 @@ describe('where it listens', () => {
     },
   );
 
+  test('a socket on 0.0.0.0 that was handed over answers to its addresses', async () => {
+    const listener = createServer();
+    await new Promise<void>((resolve) => listener.listen(0, '0.0.0.0', resolve));
+    const { fd } = (listener as unknown as { _handle: { fd: number } })._handle;
+    const agent = await AgentProcess.start(
+      {
+        HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+        HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+        OTEL_TRACES_EXPORTER: 'none',
+        HAPROXY_OTEL_ADMIN_TOKEN_FILE: TOKEN_FILE,
+        LISTEN_FDNAMES: 'admin',
+      },
+      [fd],
+    );
+    running.push(agent);
+    listener.close();
+    const asked = { authorization: `Bearer ${TOKEN}` };
+    const status = async (host: string) =>
+      (await ask(agent, '/healthz', { headers: { ...asked, host } })).status;
+    expect(await status('10.1.2.3:12347')).toBe(200);
+    expect(await status('evil.example')).toBe(421);
+  });
+
   test('nowhere', async () => {
     const agent = await start({ HAPROXY_OTEL_ADMIN: 'off' });
     expect(agent.logged('ready')?.admin).toBe('off');
