@@ -65,6 +65,8 @@ export class LiveStream {
     const slot = slotAt(now * 1000);
     this.history.tick(slot, now);
     this.sources.observer.tick(now);
+    // Its window turns when it is read, and is ten seconds only if somebody does.
+    this.sources.delay.read();
     if (this.viewers.size === 0) return;
     const state = this.state(now);
     const traffic = slot === this.toldSlot ? '' : this.traffic(now);
