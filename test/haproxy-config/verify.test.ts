@@ -98,6 +98,16 @@ test('the agent is asked for the trace before the request is sent', async () => 
   expect(seen.slice(0, 3)).toEqual([`agent ${traceId}`, `server ${traceId}`, `agent ${traceId}`]);
 });
 
+test('an agent that does not go by the name it is asked by: what to set is told', async () => {
+  const server = createServer((_request, response) => response.writeHead(421).end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const { exitCode, steps } = await verify(through('/verify'), `127.0.0.1:${port}`);
+  server.close();
+  expect(steps.agent).toMatch(/^unseen: .*HAPROXY_OTEL_ADMIN_HOSTS/);
+  expect(exitCode).toBe(3);
+});
+
 test('nobody answers', async () => {
   const url = `http://127.0.0.1:${await freePort()}/`;
   const { exitCode, steps } = await verify(url, 'off');
