@@ -1,4 +1,5 @@
 import { Histogram } from '../admin/histogram.ts';
+import { targetOf } from '../endpoint.ts';
 import type { ExporterConfig } from './config.ts';
 import type { Batch, SendResult } from './otlp.ts';
 import type { QueueEvent } from './queue.ts';
@@ -34,7 +35,7 @@ export class ExportWatch {
   /** Another receiver, or other secrets; what was secret before stays so. */
   use(config: ExporterConfig): void {
     if (config.kind !== 'otlp') return;
-    this.target = withoutUser(config.endpoint);
+    this.target = targetOf(config.endpoint);
     this.secrets = [...new Set([...this.secrets, ...secretsIn(config.headers)])];
   }
 
@@ -89,8 +90,4 @@ function secretsIn(headers: Readonly<Record<string, string>>): string[] {
   return Object.values(headers)
     .flatMap((value) => [value, ...value.split(/\s+/)])
     .filter((value) => value.length >= LEAST_SECRET);
-}
-
-function withoutUser(endpoint: string): string {
-  return endpoint.replace(/^(?:https?:\/\/)?(?:[^/@]*@)?/i, '').replace(/[/?#].*$/, '') || endpoint;
 }
