@@ -13,11 +13,12 @@ import {
 } from '../settings.ts';
 
 export function readAdmin(env: Env, given: ListenAddress | undefined): AdminConfig | undefined {
-  const set = read(env, 'HAPROXY_OTEL_ADMIN', tcp('127.0.0.1', 12_347), addressOrOff);
+  const set = read(env, 'HAPROXY_OTEL_ADMIN', undefined, addressOrOff);
   const tokenFile = read(env, 'HAPROXY_OTEL_ADMIN_TOKEN_FILE', undefined, file);
   const hosts = read(env, 'HAPROXY_OTEL_ADMIN_HOSTS', [], hostNames);
   const traceUrl = read(env, 'HAPROXY_OTEL_TRACE_URL', undefined, traceUrlTemplate);
-  const where = given ?? set;
+  const chosen = given ?? set;
+  const where = chosen ?? tcp('127.0.0.1', 12_347);
   if (where === 'off') return undefined;
   if (where.kind === 'tcp' && !isLoopback(where.host) && tokenFile === undefined) {
     throw new ConfigError(
@@ -25,7 +26,7 @@ export function readAdmin(env: Env, given: ListenAddress | undefined): AdminConf
     );
   }
   const token = tokenFile === undefined ? undefined : readToken(tokenFile);
-  return { address: where, token, hosts, traceUrl };
+  return { address: where, optional: chosen === undefined, token, hosts, traceUrl };
 }
 
 /** The shortest token that cannot be guessed: 128 bits in base64. */

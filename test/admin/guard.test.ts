@@ -13,6 +13,7 @@ test('the name that it listens on, that of the host and those that are set are i
   const guard = new Guard(
     {
       address: { kind: 'tcp', host: 'LB1.internal', port: 12_347 },
+      optional: false,
       token: undefined,
       hosts: ['lb.example'],
       traceUrl: undefined,

@@ -293,6 +293,24 @@ describe('where it listens', () => {
     expect(agent.logged('ready')?.admin).toBe('off');
   });
 
+  test('the shipped port, taken by another agent: tracing goes on, and what to set is told', async () => {
+    // If somebody else on this machine has it, the first one goes without as well.
+    await start({ HAPROXY_OTEL_ADMIN: '' });
+    const second = await start({ HAPROXY_OTEL_ADMIN: '' });
+    expect(second.logged('ready')?.admin).toBe('off');
+    const errors = second.logs.filter(({ level }) => level === 'error' || level === 50);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatchObject({
+      address: '127.0.0.1:12347',
+      msg: expect.stringContaining('set HAPROXY_OTEL_ADMIN'),
+    });
+    const socket = await peer(second, 'records');
+    socket.write(octetCounted(recordLine()));
+    await new Promise<void>((resolve) => socket.end(resolve));
+    expect(await second.end()).toBe(0);
+    expect(second.logged('stopped')?.records).toMatchObject({ sampled: 1 });
+  });
+
   test('a port that is taken: one clear line and exit code 1', async () => {
     const first = await start();
     const address = String(first.logged('ready')?.admin);
