@@ -28,8 +28,15 @@ export class AdminServer {
     this.address = address;
   }
 
-  /** @throws Error when it cannot listen, or everybody could ask without a token */
-  static async start(config: AdminConfig, sources: AdminSources): Promise<AdminServer> {
+  /**
+   * @param onFault told of each fault in what is shown, which changes nothing else
+   * @throws Error when it cannot listen, or everybody could ask without a token
+   */
+  static async start(
+    config: AdminConfig,
+    sources: AdminSources,
+    onFault: (error: unknown) => void,
+  ): Promise<AdminServer> {
     const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES });
     server.maxConnections = MAX_CONNECTIONS;
     server.requestTimeout = REQUEST_TIMEOUT;
@@ -46,7 +53,7 @@ export class AdminServer {
       );
     }
     const history = new History(sources);
-    const stream = new LiveStream(sources, history, config.traceUrl);
+    const stream = new LiveStream(sources, history, config.traceUrl, onFault);
     const guard = new Guard(config, local);
     const routes = new Routes(guard, config.traceUrl, sources, history, stream);
     server.on('request', (request, response) => {

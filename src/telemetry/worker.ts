@@ -11,6 +11,7 @@ import { createLogger, type Logger } from '../log.ts';
 import { RecordReceiver } from '../records/receiver.ts';
 import { VERSION } from '../version.ts';
 import type { Reloadable } from './config.ts';
+import { createFaultLog } from './episodes.ts';
 import { splitRelayed } from './finish-relay.ts';
 import type { Command, Report, WorkerData } from './messages.ts';
 
@@ -134,7 +135,7 @@ async function startAdmin(
 ): Promise<AdminServer | undefined> {
   const { AdminServer } = await import('../admin/server.ts');
   try {
-    return await AdminServer.start(config, sources);
+    return await AdminServer.start(config, sources, createFaultLog(log));
   } catch (error) {
     if (!config.optional || !isTaken(error)) throw error;
     log.error(

@@ -22,8 +22,23 @@ function sourcesWith(parts: { read?: () => void; tick?: () => void }): AdminSour
 test('the delay of the event loop is read each second, whether or not anybody looks', () => {
   const read = vi.fn();
   const sources = sourcesWith({ read });
-  const stream = new LiveStream(sources, new History(sources), undefined);
+  const stream = new LiveStream(sources, new History(sources), undefined, () =>
+    expect.unreachable(),
+  );
   vi.advanceTimersByTime(3_000);
   expect(read).toHaveBeenCalledTimes(4);
+  stream.stop();
+});
+
+test('a fault in a tick is told of, and the next one comes', () => {
+  const tick = vi.fn(() => {
+    throw new Error('a fault');
+  });
+  const sources = sourcesWith({ tick });
+  const onFault = vi.fn();
+  const stream = new LiveStream(sources, new History(sources), undefined, onFault);
+  vi.advanceTimersByTime(2_000);
+  expect(tick).toHaveBeenCalledTimes(3);
+  expect(onFault).toHaveBeenCalledTimes(3);
   stream.stop();
 });
