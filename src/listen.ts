@@ -32,19 +32,27 @@ const BACKLOG = 4096;
 /**
  * Opens `server` on `address`. A unix socket that nobody listens on any more is replaced.
  *
- * @throws the system's error, with `address` in its message
+ * @throws Error with `address` in its message, and the system's error as its cause
  */
 export async function listen(server: Server, address: ListenAddress): Promise<void> {
   if (address.kind === 'unix') await removeStaleSocket(address.path);
   await new Promise<void>((resolve, reject) => {
     const onError = (error: Error): void =>
-      reject(new Error(`cannot listen on ${formatAddress(address)}: ${error.message}`));
+      reject(
+        new Error(`cannot listen on ${formatAddress(address)}: ${error.message}`, { cause: error }),
+      );
     server.once('error', onError);
     server.listen({ ...toOptions(address), backlog: BACKLOG }, () => {
       server.off('error', onError);
       resolve();
     });
   });
+}
+
+/** Whether `listen` failed because somebody else listens there. */
+export function isTaken(error: unknown): boolean {
+  const cause: unknown = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
 }
 
 /** Datagrams that come faster than they are parsed wait here: a reload under load sends many at once. */

@@ -15,6 +15,7 @@ export type HopFilter = {
 
 const STATUS = /^([1-5]xx|[1-5]\d\d|error|aborted|retried)$/;
 const TRACE = /^[0-9a-f]{1,32}$/;
+const TRACE_ID = /^[0-9a-f]{32}$/;
 const MAX_NAME = 256;
 
 /** @returns undefined where a parameter is unknown, repeated or cannot be used */
@@ -47,6 +48,11 @@ function isUsable(name: string, value: string): boolean {
     default:
       return false;
   }
+}
+
+/** The one trace that is looked for, if it is one. */
+export function wholeTrace({ trace }: HopFilter): string | undefined {
+  return trace !== undefined && TRACE_ID.test(trace) ? trace : undefined;
 }
 
 export function matches(filter: HopFilter, { record, hop }: KeptHop): boolean {

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import { isLoopback } from '../listen.ts';
 import type { AdminConfig } from './config.ts';
 
@@ -25,10 +26,13 @@ export class Guard {
   private readonly names: ReadonlySet<string>;
   private readonly local: boolean;
 
-  constructor({ token, hosts, address }: AdminConfig) {
+  /** @param local whether only this host reaches the listener, which may say so only when it listens */
+  constructor({ token, hosts, address }: AdminConfig, local: boolean) {
     this.token = token === undefined ? undefined : digest(token);
-    this.names = new Set(hosts.map((name) => name.toLowerCase()));
-    this.local = address.kind !== 'tcp' || isLoopback(address.host);
+    // A name to listen on is one by which it is asked, as is that of the host. No other site can have either.
+    const own = address.kind === 'tcp' && isIP(address.host) === 0 ? [address.host] : [];
+    this.names = new Set([...hosts, ...own, hostname()].map((name) => name.toLowerCase()));
+    this.local = local;
   }
 
   /** @param page whether it is the page itself that is asked for, which holds no data */

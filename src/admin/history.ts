@@ -8,6 +8,7 @@ type Mark = {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly mint: MintSnapshot;
+  /** Without those that were kept: these are seen as sampled ones are. */
   readonly unsampled: number;
 };
 
@@ -32,7 +33,7 @@ export class History {
     if (this.marks.length > SLOTS) this.marks.shift();
   }
 
-  /** Requests minted and unsampled records in each slot, the oldest first, the last one still filling. */
+  /** Requests minted and unsampled records that were not kept in each slot, the oldest first, the last one still filling. */
   slots(slot: number, now: number): { requests: number[]; unsampled: number[] } {
     const requests = new Array<number>(SLOTS).fill(0);
     const unsampled = new Array<number>(SLOTS).fill(0);
@@ -66,7 +67,8 @@ export class History {
   }
 
   private mark(slot: number, at: number): Mark {
-    return { slot, at, mint: this.sources.mint(), unsampled: this.sources.records.unsampled };
+    const { unsampled, kept } = this.sources.records;
+    return { slot, at, mint: this.sources.mint(), unsampled: unsampled - kept };
   }
 }
 

@@ -27,18 +27,26 @@ export class LiveStream {
   private readonly sources: AdminSources;
   private readonly traceUrl: string | undefined;
   private readonly history: History;
+  private readonly onFault: (error: unknown) => void;
   private readonly viewers = new Set<Viewer>();
   private readonly timer: NodeJS.Timeout;
   private toldSlot = 0;
   /** By what viewers want, what they were told last: where nothing happens, nothing is told. */
   private toldHops: ReadonlyMap<string, string> = new Map();
 
-  constructor(sources: AdminSources, history: History, traceUrl: string | undefined) {
+  /** @param onFault told of what would otherwise end the thread that exports */
+  constructor(
+    sources: AdminSources,
+    history: History,
+    traceUrl: string | undefined,
+    onFault: (error: unknown) => void,
+  ) {
     this.sources = sources;
     this.history = history;
     this.traceUrl = traceUrl;
-    this.timer = setInterval(() => this.tick(), TICK).unref();
-    this.tick();
+    this.onFault = onFault;
+    this.timer = setInterval(() => this.guardedTick(), TICK).unref();
+    this.guardedTick();
   }
 
   get isFull(): boolean {
@@ -60,11 +68,21 @@ export class LiveStream {
     for (const { response } of this.viewers) response.end();
   }
 
+  private guardedTick(): void {
+    try {
+      this.tick();
+    } catch (error) {
+      this.onFault(error);
+    }
+  }
+
   private tick(): void {
     const now = Date.now();
     const slot = slotAt(now * 1000);
     this.history.tick(slot, now);
     this.sources.observer.tick(now);
+    // Its window turns when it is read, and is ten seconds only if somebody does.
+    this.sources.delay.read();
     if (this.viewers.size === 0) return;
     const state = this.state(now);
     const traffic = slot === this.toldSlot ? '' : this.traffic(now);

@@ -1,5 +1,5 @@
 import { memoryUsage } from 'node:process';
-import { type HopFilter, matches } from './filter.ts';
+import { type HopFilter, matches, wholeTrace } from './filter.ts';
 import { readiness } from './health.ts';
 import type { History } from './history.ts';
 import { type HopView, viewHop } from './hop-view.ts';
@@ -38,10 +38,13 @@ export function viewHops(observer: HopObserver, filter: HopFilter, now: number):
   const errors = [...take(failed.errors, SHOWN.errors), ...take(failed.aborts, SHOWN.aborts)].sort(
     (a, b) => b.record.end - a.record.end,
   );
+  const slow = take(recent.slowest(now), SHOWN.slow);
+  const watched = wholeTrace(filter) === undefined ? [] : take(recent.watched(), SHOWN.latest);
+  const latest = [...watched, ...take(recent.newest(), SHOWN.latest - watched.length)];
   return {
     errors: errors.map(viewHop),
-    slow: take(recent.slowest(now), SHOWN.slow).map(viewHop),
-    latest: take(recent.newest(), SHOWN.latest).map(viewHop),
+    slow: slow.map(viewHop),
+    latest: latest.map(viewHop),
     frontends: observer.frontends,
   };
 }
@@ -91,7 +94,7 @@ export function viewState(
   const mint = sources.mint();
   const slot = slotAt(now * 1000);
   const minted = decidedBy(mint);
-  const { kind, target, state, failingSince, reason, lastSuccess } = exporter;
+  const { kind, target, state, since, reason, lastSuccess } = exporter;
   return {
     now,
     version,
@@ -114,7 +117,7 @@ export function viewState(
       minted,
     },
     records: { ...records, unrecorded: mint.minted - records.minted },
-    exporter: { kind, target, state, failingSince, reason, lastSuccess },
+    exporter: { kind, target, state, since, reason, lastSuccess },
     spans: { ...spans.counts, waiting: spans.waiting },
     delay: sources.delay.read(),
     memory: memoryUsage.rss(),

@@ -101,11 +101,14 @@ function recordFamilies({ observer, records, spans, exporter }: AdminSources): F
   return [
     {
       name: `${PREFIX}records_total`,
-      help: 'Records of finished hops; the outcome of unsampled ones is not looked at',
+      help: 'Records of finished hops; the outcome of unsampled ones that were not kept is not looked at',
       type: 'counter',
       values: [
         ...outcomes,
-        { value: records.unsampled, labels: { outcome: 'unsampled', fault: 'unknown' } },
+        {
+          value: records.unsampled - records.kept,
+          labels: { outcome: 'unsampled', fault: 'unknown' },
+        },
       ],
     },
     counter('records_minted_total', 'Records whose hop an agent minted', records.minted),
@@ -139,7 +142,7 @@ function recordFamilies({ observer, records, spans, exporter }: AdminSources): F
     histogram('export_duration_seconds', 'Of one attempt to export a batch', exporter.latency),
     gauge(
       'exporter_up',
-      'Whether the receiver takes spans: 0 from a failure to the next success',
+      'Whether the receiver takes spans: 0 from a failure or a refusal to the next success',
       exporter.state === 'working' ? 1 : 0,
     ),
     gauge(

@@ -42,7 +42,7 @@ export class HopObserver {
   /** To be called once a second. @param now in milliseconds since the epoch */
   tick(now: number): void {
     this.latest = latestEnd(now);
-    this.recent.tick();
+    this.recent.tick(now);
   }
 
   readonly observe = (record: HopRecord, hop: Hop): void => {

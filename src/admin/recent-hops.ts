@@ -16,6 +16,11 @@ const ABORTS = 128;
  */
 const LATEST_A_SECOND = 200;
 
+/** Traces that somebody waits for: how many, how long in milliseconds, and how many of their hops are kept. */
+const WATCHED = 16;
+const WATCH_TIME = 60_000;
+const WATCHED_HOPS = 64;
+
 /** The slowest of each time: how many, how long a time is in milliseconds, and how many times there are. */
 const SLOWEST = 8;
 const SLOW_WINDOW = 10_000;
@@ -30,12 +35,31 @@ export class RecentHops {
   private readonly latest = new Ring(LATEST);
   private readonly errors = new Ring(ERRORS);
   private readonly aborts = new Ring(ABORTS);
+  private readonly ofWatched = new Ring(WATCHED_HOPS);
+  /** Until when, in milliseconds since the epoch, by trace id; who waits longest comes first. */
+  private readonly watchedUntil = new Map<string, number>();
   private readonly slow: SlowWindow[] = [];
   private left = LATEST_A_SECOND;
 
-  /** To be called once a second. */
-  tick(): void {
+  /** To be called once a second. @param now in milliseconds since the epoch */
+  tick(now: number): void {
     this.left = LATEST_A_SECOND;
+    for (const [traceId, until] of this.watchedUntil) {
+      if (now >= until) this.watchedUntil.delete(traceId);
+    }
+  }
+
+  /**
+   * Keeps all hops of one trace for a minute from now, however many others come: whoever asks for it before it comes
+   * would otherwise take a busy second for a record that is lost. Of too many the first asked for is forgotten.
+   */
+  watch(traceId: string, now: number): void {
+    this.watchedUntil.delete(traceId);
+    this.watchedUntil.set(traceId, now + WATCH_TIME);
+    for (const first of this.watchedUntil.keys()) {
+      if (this.watchedUntil.size <= WATCHED) return;
+      this.watchedUntil.delete(first);
+    }
   }
 
   /**
@@ -45,9 +69,11 @@ export class RecentHops {
   add(hop: KeptHop, outcome: Outcome, duration: number | undefined, at: number): void {
     const isSlow = duration !== undefined && this.isSlow(duration, at);
     const failed = outcome.fault !== 'none';
-    if (!isSlow && !failed && this.left === 0) return;
+    const isWatched = this.watchedUntil.size > 0 && this.watchedUntil.has(hop.hop.traceId);
+    if (!isSlow && !failed && !isWatched && this.left === 0) return;
     const kept = { ...hop, record: bounded(hop.record) };
     if (isSlow) this.addSlow(kept, duration);
+    if (isWatched) this.ofWatched.add(kept);
     if (failed) (outcome.fault === 'client' ? this.aborts : this.errors).add(kept);
     if (this.left === 0) return;
     this.left -= 1;
@@ -57,6 +83,11 @@ export class RecentHops {
   /** Newest first. */
   newest(): Iterable<KeptHop> {
     return this.latest.newest();
+  }
+
+  /** Of the traces that are, or were, watched; newest first. */
+  watched(): Iterable<KeptHop> {
+    return this.ofWatched.newest();
   }
 
   /** Of servers and of HAProxy itself, then of clients; newest first. */

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AdminConfig } from './config.ts';
-import { parseFilter } from './filter.ts';
-import { Guard, type Refusal } from './guard.ts';
+import { parseFilter, wholeTrace } from './filter.ts';
+import type { Guard, Refusal } from './guard.ts';
 import { type Health, liveness, readiness } from './health.ts';
 import type { History } from './history.ts';
 import type { LiveStream } from './live-stream.ts';
@@ -35,6 +34,7 @@ type Answer = {
 
 const NOT_FOUND: Refusal = { status: 404, reason: 'there is nothing here' };
 const TOO_MANY: Refusal = { status: 503, reason: 'too many pages are open' };
+const QUEUED: Refusal = { status: 503, reason: 'the feed wants a connection of its own' };
 const BAD_FILTER: Refusal = {
   status: 400,
   reason: 'frontend, backend, server, status and trace are accepted, each once',
@@ -49,9 +49,15 @@ export class Routes {
   private readonly stream: LiveStream;
   private readonly files: ReadonlyMap<string, PageFile> = readPageFiles();
 
-  constructor(config: AdminConfig, sources: AdminSources, history: History, stream: LiveStream) {
-    this.guard = new Guard(config);
-    this.traceUrl = config.traceUrl;
+  constructor(
+    guard: Guard,
+    traceUrl: string | undefined,
+    sources: AdminSources,
+    history: History,
+    stream: LiveStream,
+  ) {
+    this.guard = guard;
+    this.traceUrl = traceUrl;
     this.sources = sources;
     this.history = history;
     this.stream = stream;
@@ -103,11 +109,13 @@ export class Routes {
     }
   }
 
-  /** All that the page shows, once. */
+  /** All that the page shows, once. Whoever asks for one trace may ask again: it is kept when it comes. */
   private live(parameters: URLSearchParams, now: number): Answer {
     const filter = parseFilter(parameters);
     if (filter === undefined) return refuse(BAD_FILTER);
     const { observer } = this.sources;
+    const traceId = wholeTrace(filter);
+    if (traceId !== undefined) observer.recent.watch(traceId, now);
     const view = {
       state: viewState(this.sources, this.history, this.traceUrl, now),
       traffic: viewTraffic(observer, this.history, now),
@@ -124,6 +132,8 @@ export class Routes {
   ): Answer | 'streams' {
     const filter = parseFilter(parameters);
     if (filter === undefined) return refuse(BAD_FILTER);
+    // Pipelined behind another answer: Node would never tell that its reader left.
+    if (response.socket === null) return refuse(QUEUED);
     if (this.stream.isFull) return refuse(TOO_MANY);
     if (request.method === 'HEAD') {
       return { status: 200, contentType: 'text/event-stream; charset=utf-8', body: '' };

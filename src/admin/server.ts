@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { boundAddress, isLoopback, listen } from '../listen.ts';
 import type { AdminConfig } from './config.ts';
+import { Guard } from './guard.ts';
 import { History } from './history.ts';
 import { LiveStream } from './live-stream.ts';
 import { Routes } from './routes.ts';
@@ -27,14 +28,16 @@ export class AdminServer {
     this.address = address;
   }
 
-  /** @throws Error when it cannot listen, or everybody could ask without a token */
-  static async start(config: AdminConfig, sources: AdminSources): Promise<AdminServer> {
-    const history = new History(sources);
-    const stream = new LiveStream(sources, history, config.traceUrl);
-    const routes = new Routes(config, sources, history, stream);
-    const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
-      routes.answer(request, response).catch(() => response.destroy());
-    });
+  /**
+   * @param onFault told of each fault in what is shown, which changes nothing else
+   * @throws Error when it cannot listen, or everybody could ask without a token
+   */
+  static async start(
+    config: AdminConfig,
+    sources: AdminSources,
+    onFault: (error: unknown) => void,
+  ): Promise<AdminServer> {
+    const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES });
     server.maxConnections = MAX_CONNECTIONS;
     server.requestTimeout = REQUEST_TIMEOUT;
     server.headersTimeout = REQUEST_TIMEOUT;
@@ -42,14 +45,20 @@ export class AdminServer {
     await listen(server, config.address);
     // A socket that was handed over says only now where it stands, and a name where it leads.
     const bound = server.address();
-    const open = typeof bound === 'object' && bound !== null && !isLoopback(bound.address);
-    if (open && config.token === undefined) {
-      stream.stop();
+    const local = bound === null || typeof bound === 'string' || isLoopback(bound.address);
+    if (!local && config.token === undefined) {
       server.close();
       throw new Error(
         'the admin listener can be reached from elsewhere: HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed',
       );
     }
+    const history = new History(sources);
+    const stream = new LiveStream(sources, history, config.traceUrl, onFault);
+    const guard = new Guard(config, local);
+    const routes = new Routes(guard, config.traceUrl, sources, history, stream);
+    server.on('request', (request, response) => {
+      routes.answer(request, response).catch(() => response.destroy());
+    });
     return new AdminServer(server, stream, boundAddress(server, config.address));
   }
 

@@ -37,8 +37,8 @@ export type ExporterState = {
   readonly kind: 'none' | 'console' | 'otlp';
   readonly target: string | undefined;
   readonly latency: Histogram;
-  readonly state: 'working' | 'failing';
-  readonly failingSince: number | undefined;
+  readonly state: 'working' | 'refusing' | 'failing';
+  readonly since: number | undefined;
   readonly reason: string | undefined;
   readonly lastSuccess: number | undefined;
 };

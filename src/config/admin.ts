@@ -15,7 +15,7 @@ import { credential, readToken } from './credentials.ts';
 const LEAST_TOKEN = 22;
 
 export function readAdmin(env: Env, given: ListenAddress | undefined): AdminConfig | undefined {
-  const set = read(env, 'HAPROXY_OTEL_ADMIN', DEFAULT_ADDRESSES.admin, addressOrOff);
+  const set = read(env, 'HAPROXY_OTEL_ADMIN', undefined, addressOrOff);
   const tokenFile = read(
     env,
     'HAPROXY_OTEL_ADMIN_TOKEN_FILE',
@@ -24,7 +24,8 @@ export function readAdmin(env: Env, given: ListenAddress | undefined): AdminConf
   );
   const hosts = read(env, 'HAPROXY_OTEL_ADMIN_HOSTS', [], hostNames);
   const traceUrl = read(env, 'HAPROXY_OTEL_TRACE_URL', undefined, traceUrlTemplate);
-  const where = given ?? set;
+  const chosen = given ?? set;
+  const where = chosen ?? DEFAULT_ADDRESSES.admin;
   if (where === 'off') return undefined;
   if (where.kind === 'tcp' && !isLoopback(where.host) && tokenFile === undefined) {
     throw new ConfigError(
@@ -34,5 +35,5 @@ export function readAdmin(env: Env, given: ListenAddress | undefined): AdminConf
   const token =
     tokenFile &&
     readToken(tokenFile, `HAPROXY_OTEL_ADMIN_TOKEN_FILE is "${tokenFile}"`, LEAST_TOKEN);
-  return { address: where, token, hosts, traceUrl };
+  return { address: where, optional: chosen === undefined, token, hosts, traceUrl };
 }

@@ -1,7 +1,8 @@
+import { withoutUserInfo } from '../endpoint.ts';
 import { formatAddress } from '../listen.ts';
 import type { Config } from './config.ts';
 
-/** The configuration as it is logged: what is in force, without the values of headers and the token. */
+/** The configuration as it is logged: what is in force, without the values of headers, the token and users of URLs. */
 export function summarize(config: Config): Record<string, unknown> {
   const { threadEnv: _environment, telemetry, spop, ...rest } = config;
   const { admin, exporter, records, sampler: _same, logLevel: _sameLevel, ...path } = telemetry;
@@ -18,12 +19,13 @@ export function summarize(config: Config): Record<string, unknown> {
               ...admin,
               address: formatAddress(admin.address),
               token: admin.token === undefined ? undefined : '***',
+              traceUrl: admin.traceUrl === undefined ? undefined : withoutUserInfo(admin.traceUrl),
             },
       exporter:
         exporter.kind === 'otlp'
           ? {
               ...exporter,
-              endpoint: exporter.endpoint.replace(/\/\/[^/@]*@/, '//***@'),
+              endpoint: withoutUserInfo(exporter.endpoint),
               headers: Object.fromEntries(
                 Object.keys(exporter.headers).map((name) => [name, '***']),
               ),

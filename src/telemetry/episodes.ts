@@ -35,6 +35,24 @@ export function createDroppedLog(log: Logger): (records: number) => void {
   };
 }
 
+/** How often faults of what only watches are told of, in milliseconds. */
+const FAULT_EPISODE = 60_000;
+
+/** Tells of the first fault at once, and of how many there were a minute later. */
+export function createFaultLog(log: Logger): (error: unknown) => void {
+  let count = 0;
+  return (error) => {
+    count += 1;
+    if (count > 1) return;
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log.error({ reason }, 'a fault in what the admin listener shows, tracing goes on');
+    setTimeout(() => {
+      if (count > 1) log.error({ faults: count }, 'faults in what the admin listener shows');
+      count = 0;
+    }, FAULT_EPISODE).unref();
+  };
+}
+
 /** What the operator reads of the export queue: once when it starts, once when it is over. */
 export function logQueueEvent(log: Logger, event: QueueEvent): void {
   const { kind, ...fields } = event;

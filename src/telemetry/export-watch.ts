@@ -1,4 +1,5 @@
 import { Histogram } from '../admin/histogram.ts';
+import { targetOf } from '../endpoint.ts';
 import type { ExporterConfig } from './config.ts';
 import type { Batch, SendResult } from './otlp.ts';
 import type { QueueEvent } from './queue.ts';
@@ -16,10 +17,11 @@ export class ExportWatch {
   target: string | undefined;
   /** Of one attempt, in seconds. */
   readonly latency = new Histogram(LATENCY_BOUNDS);
-  state: 'working' | 'failing' = 'working';
-  /** Milliseconds since the epoch; undefined while it works. */
-  failingSince: number | undefined;
-  /** What the receiver said last when it failed or refused, secrets taken out. */
+  /** As the last attempt ended: taken, refused in whole or in part, or not answered so that it is sent again. */
+  state: 'working' | 'refusing' | 'failing' = 'working';
+  /** Since when it is in this state, in milliseconds since the epoch; undefined while it works. */
+  since: number | undefined;
+  /** What the receiver said last when it failed or refused, secrets taken out; undefined while it works. */
   reason: string | undefined;
   /** Milliseconds since the epoch. */
   lastSuccess: number | undefined;
@@ -33,7 +35,7 @@ export class ExportWatch {
   /** Another receiver, or other secrets; what was secret before stays so. */
   use(config: ExporterConfig): void {
     if (config.kind !== 'otlp') return;
-    this.target = withoutUser(config.endpoint);
+    this.target = targetOf(config.endpoint);
     this.secrets = [...new Set([...this.secrets, ...secretsIn(config.headers)])];
   }
 
@@ -43,22 +45,39 @@ export class ExportWatch {
       const started = performance.now();
       const result = await send(batch);
       this.latency.observe((performance.now() - started) / 1000);
-      if (result.kind === 'sent') this.lastSuccess = Date.now();
+      this.take(result);
       return result;
     };
   }
 
-  take(event: QueueEvent): void {
-    if (event.kind === 'failing') {
-      this.state = 'failing';
-      this.failingSince = Date.now();
+  /** The event as it may be told. */
+  redacted(event: QueueEvent): QueueEvent {
+    return 'reason' in event ? { ...event, reason: this.redact(event.reason) } : event;
+  }
+
+  private take(result: SendResult): void {
+    switch (result.kind) {
+      case 'sent':
+        this.lastSuccess = Date.now();
+        if (result.rejected > 0) this.enter('refusing', result.message);
+        else this.enter('working', undefined);
+        return;
+      case 'refused':
+        this.enter('refusing', result.reason);
+        return;
+      case 'retryable':
+        this.enter('failing', result.reason);
+        return;
+      default:
+        result satisfies never;
     }
-    if (event.kind === 'recovered') {
-      this.state = 'working';
-      this.failingSince = undefined;
-      this.reason = undefined;
-    }
-    if ('reason' in event) this.reason = this.redact(event.reason);
+  }
+
+  private enter(state: ExportWatch['state'], reason: string | undefined): void {
+    if (state === 'working') this.since = undefined;
+    else if (state !== this.state) this.since = Date.now();
+    this.state = state;
+    this.reason = reason === undefined ? undefined : this.redact(reason);
   }
 
   private redact(text: string): string {
@@ -71,8 +90,4 @@ function secretsIn(headers: Readonly<Record<string, string>>): string[] {
   return Object.values(headers)
     .flatMap((value) => [value, ...value.split(/\s+/)])
     .filter((value) => value.length >= LEAST_SECRET);
-}
-
-function withoutUser(endpoint: string): string {
-  return endpoint.replace(/^(?:https?:\/\/)?(?:[^/@]*@)?/i, '').replace(/[/?#].*$/, '') || endpoint;
 }

@@ -8,7 +8,7 @@ import type { HopRecord } from '../records/record.ts';
 import { VERSION } from '../version.ts';
 import { withBaggage } from './baggage.ts';
 import type { TelemetryConfig } from './config.ts';
-import { createDroppedLog, createUnusableLog, logQueueEvent } from './episodes.ts';
+import { createDroppedLog, createFaultLog, createUnusableLog, logQueueEvent } from './episodes.ts';
 import { ExportWatch } from './export-watch.ts';
 import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
@@ -51,15 +51,28 @@ export async function createPipeline(
   };
   const watch = new ExportWatch(config.exporter);
   const exporter = createExporter(config, scope, watch, (event) => {
-    watch.take(event);
-    logQueueEvent(log, event);
+    logQueueEvent(log, watch.redacted(event));
   });
   const pipeline = new Pipeline(config, exporter, {
     onUnusable: createUnusableLog(log),
     onDroppedByHaproxy: createDroppedLog(log),
-    ...(onHop === undefined ? {} : { onHop }),
+    ...(onHop === undefined ? {} : { onHop: guarded(onHop, createFaultLog(log)) }),
   });
   return { pipeline, exporter, watch };
+}
+
+/** Who watches hops must not keep them from being exported. */
+function guarded(
+  onHop: NonNullable<PipelineEvents['onHop']>,
+  onFault: (error: unknown) => void,
+): NonNullable<PipelineEvents['onHop']> {
+  return (record, hop) => {
+    try {
+      onHop(record, hop);
+    } catch (error) {
+      onFault(error);
+    }
+  };
 }
 
 /** The telemetry path: bytes to record, record to spans, spans to the exporter. */

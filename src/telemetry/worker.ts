@@ -6,11 +6,12 @@ import { readMintNumbers } from '../admin/mint-numbers.ts';
 import { HopObserver } from '../admin/observer.ts';
 import type { AdminServer } from '../admin/server.ts';
 import type { AdminSources } from '../admin/sources.ts';
-import { boundAddress, listen, listenForDatagrams } from '../listen.ts';
-import { createLogger } from '../log.ts';
+import { boundAddress, formatAddress, isTaken, listen, listenForDatagrams } from '../listen.ts';
+import { createLogger, type Logger } from '../log.ts';
 import { RecordReceiver } from '../records/receiver.ts';
 import { VERSION } from '../version.ts';
 import type { Reloadable } from './config.ts';
+import { createFaultLog } from './episodes.ts';
 import { splitRelayed } from './finish-relay.ts';
 import type { Command, Report, WorkerData } from './messages.ts';
 
@@ -40,8 +41,12 @@ async function run({ config, mint }: WorkerData): Promise<void> {
   report({ type: 'listening', records: boundAddress(server, config.records) });
 
   const { createPipeline } = await import('./pipeline.ts');
-  const observer = mint === undefined ? undefined : new HopObserver();
-  const { pipeline, exporter, watch } = await createPipeline(config, log, observer?.observe);
+  let observer = mint === undefined ? undefined : new HopObserver();
+  const { pipeline, exporter, watch } = await createPipeline(
+    config,
+    log,
+    observer && ((record, hop) => observer?.observe(record, hop)),
+  );
   const receiver = new RecordReceiver({
     onRecord: pipeline.takeLine,
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
@@ -57,7 +62,7 @@ async function run({ config, mint }: WorkerData): Promise<void> {
   const admin =
     config.admin === undefined || observer === undefined || mint === undefined
       ? undefined
-      : await startAdmin(config.admin, {
+      : await startAdmin(config.admin, log, {
           version: VERSION,
           startedAt: Date.now() - process.uptime() * 1000,
           mint: () => readMintNumbers(mint),
@@ -67,6 +72,8 @@ async function run({ config, mint }: WorkerData): Promise<void> {
           spans: exporter,
           delay: new LoopDelayMonitor(),
         });
+  // Nobody would see what it keeps.
+  if (admin === undefined) observer = undefined;
   report({ type: 'ready', admin: admin?.address });
 
   port?.on('message', (command: Command) => {
@@ -116,8 +123,25 @@ async function run({ config, mint }: WorkerData): Promise<void> {
   }
 }
 
-/** Its code is loaded only where it is wanted, and when everything else is ready. */
-async function startAdmin(config: AdminConfig, sources: AdminSources): Promise<AdminServer> {
+/**
+ * Its code is loaded only where it is wanted, and when everything else is ready.
+ *
+ * @returns undefined where an address that nobody chose is taken: tracing does not depend on it
+ */
+async function startAdmin(
+  config: AdminConfig,
+  log: Logger,
+  sources: AdminSources,
+): Promise<AdminServer | undefined> {
   const { AdminServer } = await import('../admin/server.ts');
-  return AdminServer.start(config, sources);
+  try {
+    return await AdminServer.start(config, sources, createFaultLog(log));
+  } catch (error) {
+    if (!config.optional || !isTaken(error)) throw error;
+    log.error(
+      { address: formatAddress(config.address) },
+      'no admin listener, its address is taken: set HAPROXY_OTEL_ADMIN to another one, or to off',
+    );
+    return undefined;
+  }
 }

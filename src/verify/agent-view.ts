@@ -16,7 +16,7 @@ export type AgentView = {
   readonly exporter: {
     readonly kind: string;
     readonly target: string | undefined;
-    readonly failing: boolean;
+    readonly works: boolean;
     readonly reason: string | undefined;
   };
   /** Since the agent's start, and how many wait now. */
@@ -54,6 +54,11 @@ export async function askAgent(access: AdminAccess, traceId: string): Promise<Ag
   const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
   const { status, body } = await get(address, `/api/live?trace=${traceId}`, token);
   if (status === 401) throw new Error('it wants a token: HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed');
+  if (status === 421) {
+    throw new Error(
+      'it does not go by this name: HAPROXY_OTEL_ADMIN_HOSTS of the agent has to name it',
+    );
+  }
   if (status !== 200) throw new Error(`it answers ${status}`);
   return readView(JSON.parse(body), traceId);
 }
@@ -104,7 +109,7 @@ function readView(answer: unknown, traceId: string): AgentView {
     exporter: {
       kind: String(kind),
       target: text(target),
-      failing: exporting === 'failing',
+      works: exporting === 'working',
       reason: text(reason),
     },
     spans: {

@@ -38,12 +38,15 @@ const MOST = 1_048_576;
 const CONTEXT = /\b00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\b/;
 
 /**
- * Sends one GET with a sampled trace that nobody else has.
+ * Sends one GET with a sampled trace.
  *
+ * @param traceId one that nobody else has
  * @throws Error where there is no response
  */
-export function probe({ url, host, insecure, timeout, userAgent }: ProbeOptions): Promise<Probe> {
-  const traceId = randomBytes(16).toString('hex');
+export function probe(
+  { url, host, insecure, timeout, userAgent }: ProbeOptions,
+  traceId: string,
+): Promise<Probe> {
   const spanId = randomBytes(8).toString('hex');
   const headers = {
     traceparent: `00-${traceId}-${spanId}-01`,

@@ -3,8 +3,18 @@ import { liveness, readiness } from '../../src/admin/health.ts';
 import { MintMeter } from '../../src/admin/mint-meter.ts';
 import { readMintNumbers } from '../../src/admin/mint-numbers.ts';
 import { ExportWatch } from '../../src/telemetry/export-watch.ts';
+import type { SendResult } from '../../src/telemetry/otlp.ts';
 
 const exporter = new ExportWatch({ kind: 'none' });
+
+const SENT: SendResult = { kind: 'sent', rejected: 0, message: '' };
+const REFUSED: SendResult = { kind: 'refused', reason: 'no such token' };
+const AWAY: SendResult = { kind: 'retryable', reason: 'UNAVAILABLE', delay: undefined };
+
+/** One batch that the receiver answers so. */
+async function attempt(watch: ExportWatch, result: SendResult): Promise<void> {
+  await watch.timed(async () => result)({ bytes: Buffer.alloc(0), spans: 1 });
+}
 
 test('a mint thread that hangs is told of, and one that came back as well', () => {
   const meter = new MintMeter(() => 0);
@@ -28,14 +38,30 @@ test('when the receiver last took something, and whether it does', async () => {
   const sources = { mint: () => readMintNumbers(meter.shared), exporter: watch };
   const told = () => readiness(sources, Date.now());
   expect(told()).toMatchObject({ ok: true, exporter: 'working', lastExport: null });
-  watch.take({ kind: 'failing', reason: 'UNAVAILABLE' });
+  await attempt(watch, AWAY);
   expect(told()).toMatchObject({ ok: true, exporter: 'failing' });
-  const send = watch.timed(async () => ({ kind: 'sent', rejected: 0, message: '' }));
-  await send({ bytes: Buffer.alloc(0), spans: 1 });
-  watch.take({ kind: 'recovered', seconds: 1, retries: 1 });
+  await attempt(watch, REFUSED);
+  expect(told()).toMatchObject({ ok: true, exporter: 'refusing' });
+  await attempt(watch, SENT);
   expect(told()).toMatchObject({
     exporter: 'working',
     lastExport: expect.stringMatching(/^20\d\d-/),
   });
-  expect(watch.latency.counts.reduce((sum, count) => sum + count, 0)).toBe(1);
+  expect(watch.latency.counts.reduce((sum, count) => sum + count, 0)).toBe(3);
+});
+
+test('a receiver is as it ended the last attempt, for the reason that it gave then', async () => {
+  const watch = new ExportWatch({ kind: 'console' });
+  const after = async (result: SendResult) => {
+    await attempt(watch, result);
+    return [watch.state, watch.reason, watch.since === undefined ? 'no time' : 'since'];
+  };
+  expect(await after(REFUSED)).toEqual(['refusing', 'no such token', 'since']);
+  expect(await after(SENT)).toEqual(['working', undefined, 'no time']);
+  expect(await after(REFUSED)).toEqual(['refusing', 'no such token', 'since']);
+  expect(await after(AWAY)).toEqual(['failing', 'UNAVAILABLE', 'since']);
+  expect(await after(REFUSED)).toEqual(['refusing', 'no such token', 'since']);
+  const partly: SendResult = { kind: 'sent', rejected: 1, message: 'one is too old' };
+  expect(await after(partly)).toEqual(['refusing', 'one is too old', 'since']);
+  expect(await after(SENT)).toEqual(['working', undefined, 'no time']);
 });

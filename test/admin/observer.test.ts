@@ -74,6 +74,25 @@ test('of ordinary hops some are kept each second, all that failed, and the slowe
   expect(slow[0]?.traceId).toBe(hopOf(1_001).slice(0, 32));
 });
 
+test('a trace that somebody asked for is kept in a busy second, and for no longer than a minute', () => {
+  const observer = new HopObserver();
+  const now = Date.now();
+  const idOf = (index: number): string => hopOf(index).slice(0, 32);
+  for (let i = 0; i < 17; i += 1) observer.recent.watch(idOf(2_000 + i), now);
+  for (let i = 0; i < 1_000; i += 1) observe(observer, i);
+  const found = (index: number): number => {
+    const filter = parseFilter(new URLSearchParams({ trace: idOf(index) }));
+    const { errors, slow, latest } = viewHops(observer, filter ?? expect.unreachable(), NOW);
+    return errors.length + slow.length + latest.length;
+  };
+  for (const index of [2_000, 2_001, 2_016, 2_100]) observe(observer, index);
+  expect([2_000, 2_001, 2_016, 2_100].map(found)).toEqual([0, 1, 1, 0]);
+  observer.tick(now + 60_000);
+  for (let i = 0; i < 1_000; i += 1) observe(observer, i);
+  observe(observer, 2_002);
+  expect([2_001, 2_002].map(found)).toEqual([1, 0]);
+});
+
 test('a clock that is far ahead does not stop the charts', () => {
   const observer = new HopObserver();
   const now = Date.now();

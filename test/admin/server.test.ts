@@ -52,7 +52,7 @@ type Live = {
     string,
     unknown
   >;
-  traffic: { backends: { name: string; total: Record<string, number> }[] };
+  traffic: { unsampled: number[]; backends: { name: string; total: Record<string, number> }[] };
   hops: Record<'errors' | 'slow' | 'latest', Record<string, unknown>[]>;
 };
 
@@ -265,9 +265,50 @@ describe('where it listens', () => {
     },
   );
 
+  test('a socket on 0.0.0.0 that was handed over answers to its addresses', async () => {
+    const listener = createServer();
+    await new Promise<void>((resolve) => listener.listen(0, '0.0.0.0', resolve));
+    const { fd } = (listener as unknown as { _handle: { fd: number } })._handle;
+    const agent = await AgentProcess.start(
+      {
+        HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+        HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+        OTEL_TRACES_EXPORTER: 'none',
+        HAPROXY_OTEL_ADMIN_TOKEN_FILE: TOKEN_FILE,
+        LISTEN_FDNAMES: 'admin',
+      },
+      [fd],
+    );
+    running.push(agent);
+    listener.close();
+    const asked = { authorization: `Bearer ${TOKEN}` };
+    const status = async (host: string) =>
+      (await ask(agent, '/healthz', { headers: { ...asked, host } })).status;
+    expect(await status('10.1.2.3:12347')).toBe(200);
+    expect(await status('evil.example')).toBe(421);
+  });
+
   test('nowhere', async () => {
     const agent = await start({ HAPROXY_OTEL_ADMIN: 'off' });
     expect(agent.logged('ready')?.admin).toBe('off');
+  });
+
+  test('the shipped port, taken by another agent: tracing goes on, and what to set is told', async () => {
+    // If somebody else on this machine has it, the first one goes without as well.
+    await start({ HAPROXY_OTEL_ADMIN: '' });
+    const second = await start({ HAPROXY_OTEL_ADMIN: '' });
+    expect(second.logged('ready')?.admin).toBe('off');
+    const errors = second.logs.filter(({ level }) => level === 'error' || level === 50);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatchObject({
+      address: '127.0.0.1:12347',
+      msg: expect.stringContaining('set HAPROXY_OTEL_ADMIN'),
+    });
+    const socket = await peer(second, 'records');
+    socket.write(octetCounted(recordLine()));
+    await new Promise<void>((resolve) => socket.end(resolve));
+    expect(await second.end()).toBe(0);
+    expect(second.logged('stopped')?.records).toMatchObject({ sampled: 1 });
   });
 
   test('a port that is taken: one clear line and exit code 1', async () => {
@@ -407,6 +448,25 @@ test('counts of the mint thread, contexts and decisions, and what is minted and 
   }
 });
 
+test('a hop that was kept though it was not sampled is counted once', async () => {
+  const agent = await start({ HAPROXY_OTEL_KEEP_ERRORS: 'true' });
+  const end = MICROSECONDS();
+  await record(agent, [
+    recordLine(hopOf(1, '00'), { end, status: 500 }),
+    recordLine(hopOf(2, '00'), { end }),
+    recordLine(hopOf(3), { end }),
+  ]);
+  const { body } = await ask(agent, '/metrics');
+  const counts = [...body.matchAll(/^haproxy_otel_records_total\{outcome="(\w+)".*\} (\d+)$/gm)];
+  expect(Object.fromEntries(counts.map(([, outcome, count]) => [outcome, Number(count)]))).toEqual({
+    ok: 1,
+    server_5xx: 1,
+    unsampled: 1,
+  });
+  const { unsampled } = (await live(agent)).traffic;
+  expect(unsampled.reduce((sum, count) => sum + count, 0)).toBe(1);
+});
+
 test('secrets of queries are redacted, own attributes and headers of the exporter never told', async () => {
   const agent = await start({
     OTEL_TRACES_EXPORTER: 'otlp',
@@ -455,8 +515,12 @@ test('what a receiver says is told without the secrets in it', async () => {
   });
   expect(told).toContain('no such token: REDACTED');
   expect(told).not.toContain('verysecret');
+  expect(agent.logged('the receiver refuses spans')?.reason).toContain('no such token: REDACTED');
+  expect(JSON.stringify(agent.logs) + agent.output).not.toContain('verysecret');
   const { body } = await ask(agent, '/metrics');
   expect(body).toContain('haproxy_otel_spans_dropped_total{reason="refused"} 2');
+  expect(body).toMatch(/^haproxy_otel_exporter_up 0$/m);
+  expect(JSON.parse((await ask(agent, '/readyz')).body).exporter).toBe('refusing');
   receiver.stop();
 });
 
@@ -501,25 +565,51 @@ test('hops by what somebody looks for', async () => {
   ]);
 });
 
+test('one trace that is asked for before it comes is found on a busy agent', async () => {
+  const agent = await start();
+  const [wanted, other] = [hopOf(2_000), hopOf(2_001)];
+  const query = (hop: string): string => `?trace=${hop.slice(0, 32)}`;
+  expect((await live(agent, query(wanted))).hops.latest).toEqual([]);
+  const many = Array.from({ length: 1_000 }, (_, i) => recordLine(hopOf(i)));
+  await record(agent, [...many, recordLine(wanted), recordLine(other)]);
+  expect((await live(agent, query(wanted))).hops.latest).toHaveLength(1);
+  expect((await live(agent, query(other))).hops.latest).toEqual([]);
+});
+
+/** Opens a page's feed, which stays open until the test is over. */
+function openFeed(agent: AgentProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      { host: '127.0.0.1', ...adminOf(agent), path: '/api/events', agent: false },
+      (response) => {
+        response.resume().once('error', () => {});
+        resolve(response.statusCode ?? 0);
+      },
+    );
+    outgoing.once('error', reject);
+    outgoing.once('socket', (socket) => sockets.push(socket as Socket));
+    outgoing.end();
+  });
+}
+
 test('more pages than there is room for are told so', async () => {
   const agent = await start();
-  const open = (): Promise<number> =>
-    new Promise((resolve, reject) => {
-      const outgoing = request(
-        { host: '127.0.0.1', ...adminOf(agent), path: '/api/events', agent: false },
-        (response) => {
-          response.resume().once('error', () => {});
-          resolve(response.statusCode ?? 0);
-        },
-      );
-      outgoing.once('error', reject);
-      outgoing.once('socket', (socket) => sockets.push(socket as Socket));
-      outgoing.end();
-    });
   const statuses: number[] = [];
-  for (let i = 0; i < 33; i += 1) statuses.push(await open());
+  for (let i = 0; i < 33; i += 1) statuses.push(await openFeed(agent));
   expect(statuses.filter((status) => status === 200)).toHaveLength(32);
   expect(statuses.at(-1)).toBe(503);
   sockets.shift()?.destroy();
-  await until('room for another', async () => (await open()) === 200);
+  await until('room for another', async () => (await openFeed(agent)) === 200);
+});
+
+test('feeds that are pipelined on one connection leave no page behind when it is closed', async () => {
+  const agent = await start();
+  const where = adminOf(agent) as { port: number };
+  const socket = connect(where.port, '127.0.0.1');
+  sockets.push(socket);
+  socket.write('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(40));
+  await once(socket, 'data');
+  socket.destroy();
+  await until('room for all pages', async () => (await openFeed(agent)) === 200);
+  for (let i = 1; i < 31; i += 1) expect(await openFeed(agent)).toBe(200);
 });

@@ -54,6 +54,7 @@ test('the defaults', () => {
       queueBytes: 134_217_728,
       admin: {
         address: { kind: 'tcp', host: '127.0.0.1', port: 12_347 },
+        optional: true,
         token: undefined,
         hosts: [],
         traceUrl: undefined,
@@ -166,6 +167,7 @@ describe('the admin listener', () => {
     }).telemetry;
     expect(admin).toEqual({
       address: { kind: 'tcp', host: '0.0.0.0', port: 1 },
+      optional: false,
       token,
       hosts: ['lb1.internal', 'lb1'],
       traceUrl: 'https://ui/trace/{traceId}',

@@ -7,14 +7,7 @@ import { NotifyReader, readFrameHead } from '../../src/spop/decode.ts';
 import { AckWriter } from '../../src/spop/encode.ts';
 import { Reader } from '../../src/spop/reader.ts';
 import { Writer } from '../../src/spop/writer.ts';
-import {
-  decodeAgentFrames,
-  type Message,
-  nothing,
-  notify,
-  text,
-  uint32,
-} from '../spop/frames.ts';
+import { decodeAgentFrames, type Message, nothing, notify, text, uint32 } from '../spop/frames.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const PARENT_ID = 'b7ad6b7169203331';

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -88,6 +89,37 @@ test("the admin listener is that of the agent's settings, and the file is named"
   rmSync(folder, { recursive: true });
   expect(output).toMatch(`settings of the agent: ${config}\n\nrequest `);
   expect(output).toContain('the admin listener of the agent is off');
+});
+
+test('the agent is asked for the trace before the request is sent', async () => {
+  const seen: string[] = [];
+  const servers: Server[] = [];
+  const serve = async (name: string, answer: string): Promise<string> => {
+    const server = createServer(({ url, headers }, response) => {
+      const trace =
+        /trace=([0-9a-f]{32})/.exec(url ?? '') ?? /00-(\w{32})/.exec(`${headers.traceparent}`);
+      seen.push(`${name} ${trace?.[1]}`);
+      response.end(answer);
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return `127.0.0.1:${(server.address() as { port: number }).port}`;
+  };
+  const admin = await serve('agent', '{"state":{"exporter":{},"spans":{}},"hops":{}}');
+  const url = await serve('server', 'hello');
+  const { traceId } = await verify(`http://${url}/`, admin, ['--wait', '1']);
+  for (const server of servers) server.close();
+  expect(seen.slice(0, 3)).toEqual([`agent ${traceId}`, `server ${traceId}`, `agent ${traceId}`]);
+});
+
+test('an agent that does not go by the name it is asked by: what to set is told', async () => {
+  const server = createServer((_request, response) => response.writeHead(421).end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const { exitCode, steps } = await verify(through('/verify'), `127.0.0.1:${port}`);
+  server.close();
+  expect(steps.agent).toMatch(/^unseen: .*HAPROXY_OTEL_ADMIN_HOSTS/);
+  expect(exitCode).toBe(3);
 });
 
 test('nobody answers', async () => {

@@ -7,10 +7,11 @@ export function showLamps(feed, state) {
   lamp('lamp-feed', feed === 'live' ? 'good' : feed === 'paused' ? 'idle' : 'bad', feed);
   if (state === undefined) return;
   lamp('lamp-agent', state.ready ? 'good' : 'bad', state.ready ? 'agent ready' : 'agent not ready');
-  const { kind, state: exporting, failingSince } = state.exporter;
+  const { kind, state: exporting, since } = state.exporter;
   if (kind === 'none') lamp('lamp-exporter', 'idle', 'no exporter');
   else if (exporting === 'working') lamp('lamp-exporter', 'good', 'exporter works');
-  else lamp('lamp-exporter', 'bad', `export fails for ${ago(state.now - failingSince)}`);
+  else if (exporting === 'refusing') lamp('lamp-exporter', 'bad', 'receiver refuses spans');
+  else lamp('lamp-exporter', 'bad', `export fails for ${ago(state.now - since)}`);
 }
 
 function lamp(id, tone, text) {
@@ -48,7 +49,7 @@ export function showFacts(into, state) {
     ]),
     group('Exporter', [
       ['Receiver', exporter.target ?? exporter.kind],
-      ['State', stateOf(state), exporter.state === 'failing' ? 'bad' : ''],
+      ['State', stateOf(state), exporter.state === 'working' ? '' : 'bad'],
       [
         'Last success',
         exporter.lastSuccess === undefined
@@ -74,10 +75,9 @@ export function showFacts(into, state) {
 
 function stateOf({ now, exporter }) {
   if (exporter.kind === 'none') return 'nothing is exported';
-  if (exporter.state === 'failing') {
-    return `fails for ${ago(now - exporter.failingSince)}: ${exporter.reason ?? ''}`;
-  }
-  return exporter.reason === undefined ? 'works' : `refuses: ${exporter.reason}`;
+  if (exporter.state === 'working') return 'works';
+  const verb = exporter.state === 'failing' ? 'fails' : 'refuses';
+  return `${verb} for ${ago(now - exporter.since)}: ${exporter.reason ?? ''}`;
 }
 
 function group(title, facts) {

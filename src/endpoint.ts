@@ -1,0 +1,14 @@
+/**
+ * A URL, or a host and port alone, without the name and password that may be in front of the host. Paths of unix
+ * sockets stay as they are.
+ */
+export function withoutUserInfo(endpoint: string): string {
+  return endpoint.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1');
+}
+
+/** Host and port of an endpoint, which no secret is in; a unix socket as it is written. */
+export function targetOf(endpoint: string): string {
+  if (endpoint.startsWith('unix:')) return endpoint;
+  const bare = withoutUserInfo(endpoint);
+  return bare.replace(/^https?:\/\//i, '').replace(/[/?#].*$/, '') || bare;
+}

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/config.ts';
+import { summarize } from '../../src/config/summary.ts';
+import { targetOf, withoutUserInfo } from '../../src/endpoint.ts';
+import { ExportWatch } from '../../src/telemetry/export-watch.ts';
+
+test.each([
+  ['http://user:geheim@host:4317/v1', 'http://host:4317/v1', 'host:4317'],
+  ['HTTPS://user:geheim@[::1]:4317', 'HTTPS://[::1]:4317', '[::1]:4317'],
+  ['http://user:ge@heim@host', 'http://host', 'host'],
+  ['user:geheim@host:4317', 'host:4317', 'host:4317'],
+  ['host:4317', 'host:4317', 'host:4317'],
+  ['http://host/a@b?c@d', 'http://host/a@b?c@d', 'host'],
+  ['unix:///run/otel.sock', 'unix:///run/otel.sock', 'unix:///run/otel.sock'],
+  ['unix:///run/a@b.sock', 'unix:///run/a@b.sock', 'unix:///run/a@b.sock'],
+])('%s without its user is %s, its target %s', (endpoint, bare, target) => {
+  expect([withoutUserInfo(endpoint), targetOf(endpoint)]).toEqual([bare, target]);
+});
+
+test.each(['user:geheim@host:4317', 'https://user:geheim@host:4317'])(
+  'the password in %s is neither logged nor shown',
+  (endpoint) => {
+    const config = loadConfig({
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+      HAPROXY_OTEL_TRACE_URL: 'https://user:geheim@ui.internal/trace/{traceId}',
+    });
+    const told = JSON.stringify(summarize(config));
+    expect(told).not.toContain('geheim');
+    expect(told).toContain('https://ui.internal/trace/{traceId}');
+    expect(new ExportWatch(config.telemetry.exporter).target).toBe('host:4317');
+  },
+);
