@@ -9,6 +9,6 @@ for suite in trixie sid; do
     sh test/haproxy/fetch-version.sh "$suite" ".cache/haproxy-$suite"
     arguments=$(printf '%s ' "$@" | sed "s/SUITE/$suite/g")
     # shellcheck disable=SC2086
-    HAPROXY="$PWD/.cache/haproxy-$suite/haproxy" npx vitest run --no-file-parallelism test/haproxy $arguments || status=1
+    HAPROXY="$PWD/.cache/haproxy-$suite/haproxy" npm run --silent vitest -- test/haproxy $arguments || status=1
 done
 exit $status
