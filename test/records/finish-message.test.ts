@@ -76,6 +76,6 @@ test('the shipped engine names its arguments as the log line names its fields', 
   const names = [...engine.matchAll(/^ {4}args (hop=.*)$/gm)].flatMap(([, args = '']) =>
     args.split(' ').map((arg) => arg.slice(0, arg.indexOf('='))),
   );
-  const own = ['hop', 'tls', 'start', 'redispatched'];
+  const own = ['hop', 'tls', 'start', 'redispatched', 'baggage'];
   expect(names.filter((name) => !(name in FIELDS) && !own.includes(name))).toEqual([]);
 });
