@@ -92,7 +92,9 @@ test("HAProxy's own JSON encoding", async () => {
     editConfig: (config) =>
       config
         .replace(/log-format "\{\$\{OTEL_RECORD\}\}"/, `log-format ${JSON_FORMAT}`)
-        .replaceAll(/^.*,json\(utf8s\) if \{ var.*\n/gm, ''),
+        // It escapes by itself.
+        .replaceAll(/^.*,json\(utf8s\) unless \{ var.*\n/gm, '')
+        .replaceAll(/(set-var\(txn\.otel\.\w+\) \S+) unless \{ .* -m reg .*/g, '$1'),
   });
   if (VERSION.includes('version 2.')) {
     // These take the format for text. What comes of it is no record, and the agent says so.
