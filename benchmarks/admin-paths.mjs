@@ -14,6 +14,7 @@ import { Pipeline } from '../dist/telemetry/pipeline.js';
 import { createResource } from '../dist/telemetry/resource.js';
 import { tellSpans } from '../dist/telemetry/spans.js';
 import { HELLO, notify, PLAIN, recordLine } from './inputs.mjs';
+import { spread } from './spread.mjs';
 
 const rounds = Number(process.argv[2] ?? 15);
 const RECORDS = 40_000;
@@ -100,15 +101,6 @@ const paths = {
   ),
 };
 
-const spread = (values) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)];
-};
-const show = (values, digits) =>
-  spread(values)
-    .map((value) => value.toFixed(digits))
-    .join(' / ');
-
 console.log(`${rounds} interleaved rounds; minimum / median / maximum`);
 for (const [name, measure] of Object.entries(paths)) {
   for (let i = 0; i < 3; i += 1) for (const on of [false, true]) measure(on);
@@ -122,6 +114,6 @@ for (const [name, measure] of Object.entries(paths)) {
   }
   const ratios = on.map((value, i) => value / off[i]);
   console.log(
-    `${name}: without ${show(off, 2)} us, with ${show(on, 2)} us, ratio ${show(ratios, 3)}`,
+    `${name}: without ${spread(off, 2)} us, with ${spread(on, 2)} us, ratio ${spread(ratios, 3)}`,
   );
 }

@@ -7,13 +7,11 @@
 //     node benchmarks/admin.mjs memory [requests/s] [minutes]
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Haproxy } from '../dist/demo/haproxy.js';
-import { OtlpReceiver } from '../dist/demo/otlp-receiver.js';
-import { freePorts } from '../dist/demo/ports.js';
 import { fixedRate } from './load.mjs';
-import { cpuSeconds, residentMemory, startAgent, stop } from './processes.mjs';
+import { cpuSeconds, residentMemory, stop } from './processes.mjs';
+import { spread } from './spread.mjs';
+import { startWatchedChain } from './watched-chain.mjs';
 
-const DELAY = new URL('event-loop-delay.mjs', import.meta.url);
 const VIEWERS = new URL('admin-viewers.mjs', import.meta.url);
 const WARM_UP = 3;
 const SCENARIOS = {
@@ -55,14 +53,8 @@ async function compare(rate, seconds, rounds) {
   }
 }
 
-function spread(values, digits) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const shown = [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)];
-  return shown.map((value) => value.toFixed(digits)).join(' / ');
-}
-
 async function measure({ admin, scrapes, pages }, rate, seconds) {
-  const chain = await startChain(admin, ['--import', DELAY.href]);
+  const chain = await startWatchedChain({ HAPROXY_OTEL_ADMIN: admin });
   await fixedRate(chain.ports.http, rate, WARM_UP);
   const viewers = await startViewers(chain.agent, scrapes, pages);
   chain.agent.child.send('start');
@@ -78,7 +70,7 @@ async function measure({ admin, scrapes, pages }, rate, seconds) {
 
 /** Resident memory each half minute, with a scrape a second and ten pages. */
 async function measureMemory(rate, minutes) {
-  const chain = await startChain('127.0.0.1:0');
+  const chain = await startWatchedChain({ HAPROXY_OTEL_ADMIN: '127.0.0.1:0' });
   const viewers = await startViewers(chain.agent, 1, 10);
   for (let half = 1; half <= minutes * 2; half += 1) {
     await fixedRate(chain.ports.http, rate, 30);
@@ -87,38 +79,6 @@ async function measureMemory(rate, minutes) {
   }
   await stop(viewers);
   await chain.stop();
-}
-
-async function startChain(admin, execArgv = []) {
-  const ports = await freePorts();
-  const receiver = await OtlpReceiver.start({ onRequest: () => {} });
-  const agent = await startAgent(
-    {
-      HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,
-      HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
-      HAPROXY_OTEL_ADMIN: admin,
-      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
-    },
-    execArgv,
-  );
-  // The server costs little when it is HAProxy too.
-  const haproxy = await Haproxy.start({
-    ports,
-    edit: (config) => `${config}
-frontend server
-    bind 127.0.0.1:${ports.server}
-    http-request return status 200 content-type text/plain string ok
-`,
-  });
-  return {
-    ports,
-    agent,
-    stop: async () => {
-      await haproxy.stop();
-      await stop(agent.child);
-      receiver.stop();
-    },
-  };
 }
 
 /** Scrapers and pages in a process of their own, so that their cost is not the load generator's. */

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { runChain, WAYS } from './chain.mjs';
 import { tell as tellMicro } from './micro.mjs';
 import { measureNotify } from './notify.mjs';
+import { spread } from './spread.mjs';
 import { measureStartup } from './startup.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -77,15 +78,15 @@ if (lost > 0) process.exitCode = 1;
 /** One line a way; what is compared is compared within each round. */
 function table(names, results) {
   const columns = {
-    'requests/s': ({ full }) => shown(column(full, 'rate'), 0),
-    'of no tracing': ({ full }) => shown(ratios(full, results['no tracing'].full)),
-    'of the floor': ({ full }) => shown(ratios(full, results['floor agent'].full)),
-    'HAProxy, us CPU': ({ full }) => shown(column(full, 'haproxyCpu'), 1),
-    'agent, us CPU': ({ full }) => shown(column(full, 'agentCpu'), 1),
-    'agent, MiB': ({ full }) => shown(column(full, 'memory'), 0),
-    [`p50 at ${PLAN.rate}/s, ms`]: ({ fixed }) => shown(column(fixed, 'p50')),
-    'p99, ms': ({ fixed }) => shown(column(fixed, 'p99')),
-    'p99.9, ms': ({ fixed }) => shown(column(fixed, 'p999')),
+    'requests/s': ({ full }) => spread(column(full, 'rate'), 0),
+    'of no tracing': ({ full }) => spread(ratios(full, results['no tracing'].full), 2),
+    'of the floor': ({ full }) => spread(ratios(full, results['floor agent'].full), 2),
+    'HAProxy, us CPU': ({ full }) => spread(column(full, 'haproxyCpu'), 1),
+    'agent, us CPU': ({ full }) => spread(column(full, 'agentCpu'), 1),
+    'agent, MiB': ({ full }) => spread(column(full, 'memory'), 0),
+    [`p50 at ${PLAN.rate}/s, ms`]: ({ fixed }) => spread(column(fixed, 'p50'), 2),
+    'p99, ms': ({ fixed }) => spread(column(fixed, 'p99'), 2),
+    'p99.9, ms': ({ fixed }) => spread(column(fixed, 'p999'), 2),
   };
   const rows = names.map((name) => [
     name,
@@ -115,15 +116,6 @@ function column(turns, what) {
   return turns.map((turn) => turn[what]);
 }
 
-/** Minimum, median and maximum. */
-function shown(values, digits = 2) {
-  if (values.length === 0) return '';
-  const sorted = [...values].sort((a, b) => a - b);
-  return [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)]
-    .map((value) => value.toFixed(digits))
-    .join(' / ');
-}
-
 function print(label, values, digits = 2) {
-  console.log(`${label.padEnd(54)} ${shown(values, digits)}`);
+  console.log(`${label.padEnd(54)} ${spread(values, digits)}`);
 }

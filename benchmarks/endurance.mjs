@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { startServer, Way } from './chain.mjs';
 import { fullSpeed } from './load.mjs';
 import { residentMemory } from './processes.mjs';
+import { spread } from './spread.mjs';
 
 const [, , seconds = '60', haproxy = 'haproxy'] = process.argv;
 const PARTS = 10;
@@ -25,12 +26,9 @@ try {
   );
   const size = Math.ceil(memory.length / PARTS);
   for (let part = 0; part < memory.length; part += size) {
-    const values = memory.slice(part, part + size).sort((a, b) => a - b);
-    const shown = [values[0], values[Math.floor(values.length / 2)], values.at(-1)];
+    const values = memory.slice(part, part + size);
     const at = `${part} to ${part + values.length} s`;
-    console.log(
-      `resident memory, ${at.padEnd(14)} ${shown.map((value) => value.toFixed(0)).join(' / ')} MiB`,
-    );
+    console.log(`resident memory, ${at.padEnd(14)} ${spread(values, 0)} MiB`);
   }
   if (seen > hops) process.exitCode = 1;
 } finally {

@@ -6,16 +6,12 @@
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
-import { Haproxy } from '../dist/demo/haproxy.js';
-import { OtlpReceiver } from '../dist/demo/otlp-receiver.js';
-import { freePorts } from '../dist/demo/ports.js';
-import { startAgent } from './processes.mjs';
+import { spread } from './spread.mjs';
+import { DELAY, startWatchedChain } from './watched-chain.mjs';
 
 const [rate = 5000, seconds = 20, rounds = 3] = process.argv.slice(2).map(Number);
 const CLIENTS = 20;
 const EXPORTERS = ['otlp', 'none'];
-
-const DELAY = new URL('event-loop-delay.mjs', import.meta.url);
 
 const results = Object.fromEntries(EXPORTERS.map((exporter) => [exporter, []]));
 for (let round = 0; round < rounds; round += 1) {
@@ -24,11 +20,11 @@ for (let round = 0; round < rounds; round += 1) {
 
 console.log(`${rate} requests/s for ${seconds} s, ${rounds} rounds; minimum / median / maximum`);
 for (const [exporter, list] of Object.entries(results)) {
-  const column = (name) => {
-    const values = list.map((result) => result[name]).sort((a, b) => a - b);
-    const shown = [values[0], values[Math.floor(values.length / 2)], values.at(-1)];
-    return shown.map((value) => value.toFixed(2)).join(' / ');
-  };
+  const column = (name) =>
+    spread(
+      list.map((result) => result[name]),
+      2,
+    );
   console.log(`OTEL_TRACES_EXPORTER=${exporter}`);
   for (const name of ['p50', 'p99', 'p999', 'max']) {
     console.log(
@@ -40,26 +36,9 @@ for (const [exporter, list] of Object.entries(results)) {
 }
 
 async function measure(exporter) {
-  const ports = await freePorts();
-  const receiver = await OtlpReceiver.start({ onRequest: () => {} });
-  const { child: agent, lines } = await startAgent(
-    {
-      HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,
-      HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
-      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
-      OTEL_TRACES_EXPORTER: exporter,
-    },
-    ['--import', DELAY.href],
-  );
-  // The server costs little when it is HAProxy too.
-  const haproxy = await Haproxy.start({
-    ports,
-    edit: (config) => `${config}
-frontend server
-    bind 127.0.0.1:${ports.server}
-    http-request return status 200 content-type text/plain string ok
-`,
-  });
+  const chain = await startWatchedChain({ OTEL_TRACES_EXPORTER: exporter });
+  const { ports } = chain;
+  const { child: agent, lines } = chain.agent;
   // The first check of the agent, and code that is warm.
   const warm = await load(ports.http, 3);
   const idle = fork(DELAY);
@@ -68,10 +47,7 @@ frontend server
   const delay = await report(agent);
   const machine = await report(idle);
   idle.kill();
-  await haproxy.stop();
-  agent.kill('SIGTERM');
-  await once(agent, 'exit');
-  receiver.stop();
+  await chain.stop();
   const stopped = lines.find(({ msg }) => msg === 'stopped');
   const spansPerRequest = stopped.spans.exported / (warm.done + done);
   const ofIdle = Object.entries(machine).map(([name, value]) => [`idle ${name}`, value]);

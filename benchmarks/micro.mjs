@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { spreadOf } from './spread.mjs';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
@@ -49,9 +50,8 @@ export function measure(url, times, questions) {
   }
   const results = {};
   for (const { name, work, nanoseconds } of turns) {
-    nanoseconds.sort((a, b) => a - b);
     results[name] = {
-      nanoseconds: [nanoseconds[0], nanoseconds[Math.floor(ROUNDS / 2)], nanoseconds.at(-1)],
+      nanoseconds: spreadOf(nanoseconds),
       bytes: Math.max(0, allocation(work) / times),
     };
   }

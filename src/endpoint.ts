@@ -12,3 +12,9 @@ export function targetOf(endpoint: string): string {
   const bare = withoutUserInfo(endpoint);
   return bare.replace(/^https?:\/\//i, '').replace(/[/?#].*$/, '') || bare;
 }
+
+/** Host and port as in a URL: an IPv6 address in brackets; the host alone where there is no port. */
+export function hostAndPort(host: string, port?: number): string {
+  const bracketed = host.includes(':') ? `[${host}]` : host;
+  return port === undefined ? bracketed : `${bracketed}:${port}`;
+}

@@ -1,6 +1,7 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, isIP, type Server } from 'node:net';
+import { hostAndPort } from './endpoint.ts';
 
 /** Where a listener stands: `host:port`, `unix:/path`, or `fd:N` for a socket that was handed over. */
 export type ListenAddress =
@@ -118,9 +119,7 @@ export function boundAddress(server: Server, address: ListenAddress): string {
 export function formatAddress(address: ListenAddress): string {
   switch (address.kind) {
     case 'tcp':
-      return address.host.includes(':')
-        ? `[${address.host}]:${address.port}`
-        : `${address.host}:${address.port}`;
+      return hostAndPort(address.host, address.port);
     case 'unix':
       return `unix:${address.path}`;
     case 'fd':

@@ -1,4 +1,5 @@
-import type { HopKind, Phases } from '../records/record.ts';
+import { hostAndPort } from '../endpoint.ts';
+import type { Endpoint, HopKind, Phases } from '../records/record.ts';
 import { redactQuery } from '../records/redaction.ts';
 import { outcomeOf, sentStatus } from '../records/termination.ts';
 import type { KeptHop } from './recent-hops.ts';
@@ -74,7 +75,7 @@ export function viewHop({ record, hop }: KeptHop): HopView {
     frontend: record.frontend,
     backend: record.backend,
     server: record.server?.name,
-    serverAddress: join(record.server?.address, record.server?.port),
+    serverAddress: record.server === undefined ? undefined : told(record.server),
     method: record.method,
     host: record.host,
     path: record.path,
@@ -87,7 +88,7 @@ export function viewHop({ record, hop }: KeptHop): HopView {
     connectionError: record.connectionError,
     retries: record.retries.count,
     redispatched: record.retries.redispatched,
-    client: join(record.peer.address, record.peer.port),
+    client: told(record.peer),
     userAgent: record.userAgent,
     requestId: record.requestId,
     protocolVersion: record.protocolVersion,
@@ -130,8 +131,6 @@ function unfinishedPhase(
   return ms < LEAST_UNFINISHED ? undefined : { name, ms };
 }
 
-function join(address: string | undefined, port: number | undefined): string | undefined {
-  if (address === undefined) return undefined;
-  const host = address.includes(':') ? `[${address}]` : address;
-  return port === undefined ? host : `${host}:${port}`;
+function told({ address, port }: Endpoint): string | undefined {
+  return address === undefined ? undefined : hostAndPort(address, port);
 }

@@ -19,6 +19,7 @@ import {
   ATTR_USER_AGENT_ORIGINAL,
 } from '@opentelemetry/semantic-conventions';
 import type { Hop } from '../context/hop.ts';
+import { hostAndPort } from '../endpoint.ts';
 import type { Endpoint, HopRecord } from '../records/record.ts';
 import { redactQuery } from '../records/redaction.ts';
 import {
@@ -124,9 +125,7 @@ const HOST_AND_PORT = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/;
 function fullUrl(record: HopRecord): string | undefined {
   const { server, path } = record;
   if (server?.address === undefined || path === undefined) return undefined;
-  const host = server.address.includes(':') ? `[${server.address}]` : server.address;
-  const port = server.port === undefined ? '' : `:${server.port}`;
   const query = redactQuery(record.query);
   const scheme = server.tls ? 'https' : 'http';
-  return `${scheme}://${host}${port}${path}${query === undefined ? '' : `?${query}`}`;
+  return `${scheme}://${hostAndPort(server.address, server.port)}${path}${query === undefined ? '' : `?${query}`}`;
 }
