@@ -24,7 +24,7 @@ const NOTIFIES = 100_000;
 const CHUNKS = [1, 8];
 const BATCH = 2_048;
 
-const sampler = { name: 'parentbased_always_on', ratio: 1 };
+const SAMPLER = { name: 'parentbased_always_on', ratio: 1 };
 const scope = {
   resource: await createResource({ 'service.name': 'bench' }),
   instrumentationScope: { name: 'bench', version: '0' },
@@ -50,8 +50,9 @@ function recordPath(all, withAdmin) {
   };
   const observer = new HopObserver();
   const pipeline = new Pipeline(
-    { sampler, keep: {}, baggageKeys: [], connectionErrorSpans: false },
+    { keep: {}, baggageKeys: [], connectionErrorSpans: false },
     exporter,
+    new Sampler(SAMPLER),
     {
       onUnusable: (line) => {
         throw new Error(line);
@@ -73,7 +74,7 @@ const NOTIFY = notify(1, 1, PLAIN);
 
 /** Microseconds a NOTIFY, of `NOTIFIES`. */
 function mintPath(chunkSize, withAdmin) {
-  const minter = new Minter(new Sampler(sampler));
+  const minter = new Minter(new Sampler(SAMPLER));
   const meter = withAdmin ? new MintMeter(() => minter.minted) : undefined;
   meter?.start(() => minter.counts);
   const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });

@@ -8,6 +8,7 @@ import { Sampler } from './context/sampling.ts';
 import { boundAddress, listen } from './listen.ts';
 import type { Logger } from './log.ts';
 import { FINISH } from './records/finish-message.ts';
+import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
 import { SpopServer } from './spop/server.ts';
 import { TelemetryChannel } from './telemetry/channel.ts';
 
@@ -23,7 +24,7 @@ export class Agent {
   private readonly listener: Server;
   private readonly server: SpopServer;
   private readonly minter: Minter;
-  private readonly sampler: Sampler;
+  private readonly sampling: RemoteSampling;
   private readonly telemetry: TelemetryChannel;
   private readonly meter: MintMeter | undefined;
 
@@ -34,7 +35,7 @@ export class Agent {
       listener: Server;
       server: SpopServer;
       minter: Minter;
-      sampler: Sampler;
+      sampling: RemoteSampling;
       telemetry: TelemetryChannel;
       meter: MintMeter | undefined;
       admin: string | undefined;
@@ -45,7 +46,7 @@ export class Agent {
     this.listener = parts.listener;
     this.server = parts.server;
     this.minter = parts.minter;
-    this.sampler = parts.sampler;
+    this.sampling = parts.sampling;
     this.telemetry = parts.telemetry;
     this.meter = parts.meter;
     this.admin = parts.admin;
@@ -110,7 +111,9 @@ export class Agent {
       await telemetry.stop(0);
       throw error;
     }
-    return new Agent(config, log, { listener, server, minter, sampler, telemetry, meter, admin });
+    const sampling = new RemoteSampling(sampler, config.telemetry.resourceAttributes, log);
+    sampling.use(config.sampler);
+    return new Agent(config, log, { listener, server, minter, sampling, telemetry, meter, admin });
   }
 
   /** Resolves when both threads have got to it. */
@@ -126,7 +129,7 @@ export class Agent {
   async reload(config: Config): Promise<void> {
     const { logLevel, sampler, exporter } = config.telemetry;
     await this.telemetry.control.reload({ logLevel, sampler, exporter });
-    this.sampler.use(config.sampler);
+    this.sampling.use(config.sampler);
     this.log.level = config.logLevel;
   }
 
@@ -135,6 +138,7 @@ export class Agent {
     const started = performance.now();
     this.listener.close();
     this.meter?.stop();
+    this.sampling.stop();
     await this.server.stop();
     const left = Math.max(0, this.config.stopTimeout - (performance.now() - started));
     const telemetry = await this.telemetry.stop(left);

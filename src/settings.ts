@@ -132,6 +132,18 @@ export const endpoint: Parser<string> = {
   },
 };
 
+/** A URL without path, user or anything else behind host and port. */
+export function origin(...schemes: readonly string[]): Parser<string> {
+  return {
+    accepts: schemes.map((scheme) => `${scheme}://host:port`).join(' or '),
+    parse: (text) => {
+      const [, scheme = '', rest = ''] = /^([a-z]+):\/\/([^/?#@\s]+)\/?$/i.exec(text) ?? [];
+      const isOne = schemes.includes(scheme.toLowerCase()) && /:\d+$/.test(rest);
+      return isOne && URL.canParse(text) ? text : undefined;
+    },
+  };
+}
+
 export const address: Parser<ListenAddress> = {
   accepts: 'host:port, unix:/path or fd:N',
   parse: (text) => {

@@ -35,6 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'listen.ts',
     'log.ts',
     'records/finish-message.ts',
+    'remote-sampling/remote-sampling.ts',
     'spop',
     'telemetry/channel.ts',
   ],
@@ -52,7 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'connection-log.ts': ['log.ts', 'spop'],
   'endpoint.ts': [],
   'settings.ts': ['listen.ts'],
-  'listen.ts': [],
+  'listen.ts': ['endpoint.ts'],
   'log.ts': [],
   'version.ts': [],
   'bytes.ts': [],
@@ -60,7 +61,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   systemd: ['settings.ts'],
   context: ['bytes.ts', 'spop'],
   records: ['context', 'spop'],
-  admin: ['context', 'listen.ts', 'records'],
+  'remote-sampling': ['context', 'log.ts', 'version.ts'],
+  admin: ['context', 'endpoint.ts', 'listen.ts', 'records'],
   telemetry: [
     'admin',
     'bytes.ts',
@@ -69,6 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'listen.ts',
     'log.ts',
     'records',
+    'remote-sampling/remote-sampling.ts',
     'version.ts',
   ],
   demo: [],
@@ -101,11 +104,11 @@ test.each(files)('%s imports only what its part may', (file) => {
   ).toEqual([]);
 });
 
-test('only telemetry, and the demo, know the OpenTelemetry SDK and gRPC', () => {
+test('only telemetry, remote sampling and the demo know the OpenTelemetry SDK and gRPC', () => {
   const users = files.filter((file) =>
     importsOf(file).some((name) => /^@(opentelemetry|grpc)\//.test(name)),
   );
-  expect([...new Set(users.map(partOf))].sort()).toEqual(['demo', 'telemetry']);
+  expect([...new Set(users.map(partOf))].sort()).toEqual(['demo', 'remote-sampling', 'telemetry']);
 });
 
 test('only the command reads the environment', () => {

@@ -1,5 +1,5 @@
 import { FORMATS, type Format } from '../context/propagation.ts';
-import { SAMPLER_NAMES, type SamplerConfig } from '../context/sampling.ts';
+import { SAMPLER_NAMES, type SamplerConfig, type SamplerName } from '../context/sampling.ts';
 import {
   boolean,
   type Env,
@@ -7,20 +7,72 @@ import {
   listOf,
   notAccepted,
   oneOf,
+  origin,
   perSecond,
   ratio,
   read,
 } from '../settings.ts';
 import type { KeepConfig } from '../telemetry/config.ts';
 
+/** Shares while a service has told nothing yet: what Jaeger's own clients have, and AWS's. */
+const INITIAL_RATIO = { jaeger: 0.001, xray: 0.05 } as const;
+
 export function readSampler(env: Env): SamplerConfig {
   const name = read(env, 'OTEL_TRACES_SAMPLER', 'parentbased_always_on', oneOf(SAMPLER_NAMES));
-  const takesRatio = /(traceidratio|probability)$/.test(name);
   return {
     name,
-    ratio: takesRatio ? read(env, 'OTEL_TRACES_SAMPLER_ARG', 1, ratio) : 1,
     maxTracesPerSecond: read(env, 'HAPROXY_OTEL_MAX_TRACES_PER_SECOND', undefined, perSecond),
+    ...readArgument(env, name),
   };
+}
+
+const ARGUMENT = 'OTEL_TRACES_SAMPLER_ARG';
+
+function readArgument(env: Env, name: SamplerName): Pick<SamplerConfig, 'ratio' | 'remote'> {
+  switch (name) {
+    case 'traceidratio':
+    case 'parentbased_traceidratio':
+    case 'probability':
+    case 'parentbased_probability':
+      return { ratio: read(env, ARGUMENT, 1, ratio) };
+    case 'jaeger_remote':
+    case 'parentbased_jaeger_remote': {
+      const parts = ['endpoint', 'pollingIntervalMs', 'initialSamplingRate'];
+      const [endpoint = '', interval = '', rate = ''] = parts.map(partName);
+      const values = readParts(env, parts);
+      return {
+        ratio: read(values, rate, INITIAL_RATIO.jaeger, ratio),
+        remote: {
+          kind: 'jaeger_remote',
+          endpoint: read(values, endpoint, 'http://localhost:14250', origin('http', 'https')),
+          pollingInterval: read(values, interval, 60_000, integerFrom(100, 86_400_000)),
+        },
+      };
+    }
+    case 'xray': {
+      const values = readParts(env, ['endpoint']);
+      const endpoint = read(values, partName('endpoint'), 'http://localhost:2000', origin('http'));
+      return { ratio: INITIAL_RATIO.xray, remote: { kind: 'xray', endpoint } };
+    }
+    default:
+      return { ratio: 1 };
+  }
+}
+
+/** How a part is called in errors. */
+const partName = (name: string): string => `${name} in ${ARGUMENT}`;
+
+/** `name=value,name=value`, by `partName`. */
+function readParts(env: Env, names: readonly string[]): Env {
+  const text = env[ARGUMENT]?.trim() ?? '';
+  if (text === '') return {};
+  const pairs = text.split(',').map((pair) => pair.split(/=(.*)/s).map((part) => part.trim()));
+  const known = pairs.every(([name = '', value = '']) => names.includes(name) && value !== '');
+  if (!known || new Set(pairs.map(([name]) => name)).size < pairs.length) {
+    const accepted = names.map((name) => `${name}=…`).join(', ');
+    throw notAccepted(ARGUMENT, text, `a list of ${accepted}`);
+  }
+  return Object.fromEntries(pairs.map(([name = '', value]) => [partName(name), value]));
 }
 
 const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'xray', 'none'] as const;

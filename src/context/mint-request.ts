@@ -2,22 +2,28 @@ import { viewOf } from '../bytes.ts';
 import { DataType } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import { type Format, OtherHeaders } from './propagation.ts';
+import { NOT_DESCRIBED } from './sampling.ts';
 import { type Threshold, thresholdOf } from './threshold.ts';
 import { EMPTY_TRACEPARENT, parseTraceparent, TraceFlag } from './traceparent.ts';
 import type { Tracestate } from './tracestate.ts';
 
 /**
  * Messages and arguments of spoe/otel.conf. `tracestates` carries the header fields of a request that has any; it
- * follows `mint` in the same NOTIFY, as do the messages of other formats.
+ * follows `mint` in the same NOTIFY, as do the messages of other formats and the `request` that rules for sampling go by.
  */
 const MINT = Buffer.from('mint');
 const TRACESTATES = Buffer.from('tracestates');
+const REQUEST = Buffer.from('request');
 const TRACEPARENT = Buffer.from('traceparent');
 const TRACEPARENT_COUNT = Buffer.from('traceparent_count');
 const TRACESTATE = Buffer.from('tracestate');
 const TRACESTATE_COUNT = Buffer.from('tracestate_count');
 const TRUST = Buffer.from('trust');
 const RATIO = Buffer.from('ratio');
+const DESCRIPTION = (['method', 'host', 'path', 'route'] as const).map((key) => ({
+  key,
+  name: Buffer.from(key),
+}));
 
 /** What becomes of the caller's context. */
 export const TRUSTS = ['continue', 'restart', 'ignore'] as const;
@@ -39,6 +45,8 @@ export class MintRequest {
   trust: Trust = 'continue';
   /** The share of traces to keep here; null is nothing, undefined leaves it to the configuration. */
   route: Threshold | null | undefined;
+  /** What rules for sampling go by, where HAProxy tells it. */
+  description = NOT_DESCRIBED;
 
   /** The caller's context, once `findCaller` was called. */
   found: Format | undefined;
@@ -77,6 +85,8 @@ export class MintRequest {
       if (isMint) this.asked = true;
       if (isMint || notify.named(TRACESTATES)) {
         while (notify.nextArgument()) this.take(notify);
+      } else if (notify.named(REQUEST)) {
+        while (notify.nextArgument()) this.describe(notify);
       } else if (!this.others.take(notify)) {
         other(notify);
       }
@@ -136,6 +146,7 @@ export class MintRequest {
       this.tracestateEnds.length = 0;
     }
     this.others.clear();
+    this.description = NOT_DESCRIBED;
   }
 
   private take(notify: NotifyReader): void {
@@ -158,6 +169,12 @@ export class MintRequest {
     } else if (notify.named(RATIO)) {
       this.route = this.readRatio(notify);
     }
+  }
+
+  private describe(notify: NotifyReader): void {
+    if (notify.type !== DataType.STRING) return;
+    const known = DESCRIPTION.find(({ name }) => notify.named(name));
+    if (known !== undefined) this.description = { ...this.description, [known.key]: notify.text };
   }
 
   /** A word that nobody knows was meant to distrust: a caller is not continued by mistake. */

@@ -159,7 +159,14 @@ export class Minter {
     const parentSampled = follows ? request.callerSampled : undefined;
     const sampled = debug
       ? this.sampler.keep()
-      : this.sampler.decide(parentSampled, buffer, traceId, otel, request.route);
+      : this.sampler.decide(
+          parentSampled,
+          buffer,
+          traceId,
+          otel,
+          request.route,
+          request.description,
+        );
     if (sampled) this.counts.sampled += 1;
     this.counts.limited = this.sampler.limited;
     const random = continued ? request.callerFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;

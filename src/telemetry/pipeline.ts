@@ -1,10 +1,11 @@
 import type { Hop } from '../context/hop.ts';
-import { Sampler, type SamplerConfig } from '../context/sampling.ts';
+import { Sampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 import type { Logger } from '../log.ts';
 import { AccessLog, droppedByRing, isMintedByAgent, isUnsampled } from '../records/access-log.ts';
 import { parseFinishMessage } from '../records/finish-message.ts';
 import type { HopRecord } from '../records/record.ts';
+import { RemoteSampling } from '../remote-sampling/remote-sampling.ts';
 import { VERSION } from '../version.ts';
 import { withBaggage } from './baggage.ts';
 import type { TelemetryConfig } from './config.ts';
@@ -44,7 +45,12 @@ export async function createPipeline(
   config: TelemetryConfig,
   log: Logger,
   onHop?: PipelineEvents['onHop'],
-): Promise<{ pipeline: Pipeline; exporter: Exporter; watch: ExportWatch }> {
+): Promise<{
+  pipeline: Pipeline;
+  exporter: Exporter;
+  watch: ExportWatch;
+  sampling: RemoteSampling;
+}> {
   const scope = {
     resource: await createResource(config.resourceAttributes),
     instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
@@ -53,12 +59,15 @@ export async function createPipeline(
   const exporter = createExporter(config, scope, watch, (event) => {
     logQueueEvent(log, watch.redacted(event));
   });
-  const pipeline = new Pipeline(config, exporter, {
+  const sampler = new Sampler(config.sampler);
+  const sampling = new RemoteSampling(sampler, config.resourceAttributes, log);
+  sampling.use(config.sampler);
+  const pipeline = new Pipeline(config, exporter, sampler, {
     onUnusable: createUnusableLog(log),
     onDroppedByHaproxy: createDroppedLog(log),
     ...(onHop === undefined ? {} : { onHop: guarded(onHop, createFaultLog(log)) }),
   });
-  return { pipeline, exporter, watch };
+  return { pipeline, exporter, watch, sampling };
 }
 
 /** Who watches hops must not keep them from being exported. */
@@ -88,25 +97,24 @@ export class Pipeline {
   };
   private readonly exporter: Exporter;
   private readonly accessLog = new AccessLog();
-  private readonly sampler: Sampler;
   private readonly hops: HopMaker;
   private readonly keeper: Keeper;
   private readonly baggageKeys: readonly string[];
   private readonly connectionErrorSpans: boolean;
   private readonly events: PipelineEvents;
 
-  constructor(config: TelemetryConfig, exporter: Exporter, events: PipelineEvents) {
+  constructor(
+    config: TelemetryConfig,
+    exporter: Exporter,
+    sampler: Sampler,
+    events: PipelineEvents,
+  ) {
     this.exporter = exporter;
-    this.sampler = new Sampler(config.sampler);
-    this.hops = new HopMaker(this.sampler);
+    this.hops = new HopMaker(sampler);
     this.keeper = new Keeper(config.keep);
     this.baggageKeys = config.baggageKeys;
     this.connectionErrorSpans = config.connectionErrorSpans;
     this.events = events;
-  }
-
-  reload(sampler: SamplerConfig): void {
-    this.sampler.use(sampler);
   }
 
   /** A `RecordSink` for lines of the access log. */

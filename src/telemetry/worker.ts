@@ -42,7 +42,7 @@ async function run({ config, mint }: WorkerData): Promise<void> {
 
   const { createPipeline } = await import('./pipeline.ts');
   let observer = mint === undefined ? undefined : new HopObserver();
-  const { pipeline, exporter, watch } = await createPipeline(
+  const { pipeline, exporter, watch, sampling } = await createPipeline(
     config,
     log,
     observer && ((record, hop) => observer?.observe(record, hop)),
@@ -100,7 +100,7 @@ async function run({ config, mint }: WorkerData): Promise<void> {
     try {
       // First what may fail.
       exporter.reload(next.exporter);
-      pipeline.reload(next.sampler);
+      sampling.use(next.sampler);
       log.level = next.logLevel;
       report({ type: 'reloaded', failure: undefined });
     } catch (error) {
@@ -112,6 +112,7 @@ async function run({ config, mint }: WorkerData): Promise<void> {
   async function stop(limit: number): Promise<void> {
     const started = performance.now();
     server.close();
+    sampling.stop();
     await receiver.stop(limit / 2);
     datagrams?.close();
     // Who asks meanwhile is told that the agent stops.

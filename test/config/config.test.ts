@@ -15,6 +15,41 @@ function file(name: string, content: string): string {
   return path;
 }
 
+test.each([
+  [
+    { OTEL_TRACES_SAMPLER: 'jaeger_remote' },
+    {
+      ratio: 0.001,
+      remote: {
+        kind: 'jaeger_remote',
+        endpoint: 'http://localhost:14250',
+        pollingInterval: 60_000,
+      },
+    },
+  ],
+  [
+    {
+      OTEL_TRACES_SAMPLER: 'parentbased_jaeger_remote',
+      OTEL_TRACES_SAMPLER_ARG:
+        'endpoint=https://jaeger:5779/, pollingIntervalMs=5000,initialSamplingRate=0.25',
+    },
+    {
+      ratio: 0.25,
+      remote: {
+        kind: 'jaeger_remote',
+        endpoint: 'https://jaeger:5779/',
+        pollingInterval: 5_000,
+      },
+    },
+  ],
+  [
+    { OTEL_TRACES_SAMPLER: 'xray' },
+    { ratio: 0.05, remote: { kind: 'xray', endpoint: 'http://localhost:2000' } },
+  ],
+])('rules from a service: %j', (env, sampler) => {
+  expect(loadConfig(env).sampler).toEqual({ name: env.OTEL_TRACES_SAMPLER, ...sampler });
+});
+
 test('the defaults', () => {
   expect(loadConfig({})).toEqual({
     logLevel: 'info',
@@ -97,7 +132,7 @@ describe('a value that cannot be used is one line: the variable, the value, what
     ['HAPROXY_OTEL_SPOP', '::1:80', 'host:port, unix:/path or fd:N'],
     ['HAPROXY_OTEL_RECORDS', 'unix:relative', 'host:port, unix:/path or fd:N'],
     ['OTEL_LOG_LEVEL', 'loud', 'one of silent, fatal, error, warn, info, debug, trace'],
-    ['OTEL_TRACES_SAMPLER', 'xray', 'one of always_on, always_off, traceidratio'],
+    ['OTEL_TRACES_SAMPLER', 'sometimes', 'one of always_on, always_off, traceidratio'],
     ['OTEL_TRACES_EXPORTER', 'zipkin', 'one of otlp, console, none'],
     ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf', 'only grpc'],
     ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'ftp://x', 'http://host:port, https://host:port'],
@@ -130,6 +165,38 @@ describe('a value that cannot be used is one line: the variable, the value, what
   test.each(['2', '-0.1', 'half'])('a ratio of %s', (value) => {
     const env = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: value };
     expect(() => loadConfig(env)).toThrow('a number from 0 to 1 is accepted');
+  });
+
+  test.each([
+    ['jaeger_remote', 'http://x:1', 'a list of endpoint=…, pollingIntervalMs=…'],
+    ['jaeger_remote', 'endpoint=http://x:1,endpoint=http://y:1', 'a list of endpoint=…'],
+    ['jaeger_remote', 'endpoint=', 'a list of endpoint=…'],
+    [
+      'parentbased_jaeger_remote',
+      'endpoint=x:1',
+      'endpoint in OTEL_TRACES_SAMPLER_ARG is "x:1": http://host:port or https',
+    ],
+    ['jaeger_remote', 'endpoint=http://x', 'http://host:port or https://host:port is accepted'],
+    ['jaeger_remote', 'endpoint=http://user:secret@x:1', 'http://host:port or https://host:port'],
+    [
+      'jaeger_remote',
+      'pollingIntervalMs=0',
+      'pollingIntervalMs in OTEL_TRACES_SAMPLER_ARG is "0": a whole number from 100',
+    ],
+    [
+      'jaeger_remote',
+      'initialSamplingRate=2',
+      'initialSamplingRate in OTEL_TRACES_SAMPLER_ARG is "2": a number from 0 to 1',
+    ],
+    [
+      'xray',
+      'endpoint=https://x:1',
+      'endpoint in OTEL_TRACES_SAMPLER_ARG is "https://x:1": http://host:port is accepted',
+    ],
+    ['xray', 'pollingIntervalMs=100', 'a list of endpoint=… is accepted'],
+  ])('%s with %s', (name, argument, message) => {
+    const env = { OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: argument };
+    expect(() => loadConfig(env)).toThrow(message);
   });
 
   test('a batch larger than the queue', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../agent-process.ts';
 import { blockWith } from '../readme.ts';
+import { JaegerService, startXrayService } from '../remote-sampling/services.ts';
 import { Chain, toldTraceId, trustByPath } from './chain.ts';
 import {
   type Exchange,
@@ -395,14 +396,17 @@ describe('with an agent that samples', () => {
     }
     return exchanges;
   };
-  const start = async (agentEnv: Record<string, string>): Promise<void> => {
+  const start = async (agentEnv: Record<string, string>, ...lines: string[]): Promise<void> => {
     sampling = await Chain.start({
       agentEnv,
       editConfig: (config, ports) =>
-        patient(config).replaceAll(
-          `server app1 127.0.0.1:${ports.server}`,
-          `server app1 127.0.0.1:${server.port}`,
-        ),
+        patient(config)
+          .replaceAll(
+            `server app1 127.0.0.1:${ports.server}`,
+            `server app1 127.0.0.1:${server.port}`,
+          )
+          .replace('global\n', `global\n${blockWith('haproxy', 'setenv OTEL_REMOTE_SAMPLING')}`)
+          .replace(/^ *filter spoe .*$/m, (filter) => [...lines, filter].join('\n')),
     });
   };
 
@@ -420,6 +424,53 @@ describe('with an agent that samples', () => {
     const [first] = kept;
     const { server: span } = await sampling.hop(first === undefined ? '' : upstream(first).traceId);
     expect(span.traceState).toBe('ot=th:8');
+  }, 60_000);
+
+  test('what Jaeger wants kept, by operation', async () => {
+    const jaeger = await JaegerService.start({
+      operationSampling: {
+        defaultSamplingProbability: 0,
+        perOperationStrategies: [
+          { operation: 'GET /kept', probabilisticSampling: { samplingRate: 1 } },
+        ],
+      },
+    });
+    try {
+      await start(
+        {
+          OTEL_TRACES_SAMPLER: 'parentbased_jaeger_remote',
+          OTEL_TRACES_SAMPLER_ARG: `endpoint=${jaeger.endpoint},initialSamplingRate=0`,
+        },
+        'tcp-request content set-var(txn.otel.route) str(/kept) if { path_beg /kept/ }',
+      );
+      const flags = async (path: string): Promise<string> =>
+        upstream(await sendHttp1(sampling.ports.http, path, [])).flags;
+      await until('its strategy', async () => (await flags('/kept/1')) === '03');
+      expect(await flags('/other')).toBe('02');
+      expect(jaeger.asked[0]).toBe('haproxy');
+    } finally {
+      jaeger.stop();
+    }
+  }, 60_000);
+
+  test('what X-Ray wants kept, by method, host and path', async () => {
+    const xray = await startXrayService([
+      { HTTPMethod: 'GET', Host: 'www.example', URLPath: '/kept/*', FixedRate: 1 },
+      {},
+    ]);
+    try {
+      await start({
+        OTEL_TRACES_SAMPLER: 'xray',
+        OTEL_TRACES_SAMPLER_ARG: `endpoint=${xray.endpoint}`,
+      });
+      const flags = async (path: string): Promise<string> =>
+        upstream(await sendHttp1(sampling.ports.http, path, [])).flags;
+      await until('its rules', async () => (await flags(`/kept/${'1'.repeat(900)}`)) === '03');
+      expect(await flags('/other')).toBe('02');
+      expect(await flags('/kept')).toBe('02');
+    } finally {
+      xray.stop();
+    }
   }, 60_000);
 
   test('so many traces a second, and no more', async () => {
