@@ -1,5 +1,6 @@
 // What tracing costs: load generator, HAProxy, agent, server and OTLP receiver on one machine, with and
 // without tracing. All ways run side by side, idle but for their turn, and take turns.
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Haproxy } from '../dist/demo/haproxy.js';
@@ -59,12 +60,13 @@ export class Way {
     const way = new Way();
     const { config, agent, env, sockets } = WAYS[name];
     const ports = await freePorts();
-    const folder = join(tmpdir(), `bench-${ports.http}`);
+    const folder = mkdtempSync(join(tmpdir(), 'bench-'));
     way.name = name;
     way.port = ports.http;
     way.recording = config === 'recording';
-    way.statsSocket = `${folder}.stats`;
-    const listen = (port) => (sockets === 'unix' ? `unix:${folder}.${port}` : `127.0.0.1:${port}`);
+    way.folder = folder;
+    way.statsSocket = join(folder, 'stats');
+    const listen = (port) => (sockets === 'unix' ? `unix:${folder}/${port}` : `127.0.0.1:${port}`);
     if (agent === 'floor') way.agent = await startProgram(floor, [String(ports.spop)]);
     if (agent === 'own') {
       way.receiver = await startScript('receiver.mjs');
@@ -84,7 +86,7 @@ export class Way {
       edit: (shipped) => {
         const edited = CONFIGS[config](shipped).replace(/^global\n/m, global);
         return sockets === 'unix'
-          ? edited.replaceAll(/server agent 127\.0\.0\.1:(\d+)/g, `server agent unix@${folder}.$1`)
+          ? edited.replaceAll(/server agent 127\.0\.0\.1:(\d+)/g, `server agent unix@${folder}/$1`)
           : edited;
       },
     });
@@ -140,6 +142,7 @@ export class Way {
     await this.haproxy.stop();
     if (this.agent !== undefined) await stop(this.agent);
     if (this.receiver !== undefined) await stop(this.receiver.child);
+    rmSync(this.folder, { recursive: true });
   }
 }
 

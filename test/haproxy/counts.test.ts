@@ -1,7 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/demo/ports.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { Chain, VERSION } from './chain.ts';
@@ -256,7 +257,9 @@ test('HAProxy reloaded under load, with slow requests, downloads and a WebSocket
 
 test('a ring that is full: HAProxy drops records, and the agent tells', async () => {
   const tally = new Tally();
-  const socket = join(tmpdir(), `haproxy-otel-ring-${process.pid}.sock`);
+  const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-ring-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const socket = join(folder, 'stats.sock');
   const chain = await startChain(tally, (config) =>
     config
       .replace('global\n', `global\n    stats socket ${socket} mode 600\n`)
