@@ -47,8 +47,8 @@ export async function startAgent(env, execArgv = []) {
 }
 
 /** Starts one of this folder's own scripts; `hello` is its first message. */
-export async function startScript(name) {
-  const child = fork(new URL(name, import.meta.url));
+export async function startScript(name, args = []) {
+  const child = fork(new URL(name, import.meta.url), args);
   const [hello] = await once(child, 'message');
   return { child, hello };
 }

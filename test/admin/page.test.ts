@@ -2,9 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { OtlpReceiver } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { Chain, type Response } from '../haproxy/chain.ts';
@@ -265,25 +267,38 @@ test.each([
   );
 });
 
-test('a receiver that is away is told of at the top, with what it said at the foot', async () => {
-  const agent = await AgentProcess.start({
-    HAPROXY_OTEL_SPOP: '127.0.0.1:0',
-    HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
-    HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
-    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
-    OTEL_BSP_SCHEDULE_DELAY: '10',
-  });
-  const records = connect(
-    Number(String(agent.logged('ready')?.records).split(':').at(-1)),
-    '127.0.0.1',
-  );
-  records.end(octetCounted(recordLine()));
-  const { page } = await open(browser, `http://${agent.logged('ready')?.admin}/`);
-  await page.locator('#lamp-exporter', { hasText: 'export fails for' }).waitFor();
-  await page.locator('#facts .bad', { hasText: 'UNAVAILABLE' }).waitFor();
-  await page.context().close();
-  await agent.end('SIGKILL');
-});
+test.each([
+  ['is away', undefined, 'export fails for', 'UNAVAILABLE'],
+  [
+    'refuses',
+    { code: status.PERMISSION_DENIED, details: 'this token has expired' },
+    'receiver refuses spans',
+    'this token has expired',
+  ],
+])(
+  'a receiver that %s is told of at the top, with what it said at the foot',
+  async (_name, error, lamp, said) => {
+    const receiver = error && (await OtlpReceiver.start({ verdict: () => error }));
+    const agent = await AgentProcess.start({
+      HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+      HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+      HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver?.endpoint ?? `http://127.0.0.1:${await freePort()}`,
+      OTEL_BSP_SCHEDULE_DELAY: '10',
+    });
+    const records = connect(
+      Number(String(agent.logged('ready')?.records).split(':').at(-1)),
+      '127.0.0.1',
+    );
+    records.end(octetCounted(recordLine()));
+    const { page } = await open(browser, `http://${agent.logged('ready')?.admin}/`);
+    await page.locator('#lamp-exporter[data-tone=bad]', { hasText: lamp }).waitFor();
+    await page.locator('#facts .bad', { hasText: said }).waitFor();
+    await page.context().close();
+    await agent.end('SIGKILL');
+    receiver?.stop();
+  },
+);
 
 test('a page without sampled hops says that there are others', async () => {
   const agent = await AgentProcess.start({
