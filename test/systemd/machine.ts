@@ -1,9 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { OtlpReceiver } from '../../src/demo/otlp-receiver.ts';
 import { until } from '../agent-process.ts';
 
 /** A load-balancer host: Debian 12 with systemd as its first process, HAProxy, and no network but its own loopback. */
@@ -72,6 +73,15 @@ export class Machine {
     const { status, output } = await this.run(...command);
     if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${output}`);
     return output;
+  }
+
+  /** A receiver of spans, which everybody there reaches as `unix:///srv/otlp.sock`. */
+  async receiver(): Promise<OtlpReceiver> {
+    const path = join(this.shared, 'otlp.sock');
+    const receiver = await OtlpReceiver.start({ path });
+    chmodSync(path, 0o777);
+    chmodSync(this.shared, 0o755);
+    return receiver;
   }
 
   async stop(): Promise<void> {

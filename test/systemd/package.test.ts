@@ -1,29 +1,20 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
-import { OtlpReceiver, OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
+import { type OtlpReceiver, OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { VERSION } from '../../src/version.ts';
 import { until } from '../agent-process.ts';
 import { hopOf, recordLine } from '../records/lines.ts';
 import { Machine } from './machine.ts';
+import { architecture, buildPackage, PACKAGES } from './package.ts';
 
 const SERVICE = 'haproxy-otel-spoa';
 const NEXT = '999.0.0';
-const output = join(PACKAGE_ROOT, '.cache/packages');
 
 let machine: Machine;
 let receiver: OtlpReceiver;
 let before: string[];
-
-/** Without compression, which takes longer than all the rest and changes nothing inside. */
-function build(version: string): string {
-  const script = join(PACKAGE_ROOT, 'haproxy/debian/build.mjs');
-  const args = [script, '--version', version, '--output', output, '--uncompressed'];
-  return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim();
-}
 
 function install(path: string): Promise<string> {
   copyFileSync(path, join(machine.shared, 'package.deb'));
@@ -116,25 +107,23 @@ async function traced(path: string): Promise<void> {
 
 beforeAll(async () => {
   machine = await Machine.boot();
-  receiver = await OtlpReceiver.start({ path: join(machine.shared, 'otlp.sock') });
-  chmodSync(join(machine.shared, 'otlp.sock'), 0o777);
-  chmodSync(machine.shared, 0o755);
+  receiver = await machine.receiver();
   before = await everything();
 }, 300_000);
 
 afterAll(async () => {
   receiver?.stop();
   await machine?.stop();
-  rmSync(output, { recursive: true, force: true });
+  rmSync(PACKAGES, { recursive: true, force: true });
 });
 
 test('the same commit gives the same package', () => {
-  const first = readFileSync(build(NEXT));
-  expect(readFileSync(build(NEXT)).equals(first)).toBe(true);
+  const first = readFileSync(buildPackage(NEXT));
+  expect(readFileSync(buildPackage(NEXT)).equals(first)).toBe(true);
 }, 180_000);
 
 test('installs without a network, and runs', async () => {
-  await install(build(VERSION));
+  await install(buildPackage(VERSION));
   expect(await state()).toBe('active');
   const [ready] = await logged('ready');
   expect(ready).toMatchObject({
@@ -306,7 +295,7 @@ test('an upgrade keeps settings, and refuses no connection', async () => {
   const client = (async () => {
     while (running) statuses.push(await get('/meanwhile'));
   })();
-  await install(join(output, `${SERVICE}_${NEXT}_${architecture()}.deb`));
+  await install(join(PACKAGES, `${SERVICE}_${NEXT}_${architecture()}.deb`));
   running = false;
   await client;
   expect(statuses.length).toBeGreaterThan(10);
@@ -339,7 +328,3 @@ test('removed and purged, nothing of it is left', async () => {
   expect(await machine.must('systemctl', 'list-unit-files', '--no-pager')).not.toContain(SERVICE);
   expect(await commandLines()).not.toContain('otel');
 }, 60_000);
-
-function architecture(): string {
-  return execFileSync('dpkg', ['--print-architecture'], { encoding: 'utf8' }).trim();
-}
