@@ -17,3 +17,17 @@ export function blockWith(language: string, words: string): string {
   if (found.length !== 1) throw new Error(`${found.length} blocks of ${language} have "${words}"`);
   return found[0] ?? '';
 }
+
+export type ReadmeStep = {
+  /** Lines for a shell. */
+  readonly command: string;
+  /** What they print, as it is shown: empty where nothing is. */
+  readonly output: string;
+};
+
+/** The commands of the section with this heading, each with the output that stands behind it. */
+export function steps(heading: string): ReadmeStep[] {
+  const section = README.split(`\n## ${heading}\n`)[1]?.split(/^## /m)[0] ?? '';
+  const blocks = section.matchAll(/^```sh\n(.*?)^```$(?:\n+```text\n(.*?)^```$)?/gms);
+  return [...blocks].map(([, command = '', output = '']) => ({ command, output }));
+}
