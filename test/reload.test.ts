@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -78,7 +78,12 @@ describe('settings', () => {
       [serviceSettings({}, undefined, join(folder, 'none')), undefined, undefined],
     ] as const) {
       expect([found.file, found.env.OTEL_LOG_LEVEL]).toEqual([path, level]);
+      expect(found.adminTokenFile).toBeUndefined();
     }
+    mkdirSync(join(folder, 'credentials'));
+    const token = file('credentials/admin_token', 'secret');
+    expect(serviceSettings({}, undefined, installed).adminTokenFile).toBe(token);
+    expect(serviceSettings({}, other, installed).adminTokenFile).toBeUndefined();
   });
 
   test('that changed are in force at once, or named', () => {

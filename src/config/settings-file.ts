@@ -1,4 +1,5 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { ConfigError, type Env } from '../settings.ts';
 
@@ -21,7 +22,12 @@ export function gatherSettings(environment: Env, flags: Env): Env {
 const INSTALLED = '/etc/haproxy-otel-spoa/settings.env';
 
 /** The agent's settings as somebody else than the agent sees them, and the file they were read from. */
-export type ServiceSettings = { readonly env: Env; readonly file: string | undefined };
+export type ServiceSettings = {
+  readonly env: Env;
+  readonly file: string | undefined;
+  /** With the token of the service's admin listener, where the file is that of the service and this user is root. */
+  readonly adminTokenFile: string | undefined;
+};
 
 /**
  * Settings of the agent on this host: those of the file that is named, or else of the installed one where this user can
@@ -38,7 +44,13 @@ export function serviceSettings(
   const asked = (named ?? environment.HAPROXY_OTEL_CONFIG)?.trim();
   const file = asked || (isReadable(installed) ? installed : undefined);
   const flags = file === undefined ? {} : { HAPROXY_OTEL_CONFIG: file };
-  return { env: gatherSettings(environment, flags), file };
+  // From here systemd hands it to the service.
+  const adminToken = join(dirname(installed), 'credentials/admin_token');
+  return {
+    env: gatherSettings(environment, flags),
+    file,
+    adminTokenFile: file === installed && isReadable(adminToken) ? adminToken : undefined,
+  };
 }
 
 function isReadable(path: string): boolean {

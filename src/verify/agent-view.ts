@@ -53,7 +53,11 @@ export async function askAgent(access: AdminAccess, traceId: string): Promise<Ag
   const { address, tokenFile } = access;
   const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
   const { status, body } = await get(address, `/api/live?trace=${traceId}`, token);
-  if (status === 401) throw new Error('it wants a token: HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed');
+  if (status === 401) {
+    throw new Error(
+      'it wants a token: HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed, or root for that of the service',
+    );
+  }
   if (status === 421) {
     throw new Error(
       'it does not go by this name: HAPROXY_OTEL_ADMIN_HOSTS of the agent has to name it',

@@ -1,4 +1,4 @@
-import { serviceSettings } from '../config/settings-file.ts';
+import { type ServiceSettings, serviceSettings } from '../config/settings-file.ts';
 import { DEFAULT_ADDRESSES } from '../listen.ts';
 import { parseOptions, ToolExit } from '../options.ts';
 import { address, ConfigError, type Env, integerFrom, read } from '../settings.ts';
@@ -11,7 +11,8 @@ const HELP = `haproxy-otel-spoa verify: sends one request through HAProxy and sa
 Usage: haproxy-otel-spoa verify [options] URL
 
 The request is a GET with a sampled trace of its own. What HAProxy made of it is seen in the response, what the
-agent did on its admin listener (HAPROXY_OTEL_ADMIN and HAPROXY_OTEL_ADMIN_TOKEN_FILE of its settings).
+agent did on its admin listener (HAPROXY_OTEL_ADMIN and HAPROXY_OTEL_ADMIN_TOKEN_FILE of its settings; root finds the
+token that the service has in /etc/haproxy-otel-spoa/credentials).
 
   --host NAME       the Host header, where it is not the URL's
   --insecure        take any certificate
@@ -57,7 +58,7 @@ export async function verifyCommand(
     insecure: values.insecure === true,
     timeout: RESPONSE_TIMEOUT,
     userAgent: `haproxy-otel-spoa-verify/${VERSION}`,
-    admin: adminAccess(settings.env, values.admin),
+    admin: adminAccess(settings, env, values.admin),
     patience: read({ '--wait': values.wait }, '--wait', 15, integerFrom(1, 3_600)) * 1_000,
   });
   if (values.json) {
@@ -79,13 +80,20 @@ function urlOf(text: string | undefined): URL {
   return new URL(text);
 }
 
-function adminAccess(env: Env, flag: string | undefined): AdminAccess | undefined {
+function adminAccess(
+  { env, adminTokenFile }: ServiceSettings,
+  environment: Env,
+  flag: string | undefined,
+): AdminAccess | undefined {
   const name = flag === undefined ? 'HAPROXY_OTEL_ADMIN' : '--admin';
   const text = (flag ?? env.HAPROXY_OTEL_ADMIN)?.trim();
   if (text?.toLowerCase() === 'off') return undefined;
+  // The token of the service is for no other address than that of its settings.
+  const isService = flag === undefined && !environment.HAPROXY_OTEL_ADMIN?.trim();
   return {
     address: read({ [name]: text }, name, DEFAULT_ADDRESSES.admin, address),
-    tokenFile: env.HAPROXY_OTEL_ADMIN_TOKEN_FILE?.trim() || undefined,
+    tokenFile:
+      env.HAPROXY_OTEL_ADMIN_TOKEN_FILE?.trim() || (isService ? adminTokenFile : undefined),
   };
 }
 

@@ -168,7 +168,7 @@ test('traces a request through HAProxy, with settings and secrets in their files
     join(machine.shared, 'haproxy.cfg'),
     `${example
       .replace('config spoe/otel.conf', `config ${folder}/spoe/otel.conf`)
-      .replace('bind 127.0.0.1:8080', 'bind unix@/srv/http.sock mode 666')}
+      .replace('bind 127.0.0.1:8080', '$&\n    bind unix@/srv/http.sock mode 666')}
 frontend origin
     bind 127.0.0.1:8090
     http-request return status 200 content-type text/plain string ok
@@ -187,16 +187,16 @@ frontend origin
     join(machine.shared, 'secrets.env'),
     'OTEL_EXPORTER_OTLP_HEADERS=api-key=from-secrets\n',
   );
-  writeFileSync(join(machine.shared, 'token'), 'from-credential\n');
+  for (const [name, token] of [
+    ['token', 'from-credential'],
+    ['admin_token', 'from-credential-of-the-admin-listener'],
+  ] as const) {
+    writeFileSync(join(machine.shared, name), `${token}\n`);
+    const target = `/etc/haproxy-otel-spoa/credentials/${name}`;
+    await machine.must('install', '-m', '600', `/srv/${name}`, target);
+  }
   await machine.must('cp', '/srv/settings.env', '/etc/haproxy-otel-spoa/settings.env');
   await machine.must('cp', '/srv/secrets.env', '/etc/haproxy-otel-spoa/secrets.env');
-  await machine.must(
-    'install',
-    '-m',
-    '600',
-    '/srv/token',
-    '/etc/haproxy-otel-spoa/credentials/token',
-  );
   await machine.must('systemctl', 'restart', SERVICE);
   await machine.must('cp', '/srv/haproxy.cfg', '/etc/haproxy/haproxy.cfg');
   await machine.must('systemctl', 'start', 'haproxy');
@@ -212,6 +212,14 @@ frontend origin
   expect(checked.output).toContain(
     '\nsettings of the agent: /etc/haproxy-otel-spoa/settings.env\n',
   );
+  // Root finds the token of the service, and shows it to nobody else.
+  const verify = ['haproxy-otel-spoa', 'verify', '--wait', '5'];
+  const url = 'http://127.0.0.1:8080/verified';
+  const verified = await machine.run(...verify, url);
+  expect(verified.output).toMatch(/^record +ok /m);
+  expect(verified.output).not.toContain('from-credential');
+  const elsewhere = await machine.run(...verify, '--admin', `unix:${socket}`, url);
+  expect(elsewhere.output).toContain('it wants a token');
   const text = await machine.must('journalctl', '--unit', SERVICE, '--no-pager');
   expect(text).toContain('"authorization":"***"');
   expect(text).not.toMatch(/from-(secrets|credential)/);
