@@ -34,6 +34,17 @@ const SCENARIOS = {
   },
 };
 
+const FIGURES = [
+  'NOTIFY to ACK p50, ms',
+  'NOTIFY to ACK p99, ms',
+  'NOTIFY to ACK p99.9, ms',
+  'request p50, ms',
+  'request p99, ms',
+  'event loop delay p50, ms',
+  'event loop delay p99, ms',
+  'agent CPU, s',
+];
+
 if (process.argv[2] === 'memory') {
   const [rate = 5000, minutes = 10] = process.argv.slice(3).map(Number);
   await measureMemory(rate, minutes);
@@ -63,17 +74,6 @@ async function compare(rate, seconds, rounds) {
     }
   }
 }
-
-const FIGURES = [
-  'NOTIFY to ACK p50, ms',
-  'NOTIFY to ACK p99, ms',
-  'NOTIFY to ACK p99.9, ms',
-  'request p50, ms',
-  'request p99, ms',
-  'event loop delay p50, ms',
-  'event loop delay p99, ms',
-  'agent CPU, s',
-];
 
 async function measure({ admin, scrapes, pages, watched }, rate, seconds) {
   const chain = await startWatchedChain({ HAPROXY_OTEL_ADMIN: admin });
