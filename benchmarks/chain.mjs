@@ -44,7 +44,7 @@ const BLOCK = / *# >>> otel[\s\S]*?# <<< otel\n/g;
 const RECORDING =
   /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log).*\n/gm;
 
-const CONFIGS = {
+export const CONFIGS = {
   plain: (config) => config.replace(BLOCK, ''),
   asking: (config) => config.replace(RECORDING, ''),
   recording: (config) => config,

@@ -1,0 +1,109 @@
+// What tracing costs HAProxy, in instructions a request in user space: callgrind counts them, the same on every machine
+// and however busy it is. First the ways of chain.mjs, then what the shipped configuration saves without each part of
+// it. Needs valgrind (Debian's package) and `npm run build`; takes some minutes.
+//
+//     node benchmarks/instructions.mjs [program]
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent, get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Haproxy } from '../dist/demo/haproxy.js';
+import { freePorts } from '../dist/demo/ports.js';
+import { CONFIGS, startServer } from './chain.mjs';
+import { startAgent, stop } from './processes.mjs';
+
+const [program = 'haproxy'] = process.argv.slice(2);
+
+/** The difference of two runs is free of what a start costs. */
+const FEW = 200;
+const MANY = 1_200;
+
+/** Asks, and does nothing with the answer. */
+const questionAlone = (config) =>
+  CONFIGS.asking(config).replace(
+    /^ *(http-request|http-response|http-after-response|acl) .*otel(?!_trusted src).*\n/gm,
+    '',
+  );
+
+const without = (pattern) => (config) => config.replace(pattern, '');
+const PARTS = {
+  'host, path and user agent': without(
+    /^ *http-request set-var\(txn\.otel\.(host|pathq|user_agent)\).*\n/gm,
+  ),
+  'headers of other formats': without(/^ *http-request del-header (b3|x-|jaeger|uber).*\n/gm),
+  'the request id': without(
+    /^ *http-request set-(var\(txn\.otel\.request_id|header x-request-id).*\n/gm,
+  ),
+  'server-timing': without(/^ *http-after-response add-header server-timing.*\n/gm),
+  'continuing without the agent': without(
+    /^ *http-request set-var(-fmt)?\(txn\.otel\.(hop|tracestate|traceparent)\).*\n/gm,
+  ),
+  'times of the agent': without(
+    /^ *(tcp-request content|http-request) set-var\(txn\.otel\.(received|answered)\).*\n/gm,
+  ),
+  'log levels': without(/^ *http-re\w+ +set-log-level.*\n/gm),
+};
+
+const { server, port: serverPort } = await startServer();
+const [plain, question, asking, all] = [
+  await instructions(CONFIGS.plain),
+  await instructions(questionAlone),
+  await instructions(CONFIGS.asking),
+  await instructions(CONFIGS.recording),
+];
+tell('no tracing', plain);
+tell('the question alone', question, question / plain);
+tell('ids and headers only', asking, asking / plain);
+tell('all traces', all, all / plain);
+for (const [name, edit] of Object.entries(PARTS)) {
+  const count = (await instructions(edit)) - all;
+  tell(`  without ${name}`, count);
+}
+await server.stop();
+
+function tell(name, count, ratio) {
+  const told = ratio === undefined ? '' : `   ${ratio.toFixed(2)}`;
+  console.log(`${name.padEnd(44)} ${String(Math.round(count)).padStart(7)}${told}`);
+}
+
+async function instructions(edit) {
+  const few = await total(edit, FEW);
+  return ((await total(edit, MANY)) - few) / (MANY - FEW);
+}
+
+/** Of a whole run with so many requests on one connection, one after the other. */
+async function total(edit, requests) {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+  const ports = { ...(await freePorts()), server: serverPort };
+  const { child: agent } = await startAgent({
+    HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,
+    HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
+    OTEL_TRACES_EXPORTER: 'none',
+  });
+  const profile = join(folder, 'profile');
+  const haproxy = await Haproxy.start({
+    ports,
+    command: ['valgrind', '--tool=callgrind', `--callgrind-out-file=${profile}`, program],
+    edit: (shipped) => edit(shipped).replace(/^global\n/m, 'global\n    nbthread 1\n    no log\n'),
+  });
+  await send(ports.http, requests);
+  // In order: the profile is written at the end.
+  await haproxy.stop('SIGUSR1');
+  await stop(agent);
+  const [, count] = /^(?:summary|totals): (\d+)/m.exec(readFileSync(profile, 'latin1'));
+  rmSync(folder, { recursive: true });
+  return Number(count);
+}
+
+async function send(port, requests) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const options = { port, path: '/bench?user=7', agent, headers: { 'user-agent': 'wrk/4.1' } };
+  for (let i = 0; i < requests; i += 1) {
+    await new Promise((resolve, reject) => {
+      get({ host: '127.0.0.1', ...options }, (response) =>
+        response.resume().once('end', resolve),
+      ).once('error', reject);
+    });
+  }
+  agent.destroy();
+}
