@@ -64,7 +64,6 @@ export class RecordScanner {
     this.kinds.fill(FieldKind.ABSENT);
     const places = this.formatOf(start, end);
     if (places === undefined) return;
-    const hasEscapes = buffer.subarray(start, end).includes(BACKSLASH);
     let position = start;
     for (let index = 0; index < MAX_FIELDS; index += 1) {
       let place = places[index];
@@ -80,12 +79,11 @@ export class RecordScanner {
         this.found(place.field, valueStart, position, FieldKind.RAW);
         continue;
       }
-      position = buffer.indexOf(QUOTE, valueStart);
+      position = plainEnd(buffer, valueStart, end);
       let kind: number = FieldKind.TEXT;
-      if (hasEscapes) {
-        position = textEnd(buffer, valueStart, end);
-        const stop = position === -1 ? end : position;
-        if (buffer.subarray(valueStart, stop).includes(BACKSLASH)) kind = FieldKind.ESCAPED;
+      if (buffer[position] === BACKSLASH && position < end) {
+        position = textEnd(buffer, position, end);
+        kind = FieldKind.ESCAPED;
       }
       if (position === -1 || position >= end) {
         this.found(place.field, valueStart, end, FieldKind.CUT);
@@ -176,6 +174,16 @@ export class RecordScanner {
     if (known !== -1) return known;
     return this.names.length < MAX_FIELDS ? this.names.push(name) - 1 : MAX_FIELDS;
   }
+}
+
+/** The closing quote of a text, or the first escape in it; `end` where it has neither. */
+function plainEnd(buffer: Buffer, start: number, end: number): number {
+  let position = start;
+  for (; position < end; position += 1) {
+    const code = buffer[position];
+    if (code === QUOTE || code === BACKSLASH) break;
+  }
+  return position;
 }
 
 /** Where the closing quote of a string is, or -1. */

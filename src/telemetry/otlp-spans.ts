@@ -49,6 +49,9 @@ const SPAN_FLAGS = [0x85, 0x01] as const;
 const FLAG_HAS_IS_REMOTE = 0x100;
 const FLAG_IS_REMOTE = 0x200;
 
+/** Tag and length of the two messages around the spans, at most. */
+const MAX_LENGTHS = 2 * 6;
+
 const KIND = { SERVER: 2, CLIENT: 3 } as const;
 const STATUS_ERROR = 2;
 
@@ -61,34 +64,37 @@ export class OtlpSpans implements SpanSink {
   count = 0;
   private readonly resource: Buffer;
   private readonly scope: Buffer;
-  private readonly attributes = new Map<string, KnownAttribute>();
-  private readonly out = new ProtobufWriter();
+  private readonly keys = new Map<string, DataView>();
+  private readonly out: ProtobufWriter;
   private spanStart = 0;
+  private readonly last = { SERVER: new LastAttributes(), CLIENT: new LastAttributes() };
+  private attributes = this.last.SERVER;
 
   constructor(scope: SpanScope) {
     ({ resource: this.resource, scope: this.scope } = encodeScope(scope));
+    this.out = new ProtobufWriter(this.resource.length + this.scope.length + MAX_LENGTHS);
   }
 
   /** Bytes of these spans. */
   get size(): number {
-    return this.out.position;
+    return this.out.size;
   }
 
   /** The request with all spans since the last call. */
   take(): Batch {
-    const scopeSpans = this.scope.length + this.out.position;
+    const scopeSpans = this.scope.length + this.out.size;
     const scopeSpansHead = lengthDelimited(Tag.RESOURCE_SPANS_SCOPE_SPANS, scopeSpans);
     const resourceSpans = this.resource.length + scopeSpansHead.length + scopeSpans;
-    const bytes = Buffer.concat([
+    const head = Buffer.concat([
       lengthDelimited(Tag.REQUEST_RESOURCE_SPANS, resourceSpans),
       this.resource,
       scopeSpansHead,
       this.scope,
-      this.out.bytes(),
     ]);
-    const batch = { bytes, spans: this.count };
-    this.out.clear();
+    const batch = { bytes: this.out.take(head), spans: this.count };
     this.count = 0;
+    this.last.SERVER.forget();
+    this.last.CLIENT.forget();
     return batch;
   }
 
@@ -120,27 +126,31 @@ export class OtlpSpans implements SpanSink {
     const remote = head.parent?.remote === true ? FLAG_IS_REMOTE : 0;
     this.out.fixed32(head.traceFlags | FLAG_HAS_IS_REMOTE | remote);
     if (head.link !== undefined) this.link(head.link);
+    this.attributes = this.last[head.kind];
+    this.attributes.begin(this.out.position);
   }
 
   attribute(name: string, value: AttributeValue): void {
-    const known = this.known(name);
-    if (known.value === value) {
-      if (known.encoded === undefined) {
-        const start = this.out.position;
-        this.keyValue(known.key, value);
-        known.encoded = this.out.since(start);
-      } else {
-        this.out.copy(known.encoded);
-      }
-      return;
-    }
-    known.value = value;
-    known.encoded = undefined;
-    this.keyValue(known.key, value);
+    const { attributes, out } = this;
+    if (attributes.repeats(name, value, out.position)) return;
+    this.repeat();
+    this.keyValue(this.key(name), value);
+    attributes.wrote(name, value, out.position);
   }
 
   end(): void {
-    this.out.endMessage(this.spanStart);
+    this.repeat();
+    this.attributes.end();
+    const moved = this.out.endMessage(this.spanStart);
+    if (moved !== 0) this.attributes.forget();
+  }
+
+  /** Writes again what the last span of this kind had too. */
+  private repeat(): void {
+    const { runStart, runLength } = this.attributes;
+    if (runLength === 0) return;
+    this.out.copyWithin(runStart, runLength);
+    this.attributes.runLength = 0;
   }
 
   private link({ traceId, spanId, traceFlags }: HopLink): void {
@@ -224,14 +234,71 @@ export class OtlpSpans implements SpanSink {
     this.out.double(value);
   }
 
-  private known(name: string): KnownAttribute {
-    const known = this.attributes.get(name);
+  private key(name: string): DataView {
+    const known = this.keys.get(name);
     if (known !== undefined) return known;
     const text = Buffer.from(name);
     const key = viewOf(Buffer.concat([lengthDelimited(Tag.KEY_VALUE_KEY, text.length), text]));
-    const attribute = { key, value: undefined, encoded: undefined };
-    if (this.attributes.size < MAX_KNOWN) this.attributes.set(name, attribute);
-    return attribute;
+    if (this.keys.size < MAX_KEYS) this.keys.set(name, key);
+    return key;
+  }
+}
+
+/**
+ * The attributes of the last span of a kind, and where they are. Most spans have most of them in common with the last:
+ * runs of such are copied, and only what is in between is encoded.
+ */
+class LastAttributes {
+  /** Bytes to copy before anything else is written. */
+  runStart = 0;
+  runLength = 0;
+  private readonly names: string[] = [];
+  private readonly values: AttributeValue[] = [];
+  private readonly ends: number[] = [];
+  private count = 0;
+  /** Which attribute of the span that is being written comes next, and where the last span's in that place starts. */
+  private index = 0;
+  private lastNext = 0;
+  /** Where the attributes of the span start. */
+  private start = 0;
+
+  /** The bytes are gone. */
+  forget(): void {
+    this.count = 0;
+  }
+
+  begin(position: number): void {
+    this.index = 0;
+    this.lastNext = this.start;
+    this.start = position;
+  }
+
+  /** Whether the last span had the same in this place, so that its bytes can be copied. */
+  repeats(name: string, value: AttributeValue, position: number): boolean {
+    const { index } = this;
+    if (index >= this.count || this.names[index] !== name || this.values[index] !== value) {
+      return false;
+    }
+    const end = this.ends[index] ?? 0;
+    if (this.runLength === 0) this.runStart = this.lastNext;
+    this.runLength = end - this.runStart;
+    this.ends[index] = position + this.runLength;
+    this.lastNext = end;
+    this.index += 1;
+    return true;
+  }
+
+  wrote(name: string, value: AttributeValue, end: number): void {
+    const { index } = this;
+    this.lastNext = this.ends[index] ?? 0;
+    this.names[index] = name;
+    this.values[index] = value;
+    this.ends[index] = end;
+    this.index += 1;
+  }
+
+  end(): void {
+    this.count = this.index;
   }
 }
 
@@ -255,14 +322,7 @@ function sizeOfAny(value: AttributeValue): number {
 }
 
 /** Attribute names come from configuration; this many are remembered. */
-const MAX_KNOWN = 1024;
-
-/** What is known of an attribute: its key as a field, and all of it, encoded, when a value comes again. */
-type KnownAttribute = {
-  readonly key: DataView;
-  value: AttributeValue | undefined;
-  encoded: DataView | undefined;
-};
+const MAX_KEYS = 1024;
 
 /**
  * The encoded `resource` and `scope` fields, cut out of what the SDK makes of a request with one span:

@@ -11,23 +11,34 @@ const LONG_TEXT = 96;
 
 /** The pieces of the protobuf wire format that spans are made of, in one growing buffer. */
 export class ProtobufWriter {
-  position = 0;
+  position: number;
+  /** Bytes that are left free at the front, for what is known only at the end. */
+  private readonly headRoom: number;
   private buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   private view = viewOf(this.buffer);
 
-  /** What was written so far. Valid until the next call of `clear`. */
-  bytes(): Buffer {
-    return this.buffer.subarray(0, this.position);
+  constructor(headRoom: number) {
+    this.headRoom = headRoom;
+    this.position = headRoom;
   }
 
-  /** A copy of what was written since `start`. */
-  since(start: number): DataView {
-    return viewOf(Buffer.from(this.buffer.subarray(start, this.position)));
+  /** How much was written so far. */
+  get size(): number {
+    return this.position - this.headRoom;
   }
 
-  /** Forgets what was written; the buffer stays. */
-  clear(): void {
-    this.position = 0;
+  /**
+   * `head`, which fits into the room for it, and what was written behind it. What is written from here on is apart.
+   * A buffer that is well filled is handed over as it is: copying it costs as much as all else that is done to it.
+   */
+  take(head: Buffer): Buffer {
+    const start = this.headRoom - head.length;
+    head.copy(this.buffer, start);
+    const taken = this.buffer.subarray(start, this.position);
+    this.position = this.headRoom;
+    if (taken.length < this.buffer.length / 2) return Buffer.from(taken);
+    this.use(Buffer.allocUnsafeSlow(this.buffer.length));
+    return taken;
   }
 
   /** Takes back what was written since `start`. */
@@ -94,8 +105,8 @@ export class ProtobufWriter {
     return this.position;
   }
 
-  /** Writes the length, and moves the message where that needs another number of bytes. */
-  endMessage(start: number): void {
+  /** Writes the length; returns how far that moved the message, as it does where the length is of another size. */
+  endMessage(start: number): number {
     const length = this.position - start;
     const moved = varintBytes(length) - LENGTH_BYTES;
     if (moved !== 0) {
@@ -104,6 +115,7 @@ export class ProtobufWriter {
       this.buffer.copyWithin(start + moved, start, start + length);
     }
     writeVarint(this.buffer, start - LENGTH_BYTES, length);
+    return moved;
   }
 
   varint(value: number): void {
@@ -119,6 +131,12 @@ export class ProtobufWriter {
   copy(bytes: DataView): void {
     const position = this.reserve(bytes.byteLength);
     copyBytes(bytes, 0, this.view, position, bytes.byteLength);
+  }
+
+  /** Writes again what stands at `start`. */
+  copyWithin(start: number, length: number): void {
+    const position = this.reserve(length);
+    this.buffer.copyWithin(position, start, start + length);
   }
 
   fixed32(value: number): void {
@@ -137,10 +155,14 @@ export class ProtobufWriter {
     if (this.position > this.buffer.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(this.position, this.buffer.length * 2));
       this.buffer.copy(grown, 0, 0, start);
-      this.buffer = grown;
-      this.view = viewOf(grown);
+      this.use(grown);
     }
     return start;
+  }
+
+  private use(buffer: Buffer<ArrayBuffer>): void {
+    this.buffer = buffer;
+    this.view = viewOf(buffer);
   }
 }
 /** Where the content of the length-delimited field at `position` starts. */

@@ -122,6 +122,47 @@ test('any attribute, any text, any time', () => {
   );
 });
 
+test('spans that share attributes with those before them, over several batches', () => {
+  // Few names and values, so that much is repeated, in all lengths: a length of a message takes one to three bytes.
+  const few = fc.constantFrom<AttributeValue>('', 'a', 'b', 'x'.repeat(200), 'y'.repeat(20_000), 7);
+  const span = fc.record({
+    kind: fc.constantFrom('SERVER' as const, 'CLIENT' as const),
+    name: fc.constantFrom('', 'GET', 'n'.repeat(300)),
+    values: fc.array(few, { maxLength: 8 }),
+    /** Left out, so that those behind it move. */
+    missing: fc.nat({ max: 8 }),
+    taken: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(span, { minLength: 2, maxLength: 12 }), (spans) => {
+      const [own, readable] = [new OtlpSpans(SCOPE), new ReadableSpans(SCOPE)];
+      const batches: unknown[][] = [];
+      const take = (): void => {
+        const stock = ProtobufTraceSerializer.serializeRequest(readable.take());
+        batches.push([own.take().bytes, stock ?? new Uint8Array()]);
+      };
+      for (const { kind, name, values, missing, taken } of spans) {
+        for (const sink of [own, readable]) {
+          const ids = { traceId: hopOf(1).slice(0, 32), spanId: hopOf(1).slice(33, 49) };
+          const rest = { traceFlags: 1, tracestate: undefined, parent: undefined, link: undefined };
+          sink.begin({ name, kind, ...ids, ...rest, start: 1, end: 2, failed: false });
+          values.forEach((value, i) => {
+            if (i !== missing) sink.attribute(`attribute ${i}`, value);
+          });
+          sink.end();
+        }
+        if (taken) take();
+      }
+      if (own.count > 0) take();
+      // Only now: what was taken must not be written over by what came later.
+      for (const [ours, stock] of batches) {
+        expect(decodeSpans(ours as Buffer)).toEqual(decodeSpans(stock as Uint8Array));
+      }
+    }),
+    { seed: 11, numRuns: 500 },
+  );
+});
+
 test('a batch starts anew after it was taken', () => {
   const spans = new OtlpSpans(SCOPE);
   tellSpans(spans, ...record({}));
