@@ -5,6 +5,7 @@
 //     node benchmarks/admin-paths.mjs [rounds]
 import { Duplex } from 'node:stream';
 import { MintMeter } from '../dist/admin/mint-meter.js';
+import { MintNumbers } from '../dist/admin/mint-numbers.js';
 import { HopObserver } from '../dist/admin/observer.js';
 import { Minter } from '../dist/context/mint.js';
 import { Sampler } from '../dist/context/sampling.js';
@@ -75,7 +76,7 @@ const NOTIFY = notify(1, 1, PLAIN);
 /** Microseconds a NOTIFY, of `NOTIFIES`. */
 function mintPath(chunkSize, withAdmin) {
   const minter = new Minter(new Sampler(SAMPLER));
-  const meter = withAdmin ? new MintMeter(() => minter.minted) : undefined;
+  const meter = withAdmin ? new MintMeter(new MintNumbers(), () => minter.minted) : undefined;
   meter?.start(() => minter.counts);
   const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
   const limits = { maxFrameSize: 65_536, helloTimeout: 60_000, maxUnread: 1 << 20 };

@@ -26,6 +26,9 @@ async function connected(port) {
   }
 }
 
+// Node reads such a bundle before anything else, which takes a quarter of the time; a service has none.
+const { NODE_EXTRA_CA_CERTS: _bundle, ...environment } = process.env;
+
 /** Milliseconds, for each of `times` starts. */
 export async function measureStartup(times) {
   const results = [];
@@ -35,7 +38,7 @@ export async function measureStartup(times) {
     const agent = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       env: {
-        ...process.env,
+        ...environment,
         HAPROXY_OTEL_SPOP: `127.0.0.1:${port}`,
         HAPROXY_OTEL_RECORDS: `127.0.0.1:${await freePort()}`,
         HAPROXY_OTEL_ADMIN: '127.0.0.1:0',

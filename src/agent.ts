@@ -10,7 +10,7 @@ import type { Logger } from './log.ts';
 import { FINISH } from './records/finish-message.ts';
 import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
 import { SpopServer } from './spop/server.ts';
-import { TelemetryChannel } from './telemetry/channel.ts';
+import type { TelemetryChannel } from './telemetry/channel.ts';
 
 /** The running agent: the mint path on this thread, the telemetry path on its own. */
 export class Agent {
@@ -38,6 +38,7 @@ export class Agent {
       sampling: RemoteSampling;
       telemetry: TelemetryChannel;
       meter: MintMeter | undefined;
+      records: string;
       admin: string | undefined;
     },
   ) {
@@ -51,20 +52,17 @@ export class Agent {
     this.meter = parts.meter;
     this.admin = parts.admin;
     this.spop = boundAddress(parts.listener, config.spop);
-    this.records = parts.telemetry.records;
+    this.records = parts.records;
   }
 
   /**
-   * Starts both paths; resolves when both listen.
+   * Starts the mint path beside the telemetry path, which was started before; resolves when both listen.
    *
-   * @param onDeath called when the telemetry thread dies: half an agent is none
    * @throws Error when a listener or the exporter cannot be set up
    */
-  static async start(
-    config: Config,
-    log: Logger,
-    onDeath: (reason: string) => void,
-  ): Promise<Agent> {
+  static async start(config: Config, telemetry: TelemetryChannel, log: Logger): Promise<Agent> {
+    telemetry.onBehind = () =>
+      log.error('the telemetry thread is behind, finish messages are dropped');
     const sampler = new Sampler(config.sampler);
     const minter = new Minter(sampler, {
       formats: config.formats,
@@ -76,8 +74,8 @@ export class Agent {
       },
       onBadArgument: createBadArgumentLog(log),
     });
-    const meter =
-      config.telemetry.admin === undefined ? undefined : new MintMeter(() => minter.minted);
+    const { mintNumbers } = telemetry;
+    const meter = mintNumbers && new MintMeter(mintNumbers, () => minter.minted);
     const connections = new ConnectionLog(log);
     const server = new SpopServer(minter.handle, config.spopLimits, {
       onHello: (peer, agreement) => {
@@ -91,17 +89,12 @@ export class Agent {
       ...(meter === undefined ? {} : { onAnswered: meter.answered }),
     });
     const listener = createServer((socket) => server.accept(socket));
-    // Records first: what the first request leaves behind must find its way.
-    const telemetry = await TelemetryChannel.start(
-      config.telemetry,
-      config.threadEnv,
-      log,
-      onDeath,
-      meter?.shared,
-    );
+    let records: string;
     let admin: string | undefined;
     try {
+      // HAProxy may ask before its ring finds the agent: what the first requests leave behind waits there.
       await listen(listener, config.spop);
+      records = await telemetry.listening;
       meter?.start(() => ({ ...minter.counts, connectionsOpen: server.size }));
       admin = await telemetry.ready;
     } catch (error) {
@@ -113,7 +106,16 @@ export class Agent {
     }
     const sampling = new RemoteSampling(sampler, config.telemetry.resourceAttributes, log);
     sampling.use(config.sampler);
-    return new Agent(config, log, { listener, server, minter, sampling, telemetry, meter, admin });
+    return new Agent(config, log, {
+      listener,
+      server,
+      minter,
+      sampling,
+      telemetry,
+      meter,
+      records,
+      admin,
+    });
   }
 
   /** Resolves when both threads have got to it. */

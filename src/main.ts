@@ -1,10 +1,9 @@
 #!/usr/bin/env node
-import { Agent } from './agent.ts';
 import { type CommandLine, parseCommandLine } from './config/command-line.ts';
 import { loadConfig } from './config/config.ts';
 import { gatherSettings } from './config/settings-file.ts';
 import { summarize } from './config/summary.ts';
-import { createLogger, type Logger } from './log.ts';
+import type { Logger } from './log.ts';
 import { ToolExit } from './options.ts';
 import { Reloader } from './reload.ts';
 import { ConfigError, type Env } from './settings.ts';
@@ -12,6 +11,7 @@ import { isJournal } from './systemd/journal.ts';
 import { Notifier } from './systemd/notifier.ts';
 import { type InheritedSockets, inheritedSockets } from './systemd/sockets.ts';
 import { startWatchdog, watchdogInterval } from './systemd/watchdog.ts';
+import { TelemetryChannel } from './telemetry/channel.ts';
 import { isTool, runTool } from './tools.ts';
 import { VERSION } from './version.ts';
 
@@ -86,6 +86,12 @@ async function run(commandLine: CommandLine): Promise<void> {
   };
   const env = gather();
   const config = loadConfig(env, host);
+  // What takes longest comes first: all else is loaded while the thread starts.
+  const telemetry = new TelemetryChannel(config.telemetry, config.threadEnv);
+  const [{ createLogger }, { Agent }] = await Promise.all([
+    import('./log.ts'),
+    import('./agent.ts'),
+  ]);
   const log = createLogger(config.logLevel, { thread: 'main' }, host.journal);
   warnOfUnused(env, host.sockets, log);
   const notifier = Notifier.create(process.env, (reason) =>
@@ -98,10 +104,12 @@ async function run(commandLine: CommandLine): Promise<void> {
     notifier,
   });
   process.on('SIGHUP', () => reloader.request());
-  const agent = await Agent.start(config, log, (reason) => {
+  void telemetry.died.then((reason) => {
+    // Half an agent is none.
     log.fatal({ reason }, 'telemetry thread died');
     process.exit(AgentExit.FAILED);
   });
+  const agent = await Agent.start(config, telemetry, log);
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stopping) {

@@ -322,9 +322,14 @@ describe('unix sockets', () => {
     const records = await peer(second, 'records');
     records.socket.write(octetCounted(recordLine()));
     await until('two spans', () => otlp.spans.length === 2);
-    const third = spawnAgent(['run'], env);
-    expect(await third.exited()).toBe(1);
-    expect(third.output).toContain(`cannot listen on unix:${paths.records}`);
+    for (const [name, path] of Object.entries(paths)) {
+      const others = { HAPROXY_OTEL_SPOP: '127.0.0.1:0', HAPROXY_OTEL_RECORDS: '127.0.0.1:0' };
+      const setting = `HAPROXY_OTEL_${name.toUpperCase()}`;
+      const third = spawnAgent(['run'], { ...others, [setting]: `unix:${path}` });
+      expect(await third.exited()).toBe(1);
+      expect(third.output).toContain(`cannot listen on unix:${path}`);
+    }
+    expect(await spawnAgent(['run'], env).exited()).toBe(1);
     expect(await second.end()).toBe(0);
   });
 

@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'reload.ts',
     'settings.ts',
     'systemd',
+    'telemetry/channel.ts',
     'tools.ts',
     'version.ts',
   ],

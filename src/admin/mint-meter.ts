@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import { LoopDelayMonitor } from './loop-delay.ts';
-import { type MintName, MintNumbers } from './mint-numbers.ts';
+import type { MintName, MintNumbers } from './mint-numbers.ts';
 
 /** How often the mint thread's numbers are made visible, in milliseconds. */
 const PUBLISH_INTERVAL = 250;
@@ -10,18 +10,15 @@ export type MintReadings = Partial<Readonly<Record<MintName, number>>>;
 
 /** Keeps the mint thread's numbers and makes them visible from `start` on. */
 export class MintMeter {
-  private readonly numbers = new MintNumbers();
+  private readonly numbers: MintNumbers;
   private readonly delay = new LoopDelayMonitor();
   private read: () => MintReadings = () => ({});
   private readonly minted: () => number;
 
   /** @param minted requests whose context was decided on so far; asked for with each chunk of NOTIFYs */
-  constructor(minted: () => number) {
+  constructor(numbers: MintNumbers, minted: () => number) {
+    this.numbers = numbers;
     this.minted = minted;
-  }
-
-  get shared(): SharedArrayBuffer {
-    return this.numbers.shared;
   }
 
   /** As of a `Connection` of `spop`. */

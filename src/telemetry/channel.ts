@@ -1,7 +1,7 @@
-import { on, once } from 'node:events';
+import { on } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import type { Logger } from '../log.ts';
+import { MintNumbers } from '../admin/mint-numbers.ts';
 import type { TelemetryConfig } from './config.ts';
 import { Control } from './control.ts';
 import { FinishRelay } from './finish-relay.ts';
@@ -19,83 +19,76 @@ const HEAP_BEFORE_COLLECTION = 64;
 /** Megabytes. What is made of a record outlives nothing: more room would be more memory, and no less work. */
 const YOUNG_GENERATION = 24;
 
-/** The main thread's handle on the telemetry thread. */
+/** The main thread's handle on the telemetry thread, from its start on. */
 export class TelemetryChannel {
-  /** Where records are received. */
-  readonly records: string;
+  /** Resolves with where records are received, which wait there until `ready`; rejects when that cannot be. */
+  readonly listening: Promise<string>;
   /**
    * Resolves when records are worked on, with where the admin listener is, if there is one; rejects when that or
    * the exporter cannot be set up.
    */
   readonly ready: Promise<string | undefined>;
+  /** Resolves with why, when the thread ends without having been stopped. */
+  readonly died: Promise<string>;
   readonly control: Control;
+  /** What the mint thread tells the admin listener, if there is one. */
+  readonly mintNumbers: MintNumbers | undefined;
+  /** Called when `finish` messages are dropped because the thread is behind. */
+  onBehind = (): void => {};
   private readonly worker: Worker;
   private readonly relay: FinishRelay;
-  private state: 'running' | 'stopping' = 'running';
+  private state: 'running' | 'failed' | 'stopping' | 'ended' = 'running';
 
-  private constructor(
-    worker: Worker,
-    records: string,
-    log: Logger,
-    onDeath: (reason: string) => void,
-  ) {
-    this.worker = worker;
-    this.records = records;
-    this.control = new Control(worker);
-    this.relay = new FinishRelay(
-      (bytes) => {
-        const command: Command = { type: 'finished', bytes };
-        worker.postMessage(command, [bytes.buffer]);
-      },
-      () => log.error('the telemetry thread is behind, finish messages are dropped'),
-    );
-    let reason: string | undefined;
-    this.ready = new Promise((resolve, reject) => {
-      worker.on('message', (report: Report) => {
-        if (report.type === 'taken') this.relay.taken(report.bytes);
-        if (report.type === 'ready') resolve(report.admin);
-        if (report.type === 'failed') reject(new Error(report.reason));
-      });
-      worker.on('error', (error: Error) => {
-        reason = error.stack ?? error.message;
-        reject(error);
-      });
-    });
-    // Whoever starts the agent asks; there may be another reason not to before.
-    this.ready.catch(() => {});
-    worker.on('exit', (code) => {
-      if (this.state === 'running') onDeath(reason ?? `exit code ${code}`);
-    });
-  }
-
-  /**
-   * Starts the thread; resolves when it listens for records, which wait until it is `ready`.
-   *
-   * @param onDeath called when the thread ends without having been stopped
-   * @param mint the mint thread's numbers for the admin listener
-   * @throws Error when the thread cannot listen, with its reason
-   */
-  static async start(
-    config: TelemetryConfig,
-    env: Readonly<Record<string, string>>,
-    log: Logger,
-    onDeath: (reason: string) => void,
-    mint?: SharedArrayBuffer,
-  ): Promise<TelemetryChannel> {
+  /** Starts the thread, which takes its time: there is no need to wait for it. */
+  constructor(config: TelemetryConfig, env: Readonly<Record<string, string>>) {
+    this.mintNumbers = config.admin === undefined ? undefined : new MintNumbers();
     setFlagsFromString(`--initial-old-space-size=${HEAP_BEFORE_COLLECTION}`);
-    const workerData: WorkerData = { config, mint };
+    const workerData: WorkerData = { config, mint: this.mintNumbers?.shared };
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       name: 'telemetry',
       workerData,
       env: { ...env },
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
     });
-    const [report] = (await once(worker, 'message')) as [Report];
-    if (report.type === 'listening') {
-      return new TelemetryChannel(worker, report.records, log, onDeath);
-    }
-    await worker.terminate();
-    throw new Error(report.type === 'failed' ? report.reason : `unexpected "${report.type}"`);
+    this.worker = worker;
+    this.control = new Control(worker);
+    this.relay = new FinishRelay(
+      (bytes) => {
+        const command: Command = { type: 'finished', bytes };
+        worker.postMessage(command, [bytes.buffer]);
+      },
+      () => this.onBehind(),
+    );
+    const told = <T>(take: (report: Report) => T | undefined): Promise<T> =>
+      new Promise((resolve, reject) => {
+        worker.on('message', (report: Report) => {
+          const value = take(report);
+          if (value !== undefined) resolve(value);
+          if (report.type === 'failed') reject(new Error(report.reason));
+        });
+        worker.once('error', reject);
+      });
+    this.listening = told((report) => (report.type === 'listening' ? report.records : undefined));
+    this.ready = told((report) => (report.type === 'ready' ? report : undefined)).then(
+      ({ admin }) => admin,
+    );
+    // Whoever starts the agent asks; there may be another reason not to before.
+    this.listening.catch(() => {});
+    this.ready.catch(() => {});
+    worker.on('message', (report: Report) => {
+      if (report.type === 'taken') this.relay.taken(report.bytes);
+      if (report.type === 'failed') this.state = 'failed';
+    });
+    let reason: string | undefined;
+    worker.on('error', (error: Error) => {
+      reason = error.stack ?? error.message;
+    });
+    this.died = new Promise((resolve) => {
+      worker.on('exit', (code) => {
+        if (this.state === 'running') resolve(reason ?? `exit code ${code}`);
+        this.state = 'ended';
+      });
+    });
   }
 
   /** Copies `buffer[start, end)`, the arguments of a `finish` message, and hands them to the thread. */
@@ -110,14 +103,19 @@ export class TelemetryChannel {
    * @returns what the thread did, or undefined when it did not answer within the limit
    */
   async stop(limit: number): Promise<TelemetryCounts | undefined> {
+    const answers = this.state === 'running';
     this.state = 'stopping';
+    const counts = answers ? await this.end(limit) : undefined;
+    await this.worker.terminate();
+    return counts;
+  }
+
+  private end(limit: number): Promise<TelemetryCounts | undefined> {
     this.relay.flush();
     const answer = this.stopped(Math.ceil(limit) + GRACE);
     const command: Command = { type: 'stop', limit };
     this.worker.postMessage(command);
-    const counts = await answer;
-    await this.worker.terminate();
-    return counts;
+    return answer;
   }
 
   /** What the thread did, or undefined when it did not say so within `limit` milliseconds. */
@@ -125,6 +123,7 @@ export class TelemetryChannel {
     try {
       for await (const [report] of on(this.worker, 'message', {
         signal: AbortSignal.timeout(limit),
+        close: ['exit'],
       }) as AsyncIterable<[Report]>) {
         if (report.type === 'stopped') return report;
       }

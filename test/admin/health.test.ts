@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { liveness, readiness } from '../../src/admin/health.ts';
 import { MintMeter } from '../../src/admin/mint-meter.ts';
-import { readMintNumbers } from '../../src/admin/mint-numbers.ts';
+import { MintNumbers, readMintNumbers } from '../../src/admin/mint-numbers.ts';
 import { ExportWatch } from '../../src/telemetry/export-watch.ts';
 import type { SendResult } from '../../src/telemetry/otlp.ts';
 
@@ -17,9 +17,10 @@ async function attempt(watch: ExportWatch, result: SendResult): Promise<void> {
 }
 
 test('a mint thread that hangs is told of, and one that came back as well', () => {
-  const meter = new MintMeter(() => 0);
+  const numbers = new MintNumbers();
+  const meter = new MintMeter(numbers, () => 0);
   meter.start(() => ({}));
-  const sources = { mint: () => readMintNumbers(meter.shared), exporter };
+  const sources = { mint: () => readMintNumbers(numbers.shared), exporter };
   const now = Date.now();
   expect(liveness(sources, now)).toEqual({ ok: true, mint: 'alive', telemetry: 'alive' });
   expect(readiness(sources, now).ok).toBe(true);
@@ -32,10 +33,11 @@ test('a mint thread that hangs is told of, and one that came back as well', () =
 });
 
 test('when the receiver last took something, and whether it does', async () => {
-  const meter = new MintMeter(() => 0);
+  const numbers = new MintNumbers();
+  const meter = new MintMeter(numbers, () => 0);
   meter.start(() => ({}));
   const watch = new ExportWatch({ kind: 'console' });
-  const sources = { mint: () => readMintNumbers(meter.shared), exporter: watch };
+  const sources = { mint: () => readMintNumbers(numbers.shared), exporter: watch };
   const told = () => readiness(sources, Date.now());
   expect(told()).toMatchObject({ ok: true, exporter: 'working', lastExport: null });
   await attempt(watch, AWAY);

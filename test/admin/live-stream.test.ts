@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { History } from '../../src/admin/history.ts';
 import { LiveStream } from '../../src/admin/live-stream.ts';
-import { MintMeter } from '../../src/admin/mint-meter.ts';
-import { readMintNumbers } from '../../src/admin/mint-numbers.ts';
+import { MintNumbers, readMintNumbers } from '../../src/admin/mint-numbers.ts';
 import type { AdminSources } from '../../src/admin/sources.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -10,7 +9,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** As much of the sources as a stream without viewers needs. */
 function sourcesWith(parts: { read?: () => void; tick?: () => void }): AdminSources {
-  const { shared } = new MintMeter(() => 0);
+  const { shared } = new MintNumbers();
   return {
     mint: () => readMintNumbers(shared),
     records: { unsampled: 0, kept: 0 },
