@@ -50,7 +50,7 @@ export function loadConfig(env: Env, host: Host = { sockets: {}, journal: false 
   const { sockets, journal } = host;
   const disabled = read(env, 'OTEL_SDK_DISABLED', false, boolean);
   const queueSpans = read(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 131_072, integerFrom(1));
-  const batchDefault = Math.min(512, queueSpans);
+  const batchDefault = Math.min(2_048, queueSpans);
   const batchSize = read(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', batchDefault, integerFrom(1));
   if (batchSize > queueSpans) {
     throw new ConfigError(

@@ -83,7 +83,7 @@ test('the defaults', () => {
         clientKey: undefined,
         clientCertificate: undefined,
       },
-      batchSize: 512,
+      batchSize: 2_048,
       scheduleDelay: 5_000,
       queueSpans: 131_072,
       queueBytes: 134_217_728,
