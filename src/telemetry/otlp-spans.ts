@@ -3,6 +3,7 @@ import { viewOf } from '../bytes.ts';
 import type { HopLink } from '../context/hop.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from '../context/traceparent.ts';
 import type { AttributeValue } from '../records/record.ts';
+import { LastAttributes } from './last-attributes.ts';
 import type { Batch } from './otlp.ts';
 import {
   fieldContent,
@@ -241,64 +242,6 @@ export class OtlpSpans implements SpanSink {
     const key = viewOf(Buffer.concat([lengthDelimited(Tag.KEY_VALUE_KEY, text.length), text]));
     if (this.keys.size < MAX_KEYS) this.keys.set(name, key);
     return key;
-  }
-}
-
-/**
- * The attributes of the last span of a kind, and where they are. Most spans have most of them in common with the last:
- * runs of such are copied, and only what is in between is encoded.
- */
-class LastAttributes {
-  /** Bytes to copy before anything else is written. */
-  runStart = 0;
-  runLength = 0;
-  private readonly names: string[] = [];
-  private readonly values: AttributeValue[] = [];
-  private readonly ends: number[] = [];
-  private count = 0;
-  /** Which attribute of the span that is being written comes next, and where the last span's in that place starts. */
-  private index = 0;
-  private lastNext = 0;
-  /** Where the attributes of the span start. */
-  private start = 0;
-
-  /** The bytes are gone. */
-  forget(): void {
-    this.count = 0;
-  }
-
-  begin(position: number): void {
-    this.index = 0;
-    this.lastNext = this.start;
-    this.start = position;
-  }
-
-  /** Whether the last span had the same in this place, so that its bytes can be copied. */
-  repeats(name: string, value: AttributeValue, position: number): boolean {
-    const { index } = this;
-    if (index >= this.count || this.names[index] !== name || this.values[index] !== value) {
-      return false;
-    }
-    const end = this.ends[index] ?? 0;
-    if (this.runLength === 0) this.runStart = this.lastNext;
-    this.runLength = end - this.runStart;
-    this.ends[index] = position + this.runLength;
-    this.lastNext = end;
-    this.index += 1;
-    return true;
-  }
-
-  wrote(name: string, value: AttributeValue, end: number): void {
-    const { index } = this;
-    this.lastNext = this.ends[index] ?? 0;
-    this.names[index] = name;
-    this.values[index] = value;
-    this.ends[index] = end;
-    this.index += 1;
-  }
-
-  end(): void {
-    this.count = this.index;
   }
 }
 

@@ -117,6 +117,12 @@ test('a share by operation, and of all others', async () => {
   expect(kept(100)).toBe(0);
 });
 
+test('a share of all operations, where none is listed', async () => {
+  const { kept, told } = await jaeger({ operationSampling: { defaultSamplingProbability: 1 } });
+  await told(RULES);
+  expect(kept(100, { method: 'GET' })).toBe(100);
+});
+
 test('of a rare operation at least so many a second', async () => {
   const { kept, told } = await jaeger({
     operationSampling: {
