@@ -20,6 +20,12 @@ export async function fullSpeed(port, seconds) {
   return { requests: Number(requests), failed: Number(failed), rate: Number(rate) };
 }
 
+/**
+ * h2load's clients send on a tick of 10 ms that starts when they connect: 7 ms apart they are spread over it. Clients
+ * that connect together send 32 requests at a time, and what is measured is their queue.
+ */
+const CONNECT_APART = ['--rate=1', '--rate-period=7ms'];
+
 /** A fixed rate; latencies in milliseconds. */
 export async function fixedRate(port, rate, seconds) {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
@@ -28,7 +34,8 @@ export async function fixedRate(port, rate, seconds) {
     '--h1',
     `--clients=${CONNECTIONS}`,
     `--rps=${rate / CONNECTIONS}`,
-    `--duration=${seconds}`,
+    `--requests=${rate * seconds}`,
+    ...CONNECT_APART,
     `--log-file=${log}`,
     `http://127.0.0.1:${port}/bench?user=7`,
   ]);

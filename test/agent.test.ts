@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { constants, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
@@ -234,6 +234,18 @@ test('a telemetry thread that dies takes the process with it, and the reason is 
   agent.process.kill('SIGUSR2');
   expect(await agent.exited()).toBe(1);
   expect(agent.logged('telemetry thread died')?.reason).toContain('told to die');
+});
+
+test('the telemetry thread, and no other, runs at a lower priority', async () => {
+  const agent = await start();
+  const tasks = `/proc/${agent.process.pid}/task`;
+  const priorities = readdirSync(tasks).map((task) => {
+    const stat = readFileSync(`${tasks}/${task}/stat`, 'latin1');
+    // Behind the name, which may have spaces, "nice" is the 17th: proc(5).
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+  });
+  const lower = getPriority() + constants.priority.PRIORITY_BELOW_NORMAL;
+  expect(priorities.filter((priority) => priority !== getPriority())).toEqual([lower]);
 });
 
 describe('SPOP peers', () => {

@@ -15,6 +15,7 @@ import { createFaultLog } from './episodes.ts';
 import { splitRelayed } from './finish-relay.ts';
 import type { Command, Report, WorkerData } from './messages.ts';
 import { createPipeline } from './pipeline.ts';
+import { giveWay } from './priority.ts';
 
 /**
  * All that the telemetry thread does once it listens.
@@ -64,6 +65,7 @@ export async function runTelemetry(
         });
   // Nobody would see what it keeps.
   if (admin === undefined) observer = undefined;
+  giveWay(log);
   report({ type: 'ready', admin: admin?.address });
 
   port.on('message', (command: Command) => {
