@@ -21,8 +21,8 @@ const { values: options } = parseArgs({ options: { short: { type: 'boolean', def
 const FIXED_RATE = 5000;
 const PLAN = options.short
   ? { rounds: 1, warm: 1, full: 1, fixed: 1, rate: 500 }
-  : { rounds: 4, warm: 4, full: 3, fixed: 5, rate: FIXED_RATE };
-const FIXED_WAYS = ['floor agent', 'all traces'];
+  : { rounds: 4, warm: 4, full: 2, fixed: 5, rate: FIXED_RATE };
+const FIXED_WAYS = ['floor agent', 'all traces', 'all, own session'];
 const MICRO = ['split', 'decode', 'mint', 'record', 'encode'];
 
 mkdirSync(CACHE, { recursive: true });

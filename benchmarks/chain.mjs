@@ -1,6 +1,6 @@
 // What tracing costs: load generator, HAProxy, agent, server and OTLP receiver on one machine, with and
 // without tracing. All ways run side by side, idle but for their turn, and take turns.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Haproxy } from '../dist/demo/haproxy.js';
@@ -9,6 +9,7 @@ import { fixedRate, fullSpeed } from './load.mjs';
 import {
   ask,
   cpuSeconds,
+  ENDS_WITH_US,
   requestsSeen,
   residentMemory,
   startAgent,
@@ -19,8 +20,10 @@ import {
 
 /**
  * `config`: `plain` is HAProxy without tracing; `asking` calls the agent and sets the headers; `recording` also
- * writes the line that becomes the spans: the shipped configuration. `sockets: 'unix'` has HAProxy and the agent
- * talk over unix sockets. `keepsAll`: each hop must be there.
+ * writes the line that becomes the spans: the shipped configuration; `sparing` writes none for traces that are not
+ * sampled. `sockets: 'unix'` has HAProxy and the agent talk over unix sockets. `session: 'own'` is how systemd starts
+ * a service: Linux shares the processor out between sessions, and niceness counts within each. `keepsAll`: each hop
+ * must be there.
  */
 export const WAYS = {
   'no tracing': { config: 'plain' },
@@ -28,8 +31,10 @@ export const WAYS = {
   'ids and headers only': { config: 'asking', agent: 'own' },
   'all traces': { config: 'recording', agent: 'own', keepsAll: true },
   'all, unix sockets': { config: 'recording', agent: 'own', sockets: 'unix', keepsAll: true },
+  'all, own session': { config: 'recording', agent: 'own', session: 'own', keepsAll: true },
   '10 % of traces': { config: 'recording', agent: 'own', env: ratio(0.1) },
   '1 % of traces': { config: 'recording', agent: 'own', env: ratio(0.01) },
+  '1 %, no other lines': { config: 'sparing', agent: 'own', env: ratio(0.01) },
   'no traces': { config: 'recording', agent: 'own', env: { OTEL_TRACES_SAMPLER: 'always_off' } },
 };
 
@@ -44,11 +49,20 @@ const BLOCK = / *# >>> otel[\s\S]*?# <<< otel\n/g;
 const RECORDING =
   /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log).*\n/gm;
 
+/** As the README has it, with its newline. */
+const [SPARING] = /^ *http-response set-log-level silent .*\n/m.exec(
+  readFileSync(new URL('../README.md', import.meta.url), 'utf8'),
+);
+
 export const CONFIGS = {
   plain: (config) => config.replace(BLOCK, ''),
   asking: (config) => config.replace(RECORDING, ''),
   recording: (config) => config,
+  sparing: (config) => config.replace(/^ *log-format .*OTEL_RECORD/m, `${SPARING}$&`),
 };
+
+/** The trace of somebody who had it sampled: an agent that keeps few has to be warm for these too. */
+const SAMPLED = 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 /** How long the agent may take to export what it has after a turn, in milliseconds. */
 const DRAIN_TIMEOUT = 30_000;
@@ -58,25 +72,29 @@ const DRAIN_STEP = 500;
 export class Way {
   static async start(name, { haproxy: program, floor, server }) {
     const way = new Way();
-    const { config, agent, env, sockets } = WAYS[name];
+    const { config, agent, env, sockets, session } = WAYS[name];
     const ports = await freePorts();
     const folder = mkdtempSync(join(tmpdir(), 'bench-'));
     way.name = name;
     way.port = ports.http;
-    way.recording = config === 'recording';
+    way.recording = config === 'recording' || config === 'sparing';
     way.folder = folder;
     way.statsSocket = join(folder, 'stats');
     const listen = (port) => (sockets === 'unix' ? `unix:${folder}/${port}` : `127.0.0.1:${port}`);
     if (agent === 'floor') way.agent = await startProgram(floor, [String(ports.spop)]);
     if (agent === 'own') {
       way.receiver = await startScript('receiver.mjs');
-      const started = await startAgent({
+      const agentEnv = {
         HAPROXY_OTEL_SPOP: listen(ports.spop),
         HAPROXY_OTEL_RECORDS: listen(ports.records),
         OTEL_EXPORTER_OTLP_ENDPOINT: way.receiver.hello.endpoint,
         OTEL_BSP_SCHEDULE_DELAY: '200',
         ...env,
-      });
+      };
+      const started =
+        session === 'own'
+          ? await startAgent(agentEnv, ENDS_WITH_US, { detached: true })
+          : await startAgent(agentEnv);
       way.agent = started.child;
     }
     const global = `global\n    nbthread 1\n    no log\n    stats socket ${way.statsSocket}\n`;
@@ -176,7 +194,7 @@ export async function runChain({ haproxy, floor, names, plan }) {
   try {
     for (const name of names) ways.push(await Way.start(name, { haproxy, floor, server: port }));
     const results = Object.fromEntries(names.map((name) => [name, { full: [], fixed: [] }]));
-    for (const way of ways) await way.measure((at) => fullSpeed(at, plan.warm));
+    for (const way of ways) await way.measure((at) => fullSpeed(at, plan.warm, SAMPLED));
     for (let round = 0; round < plan.rounds; round += 1) {
       for (const way of ways) {
         const { full, fixed } = results[way.name];

@@ -6,12 +6,13 @@ import { run } from './processes.mjs';
 
 const CONNECTIONS = 32;
 
-/** As many requests as are answered. */
-export async function fullSpeed(port, seconds) {
+/** As many requests as are answered; `header` is one that all of them have. */
+export async function fullSpeed(port, seconds, header) {
   const { stdout } = await run('wrk', [
     '--threads=1',
     `--connections=${CONNECTIONS}`,
     `--duration=${seconds}s`,
+    ...(header === undefined ? [] : ['--header', header]),
     `http://127.0.0.1:${port}/bench?user=7`,
   ]);
   const [, requests] = /(\d+) requests in/.exec(stdout);

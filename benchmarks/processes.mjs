@@ -30,9 +30,10 @@ export async function startProgram(program, args) {
   throw new Error(`${program} did not start`);
 }
 
-/** Starts the agent; resolves when it is ready. `lines` are its log. */
-export async function startAgent(env, execArgv = []) {
+/** Starts the agent; resolves when it is ready. `lines` are its log. `options` as for a child process. */
+export async function startAgent(env, execArgv = [], options = {}) {
   const child = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
+    ...options,
     execArgv,
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, HAPROXY_OTEL_ADMIN: '127.0.0.1:0', ...env },
@@ -45,6 +46,12 @@ export async function startAgent(env, execArgv = []) {
   }
   return { child, lines };
 }
+
+/** For a session of its own, which no interrupt from the keyboard reaches: ends when we do. */
+export const ENDS_WITH_US = [
+  '--import',
+  `data:text/javascript,process.on('disconnect',()=>process.kill(process.pid))`,
+];
 
 /** Starts one of this folder's own scripts; `hello` is its first message. */
 export async function startScript(name, args = []) {

@@ -148,6 +148,9 @@ function checkDatagrams(
   return findings;
 }
 
+/** The digit of the trace flags in the hop that says whether it is sampled: README.md, "No line for the others". */
+const SAMPLED_DIGIT = 'var(txn.otel.hop),bytes(51,1)';
+
 function checkOptions({ section, proxy }: Frontend): Finding[] {
   const findings: Finding[] = [];
   const normal = optionOf(proxy.statements, 'dontlog-normal');
@@ -161,7 +164,11 @@ function checkOptions({ section, proxy }: Frontend): Finding[] {
     );
   }
   const silent = proxy.statements.find(
-    ({ words }) => words[1] === 'set-log-level' && words[2] === 'silent',
+    ({ words }) =>
+      words[1] === 'set-log-level' &&
+      words[2] === 'silent' &&
+      // Of these there would be no span anyway.
+      !words.some((word) => word.startsWith(SAMPLED_DIGIT)),
   );
   if (silent !== undefined) {
     findings.push(

@@ -6,6 +6,7 @@ import { checkCommand } from '../../src/check/command.ts';
 import { SEVERITIES } from '../../src/check/finding.ts';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { HAPROXY } from '../haproxy/chain.ts';
+import { blockWith } from '../readme.ts';
 import { asIs, both, CASES, type Edit, httpFormat } from './broken.ts';
 import { example, replacing, runCheck, without } from './run-check.ts';
 
@@ -63,6 +64,18 @@ test('nothing is wrong without logs, where the engine tells of hops', () => {
   );
   expect(report.findings).toEqual([]);
   expect(report.frontends).toMatchObject([{ name: 'www', traced: true }]);
+});
+
+test('nothing is wrong where what is not sampled has no line', () => {
+  const folder = newFolder();
+  const { report } = runCheck(
+    folder,
+    example(
+      folder,
+      replacing(/^ *log-format .*OTEL_RECORD/m, `${blockWith('haproxy', 'silent')}$&`),
+    ),
+  );
+  expect(report.findings).toEqual([]);
 });
 
 test('engines of others are none of ours', () => {

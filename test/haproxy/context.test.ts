@@ -512,6 +512,28 @@ describe('hops of traces that are not sampled', () => {
     expect(client?.attributes['haproxy.kept']).toBe('slow');
   });
 
+  test('have no line where HAProxy is told so, but where it or a server failed them', async () => {
+    const silent = await Chain.start({
+      agentEnv: { HAPROXY_OTEL_KEEP_ERRORS: 'true' },
+      editConfig: (config) =>
+        config.replace(/^ *log-format .*OTEL_RECORD/m, `${blockWith('haproxy', 'silent')}$&`),
+    });
+    try {
+      const get = async (path: string, traceparent: string): Promise<number> =>
+        (await silent.get(path, { headers: { traceparent } })).status;
+      const one = (flags: string): string => `00-${'e'.repeat(32)}-${PARENT_ID}-${flags}`;
+      expect(await get('/fine', one('00'))).toBe(200);
+      expect(await get('/nowhere', one('00'))).toBe(503);
+      expect(await get('/later', SAMPLED)).toBe(200);
+      await silent.hop(TRACE_ID);
+      await silent.agent.end();
+      const { records } = silent.agent.logged('stopped') as { records: Record<string, number> };
+      expect(records).toMatchObject({ unsampled: 1, kept: 1, unusable: 0 });
+    } finally {
+      await silent.stop();
+    }
+  }, 60_000);
+
   test('are not where they did not', async () => {
     await send('/fine', unsampled(2));
     const later = await send('/later', []);
