@@ -4,7 +4,7 @@ import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
 import type { ExporterConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
-import { OtlpSender } from './otlp.ts';
+import { type Batch, OtlpSender, type SendResult } from './otlp.ts';
 import { OtlpSpans } from './otlp-spans.ts';
 import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
@@ -98,7 +98,7 @@ class BatchExporter implements Exporter {
     this.sender = sender;
     this.watch = watch;
     this.queue = new ExportQueue(
-      watch.timed((batch) => this.sender.send(batch)),
+      watch.timed((batch) => this.send(batch)),
       { spans: config.queueSpans, bytes: config.queueBytes },
       onEvent,
     );
@@ -133,6 +133,13 @@ class BatchExporter implements Exporter {
     this.sender = next;
     this.watch.use(config);
     this.queue.retryNow();
+  }
+
+  private async send(batch: Batch): Promise<SendResult> {
+    const result = await this.sender.send(batch);
+    // Any other is sent again, or may still be on its way.
+    if (result.kind === 'sent') this.spans.giveBack(batch);
+    return result;
   }
 
   private ship(): void {

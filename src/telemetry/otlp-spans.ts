@@ -99,6 +99,11 @@ export class OtlpSpans implements SpanSink {
     return batch;
   }
 
+  /** Takes back what `take` gave, when nobody needs its bytes any more. */
+  giveBack({ bytes }: Batch): void {
+    this.out.giveBack(bytes);
+  }
+
   begin(head: SpanHead): void {
     this.count += 1;
     this.out.byte(Tag.SCOPE_SPANS_SPANS);

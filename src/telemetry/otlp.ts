@@ -14,7 +14,7 @@ import { VERSION } from '../version.ts';
 import type { OtlpConfig } from './config.ts';
 
 /** One encoded ExportTraceServiceRequest, and how many spans are in it. */
-export type Batch = { readonly bytes: Buffer; readonly spans: number };
+export type Batch = { readonly bytes: Buffer<ArrayBuffer>; readonly spans: number };
 
 /** How one attempt to send a batch ended. */
 export type SendResult =

@@ -16,6 +16,8 @@ export class ProtobufWriter {
   private readonly headRoom: number;
   private buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   private view = viewOf(this.buffer);
+  /** What was given back: a new buffer costs the kernel its pages and V8 a collection sooner. */
+  private spare: Buffer<ArrayBuffer> | undefined;
 
   constructor(headRoom: number) {
     this.headRoom = headRoom;
@@ -31,14 +33,21 @@ export class ProtobufWriter {
    * `head`, which fits into the room for it, and what was written behind it. What is written from here on is apart.
    * A buffer that is well filled is handed over as it is: copying it costs as much as all else that is done to it.
    */
-  take(head: Buffer): Buffer {
+  take(head: Buffer): Buffer<ArrayBuffer> {
     const start = this.headRoom - head.length;
     head.copy(this.buffer, start);
     const taken = this.buffer.subarray(start, this.position);
     this.position = this.headRoom;
-    if (taken.length < this.buffer.length / 2) return Buffer.from(taken);
-    this.use(Buffer.allocUnsafeSlow(this.buffer.length));
+    const { length } = this.buffer;
+    if (taken.length < length / 2) return Buffer.from(taken);
+    this.use(this.spare?.length === length ? this.spare : Buffer.allocUnsafeSlow(length));
+    this.spare = undefined;
     return taken;
+  }
+
+  /** Takes back what `take` gave, to write over it; nobody else may need it any more. */
+  giveBack({ buffer }: Buffer<ArrayBuffer>): void {
+    if (buffer.byteLength === this.buffer.length) this.spare = Buffer.from(buffer);
   }
 
   /** Takes back what was written since `start`. */

@@ -6,6 +6,7 @@ import { type Hop, parseHop } from '../../src/context/hop.ts';
 import { decodeSpans } from '../../src/demo/otlp-receiver.ts';
 import { AccessLog } from '../../src/records/access-log.ts';
 import type { AttributeValue, HopRecord } from '../../src/records/record.ts';
+import type { Batch } from '../../src/telemetry/otlp.ts';
 import { OtlpSpans } from '../../src/telemetry/otlp-spans.ts';
 import { ReadableSpans } from '../../src/telemetry/readable-spans.ts';
 import { type SpanSink, tellSpans } from '../../src/telemetry/spans.ts';
@@ -74,6 +75,27 @@ test('all of them in one batch', () => {
   expect(own).toEqual(stock);
   // One has no server, and two are connections.
   expect(own).toHaveLength(2 * RECORDS.length - 3);
+});
+
+test('a batch that is given back is written over, one that is not stays as it was', () => {
+  const own = new OtlpSpans(SCOPE);
+  const readable = new ReadableSpans(SCOPE);
+  const next = (number: number): { batch: Batch; stock: unknown } => {
+    for (let i = 0; i < 64; i += 1) {
+      const told = record({ pathq: `/${number}/${i}` }, hopOf(number * 1000 + i));
+      tellSpans(own, ...told);
+      tellSpans(readable, ...told);
+    }
+    const encoded = ProtobufTraceSerializer.serializeRequest(readable.take());
+    return { batch: own.take(), stock: decodeSpans(encoded ?? new Uint8Array()) };
+  };
+  const [first, kept] = [next(1), next(2)];
+  own.giveBack(first.batch);
+  const rest = [next(3), next(4), next(5)];
+  for (const { batch, stock } of [kept, ...rest]) expect(decodeSpans(batch.bytes)).toEqual(stock);
+  const buffers = rest.map(({ batch }) => batch.bytes.buffer);
+  expect(buffers).toContain(first.batch.bytes.buffer);
+  expect(new Set([...buffers, kept.batch.bytes.buffer]).size).toBe(4);
 });
 
 test('any attribute, any text, any time', () => {
