@@ -14,7 +14,7 @@ const GRACE = 500;
  * Megabytes. V8 counts buffers to the heap, and its first limit follows what survives, which is next to nothing
  * here: with that limit, the batches alone have it collect the whole heap several times a second.
  */
-const HEAP_BEFORE_COLLECTION = 48;
+const HEAP_BEFORE_COLLECTION = 24;
 
 /** Megabytes. What is made of a record outlives nothing: more room would be more memory, and no less work. */
 const YOUNG_GENERATION = 24;

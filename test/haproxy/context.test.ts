@@ -524,11 +524,12 @@ describe('hops of traces that are not sampled', () => {
       const one = (flags: string): string => `00-${'e'.repeat(32)}-${PARENT_ID}-${flags}`;
       expect(await get('/fine', one('00'))).toBe(200);
       expect(await get('/nowhere', one('00'))).toBe(503);
+      expect(await get('/error', one('00'))).toBe(500);
       expect(await get('/later', SAMPLED)).toBe(200);
       await silent.hop(TRACE_ID);
       await silent.agent.end();
       const { records } = silent.agent.logged('stopped') as { records: Record<string, number> };
-      expect(records).toMatchObject({ unsampled: 1, kept: 1, unusable: 0 });
+      expect(records).toMatchObject({ unsampled: 2, kept: 2, unusable: 0 });
     } finally {
       await silent.stop();
     }
