@@ -11,27 +11,47 @@ export type ProxySection = {
   /** Of its defaults first, then its own: of what can be said once, the last counts. */
   readonly statements: readonly Statement[];
   readonly mode: string;
+  /** Those of its own section alone. */
+  readonly own: readonly Statement[];
+  /** The defaults that it inherits from; undefined where there are none before it. */
+  readonly defaults: Section | undefined;
+  /** Whether it names them, with `from`. */
+  readonly isNamed: boolean;
 };
 
 /** All proxies of a configuration in order, with what they inherit. */
 export function findProxies(sections: readonly Section[]): ProxySection[] {
-  const named = new Map<string, readonly Statement[]>();
-  let last: readonly Statement[] = [];
+  const named = new Map<string, Defaults>();
+  let last: Defaults = { section: undefined, statements: [] };
   const proxies: ProxySection[] = [];
   for (const section of sections) {
     const { kind, name, from, head } = section;
     if (kind === 'defaults') {
       // Nothing is taken from the defaults before, unless they are named.
-      last = [...(from === undefined ? [] : (named.get(from) ?? [])), ...section.statements];
+      const inherited = from === undefined ? [] : (named.get(from)?.statements ?? []);
+      last = { section, statements: [...inherited, ...section.statements] };
       if (name !== '') named.set(name, last);
     } else if (kind === 'frontend' || kind === 'backend' || kind === 'listen') {
-      const inherited = from === undefined ? last : (named.get(from) ?? []);
-      const statements = [...inherited, ...section.statements];
+      const inherited = from === undefined ? last : named.get(from);
+      const statements = [...(inherited?.statements ?? []), ...section.statements];
       const mode = lastOf(statements, 'mode')?.words[1] ?? 'tcp';
-      proxies.push({ kind, name, head, statements, mode });
+      const isNamed = from !== undefined;
+      const defaults = inherited?.section;
+      proxies.push({ kind, name, head, statements, mode, own: section.statements, defaults, isNamed });
     }
   }
   return proxies;
+}
+
+type Defaults = { readonly section: Section | undefined; readonly statements: readonly Statement[] };
+
+/** What `defaults` inherits and says itself. */
+export function statementsOf(defaults: Section, sections: readonly Section[]): Statement[] {
+  const before = sections.slice(0, sections.indexOf(defaults));
+  const base = before.findLast(
+    ({ kind, name }) => kind === 'defaults' && name !== '' && name === defaults.from,
+  );
+  return [...(base === undefined ? [] : statementsOf(base, sections)), ...defaults.statements];
 }
 
 /** The last statement that begins with these words. */
