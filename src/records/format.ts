@@ -1,0 +1,145 @@
+import { type Kind, MISSING, RECORD_VERSION, SD_ID, TABLE, type Way } from './table.ts';
+
+/**
+ * Longest line of a ring or datagram, in bytes, for `len` and `maxlen` where tune.bufsize is HAProxy's default: a
+ * ring drops a line that does not fit into tune.bufsize together with its length, without a word.
+ */
+export const DEFAULT_LINE_LENGTH = 16_300;
+/** So many bytes below tune.bufsize. */
+export const LINE_MARGIN = 84;
+
+/** Beside what the table says. */
+export type Lines = {
+  /** The proxy's hops may be reported when the headers of their reply go out, too (`REPLY_RULES`). */
+  readonly reply?: boolean;
+  /** Of the `log-profile` whose messages only a process that is stopping sends (`STOPPING_MESSAGE`). */
+  readonly stopping?: boolean;
+  /** Of the `error` step of a `log-profile`: bad requests, and connections that failed before a request. */
+  readonly error?: boolean;
+};
+
+/**
+ * Structured data for `log-format-sd`, or for `sd` in a `log-profile`: a HAProxy log format, to be quoted by
+ * `quoted`. `${OTEL_ATTRIBUTES}` in it is for the user's own parameters.
+ */
+export function structuredData(
+  kind: Kind,
+  way: Exclude<Way, 'reply'>,
+  { reply = false, stopping = false, error = false }: Lines = {},
+): string {
+  const changes: Record<string, string> = {};
+  if (reply) changes.reported = '%[var(txn.otel.reported,0)]';
+  if (stopping) changes.stopping = '1';
+  if (error) {
+    changes.frontend_address = '%fi';
+    changes.frontend_port = '%fp';
+    changes.error = '%[fc_err_str]';
+  }
+  return element(kind, way, changes);
+}
+
+/** What is written when the headers of a reply go out: a log format for `set-var-fmt`, to be quoted. */
+export function replyRecord(): string {
+  return element('http', 'reply', {});
+}
+
+function element(kind: Kind, way: Way, changes: Readonly<Record<string, string>>): string {
+  const places: string[] = [];
+  const parameters: string[] = [];
+  if (kind === 'http') parameters.push(`%[var(${REQUEST})]`);
+  for (const row of TABLE) {
+    const change = changes[row.name];
+    if (row.in === 'place') places.push(change ?? formatOf(row[kind], way) ?? MISSING);
+    else if (row.in === 'parameter' && kind === 'http') {
+      parameters.push(`${row.name}="${change ?? formatOf(row.http, way)}"`);
+    } else if (change !== undefined) parameters.push(`${row.name}="${change}"`);
+  }
+  parameters.push(OWN_PARAMETERS);
+  return `[${SD_ID} ${kind}="${RECORD_VERSION} ${places.join(' ')}" ${parameters.join(' ')}]`;
+}
+
+function formatOf(
+  value: string | Partial<Record<Way, string>> | undefined,
+  way: Way,
+): string | undefined {
+  return typeof value === 'object' ? value[way] : value;
+}
+
+/** Expanded by HAProxy: empty where it is not set. */
+const OWN_PARAMETERS = `$\{OTEL_ATTRIBUTES}`;
+
+/** Parameters of the record that are gone by the time the line is written. */
+const REQUEST = 'txn.otel.request';
+
+/** As a `log-profile`'s message (`format`): empty, and so not sent, unless the process is stopping. */
+export const STOPPING_MESSAGE = '%{-M}[stopping,iif(-,)]';
+
+/** An action of a proxy's rules. Its condition, if it has one, stands behind `if`. */
+export type Rule = {
+  readonly phase: 'tcp-request content' | 'http-request' | 'http-response' | 'http-after-response';
+  readonly action: string;
+  readonly condition?: string;
+};
+
+/**
+ * Rules by which a proxy writes down what its records need, for a proxy with `mode http`, in the order in which they
+ * have to stand. They come before every rule of the user's. What the record reads, too, and is no record's own:
+ * `txn.otel.hop` and `txn.otel.tracestate` of the agent's answer, `txn.otel.route` of the user's rules, and
+ * `txn.otel.request_id`.
+ */
+export const HTTP_RULES: readonly Rule[] = [
+  { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
+  { phase: 'http-request', action: 'set-var(txn.otel.answered) date(0,us)' },
+  {
+    phase: 'http-request',
+    action: `set-var-fmt(${REQUEST}) ${quoted(
+      TABLE.flatMap((row) =>
+        row.in === 'request' ? [`${row.name}="%{+E}[${row.http}]"`] : [],
+      ).join(' '),
+    )}`,
+  },
+  {
+    phase: 'http-response',
+    action: 'set-var(txn.otel.server_tls) bool(true)',
+    condition: '{ ssl_bc }',
+  },
+];
+
+/** The same of a proxy with `mode tcp`. */
+export const TCP_RULES: readonly Rule[] = [
+  { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
+];
+
+/**
+ * Rules that write the record when the headers of a reply go out, by the `debug` converter: the ring is called `ring`.
+ * A line of the same proxy that may follow must say so (`reply` of `structuredData`).
+ *
+ * In a proxy whose log format counts no bytes these put the user's line off to the end of the response.
+ *
+ * @param conditions that have to hold beside the one that is needed: the hop is known
+ */
+export function replyRules(ring: string, conditions: readonly string[] = []): readonly Rule[] {
+  const condition = ['{ var(txn.otel.hop) -m found }', ...conditions].join(' ');
+  return [
+    {
+      phase: 'http-after-response',
+      action: `set-var-fmt(txn.otel.record) ${quoted(replyRecord())}`,
+      condition,
+    },
+    {
+      phase: 'http-after-response',
+      action: `set-var(txn.otel.reported) var(txn.otel.record),debug(otel,${ring}),length,bool`,
+      condition,
+    },
+  ];
+}
+
+/** A rule as a line of HAProxy's configuration. */
+export function ruleLine({ phase, action, condition }: Rule): string {
+  return `${phase} ${action}${condition === undefined ? '' : ` if ${condition}`}`;
+}
+
+/** A log format as an argument of HAProxy's configuration: in double quotes, where `${…}` is the environment's. */
+export function quoted(format: string): string {
+  return `"${format.replace(/["\\]/g, '\\$&')}"`;
+}

@@ -1,0 +1,173 @@
+/**
+ * The record of a hop, as HAProxy writes it: structured data (RFC 5424, section 6.3), of which the log line that
+ * the user has is the message.
+ *
+ *     [otel@0 http="2 PLACE PLACE …" host="…" user_agent="…" …]
+ *
+ * What HAProxy itself writes stands by its place in the first parameter, whose name is the kind of hop and whose first
+ * word is the version of this table. What a client controls stands in parameters of its own, escaped (`%{+E}`).
+ *
+ * This table is all there is: the lines for HAProxy (format.ts), the parser (parser.ts), the lines of tests and
+ * benchmarks, and the reference are made from it.
+ */
+
+/** A record of another version was written by the lines of another release. */
+export const RECORD_VERSION = 2;
+
+/** The enterprise number 0 is reserved: no vendor's structured data has this name. */
+export const SD_ID = 'otel@0';
+
+/**
+ * How a record is written. `profile`: structured data of the ring logger's own `log-profile`, from HAProxy 3.1 on.
+ * `format`: the proxy's `log-format-sd`. `reply`: when the headers of a reply go out, whatever becomes of its body.
+ */
+export type Way = 'profile' | 'format' | 'reply';
+
+/** What a record can be of, by the name of its first parameter. */
+export const KINDS = ['http', 'tcp'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** HAProxy's word for a value that it does not have. */
+export const MISSING = '-';
+
+/** A log variable or sample of HAProxy's, the same in all ways or by way; where none is named there is none. */
+type Value = string | Partial<Record<Way, string>>;
+
+type Row = {
+  readonly name: string;
+  readonly means: string;
+} & (
+  | { readonly in: 'place'; readonly http?: Value; readonly tcp?: Value }
+  /** Of a `request` parameter the value is a sample, read when the request has come and before it is changed. */
+  | { readonly in: 'request'; readonly http: string }
+  | { readonly in: 'parameter'; readonly http?: Value }
+  /** Not in HAProxy's lines, unless a user's own parameters say so. */
+  | { readonly in: 'own' }
+);
+
+/** Places first, in their order; `method` is the last of them, the only one whose text a client chooses. */
+const ROWS = [
+  { name: 'hop', in: 'place', http: '%[var(txn.otel.hop,-)]', means: 'ids of the hop' },
+  {
+    name: 'stopping',
+    in: 'place',
+    http: { profile: '0', format: '%[stopping]', reply: '0' },
+    tcp: { profile: '0', format: '%[stopping]' },
+    means: '1: the process is stopping, its ring delivers nothing any more',
+  },
+  {
+    name: 'reported',
+    in: 'place',
+    http: { profile: '0', format: '0', reply: '0' },
+    tcp: { profile: '0', format: '0' },
+    means: '1: the hop was reported when the headers of its reply went out',
+  },
+  { name: 'status', in: 'place', http: '%ST', means: 'status' },
+  {
+    name: 'termination_state',
+    in: 'place',
+    http: { profile: '%tsc', format: '%tsc' },
+    tcp: '%ts',
+    means: 'who ended it, and in which phase',
+  },
+  { name: 'retries', in: 'place', http: '%rc', tcp: '%rc', means: '+: to another server' },
+  {
+    name: 'start',
+    in: 'place',
+    http: { profile: '%[request_date(us)]' },
+    means: 'first byte of the request, microseconds',
+  },
+  {
+    name: 'accepted',
+    in: 'place',
+    http: '%Ts%ms',
+    tcp: '%Ts%ms',
+    means: 'accepted, or idle again, milliseconds',
+  },
+  {
+    name: 'received',
+    in: 'place',
+    http: '%[var(txn.otel.received,0)]',
+    tcp: '%[var(txn.otel.received,0)]',
+    means: 'before the agent was asked, microseconds',
+  },
+  {
+    name: 'answered',
+    in: 'place',
+    http: '%[var(txn.otel.answered,0)]',
+    means: 'when it had answered, microseconds',
+  },
+  { name: 'Th', in: 'place', http: '%Th', tcp: '%Th', means: 'milliseconds' },
+  { name: 'Ti', in: 'place', http: '%Ti', means: 'milliseconds' },
+  { name: 'TR', in: 'place', http: '%TR', means: 'milliseconds' },
+  { name: 'Tw', in: 'place', http: '%Tw', tcp: '%Tw', means: 'milliseconds' },
+  { name: 'Tc', in: 'place', http: '%Tc', tcp: '%Tc', means: 'milliseconds' },
+  { name: 'Tr', in: 'place', http: '%Tr', means: 'milliseconds' },
+  { name: 'Td', in: 'place', http: { profile: '%Td', format: '%Td' }, means: 'milliseconds' },
+  { name: 'frontend', in: 'place', http: '%ft', tcp: '%ft', means: '~ behind it: with TLS' },
+  { name: 'backend', in: 'place', http: '%b', tcp: '%b', means: 'backend' },
+  { name: 'server', in: 'place', http: '%s', tcp: '%s', means: '<…> where there was none' },
+  { name: 'client_address', in: 'place', http: '%ci', tcp: '%ci', means: 'client' },
+  { name: 'client_port', in: 'place', http: '%cp', tcp: '%cp', means: 'client' },
+  { name: 'frontend_address', in: 'place', tcp: '%fi', means: 'what the client connected to' },
+  { name: 'frontend_port', in: 'place', tcp: '%fp', means: 'what the client connected to' },
+  { name: 'server_address', in: 'place', http: '%si', tcp: '%si', means: 'server' },
+  { name: 'server_port', in: 'place', http: '%sp', tcp: '%sp', means: 'server' },
+  {
+    name: 'server_tls',
+    in: 'place',
+    http: '%[var(txn.otel.server_tls,-)]',
+    means: '1: the server speaks TLS',
+  },
+  {
+    name: 'bytes_uploaded',
+    in: 'place',
+    http: { profile: '%U', format: '%U' },
+    tcp: '%U',
+    means: 'bytes',
+  },
+  {
+    name: 'bytes_read',
+    in: 'place',
+    http: { profile: '%B', format: '%B' },
+    tcp: '%B',
+    means: 'bytes',
+  },
+  { name: 'protocol', in: 'place', http: '%HV', means: 'HTTP/… of the request' },
+  { name: 'method', in: 'place', http: '%{+E}HM', means: 'method of the request' },
+
+  { name: 'host', in: 'request', http: 'req.hdr(host),bytes(0,256)', means: 'Host header' },
+  {
+    name: 'user_agent',
+    in: 'request',
+    http: 'req.fhdr(user-agent),bytes(0,1024)',
+    means: 'User-Agent',
+  },
+  { name: 'pathq', in: 'request', http: 'pathq,bytes(0,4096)', means: 'path?query' },
+
+  { name: 'route', in: 'parameter', http: '%{+E}[var(txn.otel.route)]', means: 'http.route' },
+  {
+    name: 'request_id',
+    in: 'parameter',
+    http: '%{+E}[var(txn.otel.request_id)]',
+    means: 'x-request-id that the client sent',
+  },
+  {
+    name: 'tracestate',
+    in: 'parameter',
+    http: '%{+E}[var(txn.otel.tracestate)]',
+    means: 'tracestate that the server got',
+  },
+  { name: 'error', in: 'own', means: 'what was wrong with a connection without a request' },
+  { name: 'baggage', in: 'own', means: 'baggage header, for HAPROXY_OTEL_BAGGAGE_KEYS' },
+] as const satisfies readonly Row[];
+
+export type FieldName = (typeof ROWS)[number]['name'];
+
+export const TABLE: readonly (Row & { readonly name: FieldName })[] = ROWS;
+
+/** The number of each field: its row. */
+export const Field = Object.fromEntries(TABLE.map(({ name }, index) => [name, index])) as {
+  readonly [Name in FieldName]: number;
+};
+export type Field = number;
