@@ -45,10 +45,14 @@ export function readConfiguration(
  * The texts of files and directories by file, in the order in which `haproxy -f` takes them: of a directory the files
  * that end in `.cfg`, in the order of their names.
  *
+ * @param encoding latin1 has each byte as it is, whatever it is meant to be
  * @throws ConfigError for what cannot be read, or a directory without such a file
  */
-export function readTexts(paths: readonly string[]): Map<string, string> {
-  return new Map(paths.flatMap(expand).map((file) => [file, readText(file)]));
+export function readTexts(
+  paths: readonly string[],
+  encoding: 'utf8' | 'latin1' = 'utf8',
+): Map<string, string> {
+  return new Map(paths.flatMap(expand).map((file) => [file, readText(file, encoding)]));
 }
 
 /** What the texts of its files, in order, make of a configuration. */
@@ -90,9 +94,9 @@ function statOf(path: string): ReturnType<typeof statSync> & object {
   }
 }
 
-function readText(path: string): string {
+function readText(path: string, encoding: 'utf8' | 'latin1'): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path, encoding);
   } catch (error) {
     throw unreadable(path, error);
   }

@@ -37,13 +37,25 @@ export function findProxies(sections: readonly Section[]): ProxySection[] {
       const mode = lastOf(statements, 'mode')?.words[1] ?? 'tcp';
       const isNamed = from !== undefined;
       const defaults = inherited?.section;
-      proxies.push({ kind, name, head, statements, mode, own: section.statements, defaults, isNamed });
+      proxies.push({
+        kind,
+        name,
+        head,
+        statements,
+        mode,
+        own: section.statements,
+        defaults,
+        isNamed,
+      });
     }
   }
   return proxies;
 }
 
-type Defaults = { readonly section: Section | undefined; readonly statements: readonly Statement[] };
+type Defaults = {
+  readonly section: Section | undefined;
+  readonly statements: readonly Statement[];
+};
 
 /** What `defaults` inherits and says itself. */
 export function statementsOf(defaults: Section, sections: readonly Section[]): Statement[] {

@@ -11,9 +11,8 @@ const ALONE = / # otel$/;
 const CHANGED = / # otel: was "(.*)"$/;
 
 export function block(indent: string, note: string, lines: readonly string[]): string[] {
-  return [`# >>> otel: ${note}`, ...lines, '# <<< otel'].map((line) =>
-    line === '' ? '' : `${indent}${line}`,
-  );
+  const begin = note === '' ? '# >>> otel' : `# >>> otel: ${note}`;
+  return [begin, ...lines, '# <<< otel'].map((line) => (line === '' ? '' : `${indent}${line}`));
 }
 
 export function lineAlone(indent: string, line: string): string {

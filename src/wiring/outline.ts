@@ -50,6 +50,11 @@ export class Outline {
     return line;
   }
 
+  /** Whether a condition decides about the line. */
+  isConditional(line: number): boolean {
+    return this.at(line).depth > 0;
+  }
+
   /** The line behind `line`, or behind the `.endif` of the condition that begins there. */
   behind(line: number): number {
     return (this.at(line).role === 'if' ? this.closeOf(line) : line) + 1;
