@@ -93,3 +93,16 @@ export function loggersOf(proxy: ProxySection, global: readonly Statement[]): St
   }
   return loggers;
 }
+
+/** The backends that a proxy may choose: all with `mode http` where a name is made of the request. */
+export function backendsOf(proxy: ProxySection, proxies: readonly ProxySection[]): ProxySection[] {
+  const names = proxy.statements.flatMap(({ words: [keyword, name] }) =>
+    keyword === 'default_backend' || keyword === 'use_backend' ? [name ?? ''] : [],
+  );
+  const isMade = names.some((name) => name.includes('%'));
+  return proxies.filter(
+    ({ kind, name, mode }) =>
+      kind !== 'frontend' &&
+      (names.includes(name) || (isMade && mode === 'http' && kind === 'backend')),
+  );
+}

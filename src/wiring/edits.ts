@@ -1,5 +1,5 @@
+import { Outline } from '../haproxy/outline.ts';
 import { block, inheriting, lineAlone, named } from './markers.ts';
-import { Outline } from './outline.ts';
 
 /** One change to a file; lines count from 0 in the text as it is without any. */
 export type Edit = {

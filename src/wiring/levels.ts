@@ -1,7 +1,7 @@
 import type { Configuration } from '../haproxy/configuration.ts';
-import type { ProxySection } from '../haproxy/proxies.ts';
+import { backendsOf, type ProxySection } from '../haproxy/proxies.ts';
 import type { Statement } from '../haproxy/statements.ts';
-import { textAt, wordSpans } from './words.ts';
+import { textAt, wordSpans } from '../haproxy/words.ts';
 
 /** A rule that sets the log level of a request, `silent` where it is to have no line. */
 export type LevelRule = { readonly statement: Statement; readonly level: string };
@@ -11,26 +11,13 @@ export const SILENT = 'txn.otel.silent';
 
 /** Those of a proxy and of the backends that it may choose, until the reply goes out. */
 export function levelRules(proxy: ProxySection, configuration: Configuration): LevelRule[] {
-  return [proxy, ...backendsOf(proxy, configuration)]
+  return [proxy, ...backendsOf(proxy, configuration.proxies)]
     .flatMap(({ statements }) => statements)
     .flatMap((statement) => {
       const at = statement.words.indexOf('set-log-level');
       const isRule = /^(http-request|http-response|tcp-request)$/.test(statement.words[0] ?? '');
       return at === -1 || !isRule ? [] : [{ statement, level: statement.words[at + 1] ?? '' }];
     });
-}
-
-/** All backends with `mode http` where a name is made of the request. */
-export function backendsOf(proxy: ProxySection, { proxies }: Configuration): ProxySection[] {
-  const names = proxy.statements.flatMap(({ words: [keyword, name] }) =>
-    keyword === 'default_backend' || keyword === 'use_backend' ? [name ?? ''] : [],
-  );
-  const isMade = names.some((name) => name.includes('%'));
-  return proxies.filter(
-    ({ kind, name, mode }) =>
-      kind !== 'frontend' &&
-      (names.includes(name) || (isMade && mode === 'http' && kind === 'backend')),
-  );
 }
 
 /** What has to stand behind the rule, as it is written in `source`, to know of it when the reply goes out. */

@@ -1,5 +1,4 @@
 import { haproxyAddress } from '../haproxy/addresses.ts';
-import { formatAddress } from '../listen.ts';
 import {
   quoted,
   replyRules,
@@ -10,13 +9,6 @@ import {
 import { SILENT } from './levels.ts';
 import type { WiringOptions } from './options.ts';
 import type { Reporting, Side } from './reporting.ts';
-
-/** What the lines of all proxies have in common. */
-export type Lines = {
-  readonly options: WiringOptions;
-  /** Of a line, in bytes. */
-  readonly length: number;
-};
 
 /** A record by its kind, and whether its hop may have been reported before: what a profile and a variable is named by. */
 type Variant = { readonly kind: 'http' | 'tcp'; readonly reply: boolean };
@@ -29,12 +21,16 @@ function variantOf({ kind }: Reporting, { replies }: Side): Variant {
 }
 
 /** How one proxy reports its hops. */
-export function loggingLines(reporting: Reporting, lines: Lines): string[] {
+export function loggingLines(
+  reporting: Reporting,
+  options: WiringOptions,
+  length: number,
+): string[] {
   const alone = reporting.isAlone
     ? ['log-format "-"', 'no option dontlog-normal', 'no option logasap']
     : [];
-  const since = [...replyLines(reporting.since), ...profileLines(reporting, lines)];
-  const before = [...replyLines(reporting.before), ...formatLines(reporting, lines)];
+  const since = [...replyLines(reporting.since), ...profileLines(reporting, options, length)];
+  const before = [...replyLines(reporting.before), ...formatLines(reporting, options, length)];
   const isSame = since.join('\n') === before.join('\n');
   return [
     ...alone,
@@ -57,7 +53,7 @@ function replyLines({ replies }: Side): string[] {
   }
 }
 
-function profileLines(reporting: Reporting, { options, length }: Lines): string[] {
+function profileLines(reporting: Reporting, options: WiringOptions, length: number): string[] {
   if (!reporting.since.line) return [];
   const name = nameOf(variantOf(reporting, reporting.since));
   return [
@@ -69,7 +65,7 @@ function profileLines(reporting: Reporting, { options, length }: Lines): string[
   ];
 }
 
-function formatLines(reporting: Reporting, { options, length }: Lines): string[] {
+function formatLines(reporting: Reporting, options: WiringOptions, length: number): string[] {
   if (!reporting.before.line) return [];
   const name = nameOf(variantOf(reporting, reporting.before));
   return [
@@ -89,7 +85,8 @@ function datagramOf({ records }: WiringOptions): string[] {
 /** What HAProxy loads once: the records' formats, the ring, and where the agent is. */
 export function sharedLines(
   reportings: readonly Reporting[],
-  { options, length }: Lines,
+  options: WiringOptions,
+  length: number,
 ): string[] {
   const before = variants(
     reportings.filter((each) => each.before.line).map((each) => variantOf(each, each.before)),
@@ -188,9 +185,4 @@ function profiles(variant: Variant, options: WiringOptions): string[] {
     `    on any ${sd(false, false)}`,
     ...stopping,
   ];
-}
-
-/** As messages name the listeners. */
-export function describeAgent({ spop, records }: WiringOptions): string {
-  return `the agent at ${formatAddress(spop)}, records at ${formatAddress(records)}`;
 }

@@ -1,5 +1,5 @@
+import { textAt, wordSpans } from '../haproxy/words.ts';
 import { ConfigError } from '../settings.ts';
-import { textAt, wordSpans } from './words.ts';
 
 /**
  * How a line that `add` wrote is known again. Blocks stand between two lines of their own, a line alone ends in a word

@@ -1,8 +1,7 @@
 import type { Configuration } from '../haproxy/configuration.ts';
-import { parseLogFormat } from '../haproxy/log-format.ts';
-import { type Logger, parseLogger } from '../haproxy/loggers.ts';
+import { countsBytes, formatOf, isStructured, parseLogger } from '../haproxy/loggers.ts';
 import { lastOf, loggersOf, optionOf, type ProxySection } from '../haproxy/proxies.ts';
-import { says, wordAfter } from '../haproxy/sections.ts';
+import { says } from '../haproxy/sections.ts';
 import { levelRules } from './levels.ts';
 
 /** Which hops are reported when the headers of their reply go out. Beside a line these may be those that have none. */
@@ -27,8 +26,6 @@ export type Reporting = {
   readonly unseen: readonly string[];
 };
 
-/** Log variables that are known at the end only. */
-const OF_THE_END = ['B', 'U', 'Ta', 'Td', 'Tt', 'Tu', 'rc', 'ts'];
 const WITHOUT_LEVEL = ['raw', 'timed', 'iso'];
 const VERBOSE = 7;
 
@@ -44,7 +41,7 @@ export function reportingOf(proxy: ProxySection, configuration: Configuration): 
   const quiet = !isAlone && optionOf(proxy.statements, 'dontlog-normal') !== undefined;
   const shared =
     lastOf(proxy.statements, 'log-format-sd') !== undefined ||
-    loggers.some((logger) => isStructured(logger, configuration));
+    loggers.some((logger) => isStructured(logger, configuration.sections));
   const left = quiet && silenced ? 'all' : quiet ? 'normal' : silenced ? 'silenced' : 'none';
   const sideOf = (line: boolean): Side =>
     kind === 'tcp'
@@ -86,29 +83,4 @@ export function reportingOf(proxy: ProxySection, configuration: Configuration): 
     ),
     unseen,
   };
-}
-
-/** The log format that a proxy's lines have; undefined is HAProxy's own line for a connection. */
-function formatOf({ statements }: ProxySection): string | undefined {
-  const options = ['httplog', 'tcplog', 'httpslog'].map((name) => optionOf(statements, name));
-  const last = statements.findLast(
-    (line) => line.words[0] === 'log-format' || options.includes(line),
-  );
-  if (last === undefined) return undefined;
-  return last.words[0] === 'log-format' ? last.words[1] || undefined : '%B';
-}
-
-function countsBytes(format: string): boolean {
-  return parseLogFormat(format).some(
-    (part) => part.kind === 'variable' && OF_THE_END.includes(part.name),
-  );
-}
-
-/** Whether a logger shows the structured data of its proxy: its own format, or that of its ring. */
-function isStructured({ format, target }: Logger, { sections }: Configuration): boolean {
-  if (format !== undefined) return format === 'rfc5424';
-  if (target.kind !== 'ring') return false;
-  const ring = sections.find(({ kind, name }) => kind === 'ring' && name === target.name);
-  const line = ring && lastOf(ring.statements, 'format');
-  return line !== undefined && wordAfter(line, 'format') === 'rfc5424';
 }

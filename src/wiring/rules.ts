@@ -1,7 +1,8 @@
 import type { Configuration } from '../haproxy/configuration.ts';
-import type { ProxySection } from '../haproxy/proxies.ts';
+import { backendsOf, type ProxySection } from '../haproxy/proxies.ts';
+import type { Statement } from '../haproxy/statements.ts';
 import { HTTP_RULES, ruleLine, TCP_RULES } from '../records/format.ts';
-import { backendsOf, SILENT } from './levels.ts';
+import { SILENT } from './levels.ts';
 import type { Propagator, Trust, WiringOptions } from './options.ts';
 import type { Reporting } from './reporting.ts';
 
@@ -35,31 +36,28 @@ export function rulesOf(
       ...FALLBACK,
       ...HEADERS,
       ...options.propagators.flatMap((name) => FORMATS[name]),
-      ...(ownsRequestId(proxy, configuration) ? [] : REQUEST_ID),
+      ...requestIdRules(proxy, configuration),
       ...levelRules(reporting, options),
     ],
   };
 }
 
 function trustRules(trust: Trust): string[] {
-  const others = trust === 'ignore' ? 'ignore' : 'restart';
-  if (trust === 'continue') return [];
+  if (trust === 'continue') return ['tcp-request content set-var(txn.otel.trust) str(continue)'];
   if (trust === 'restart' || trust === 'ignore') {
-    return [
-      'acl otel_trusted always_false',
-      `tcp-request content set-var(txn.otel.trust) str(${others})`,
-    ];
+    return [`tcp-request content set-var(txn.otel.trust) str(${trust})`];
   }
   return [
     `acl otel_trusted ${trust === 'private' ? PRIVATE : `src ${trust.networks.join(' ')}`}`,
-    `tcp-request content set-var(txn.otel.trust) str(${others}) unless otel_trusted`,
+    'tcp-request content set-var(txn.otel.trust) str(continue) if otel_trusted',
+    'tcp-request content set-var(txn.otel.trust) str(restart) unless otel_trusted',
   ];
 }
 
 /** HAProxy continues the trace itself, or starts one, where the agent did not answer. */
 const FALLBACK = [
   'acl otel_answered var(txn.otel.hop) -m found',
-  'acl otel_follow   var(txn.otel.trust,continue) -m str continue',
+  'acl otel_follow   var(txn.otel.trust) -m str continue',
   'acl otel_one      req.fhdr_cnt(traceparent) eq 1',
   'acl otel_form     req.fhdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$',
   'acl otel_form     req.fhdr(traceparent) -m reg ^(0[1-9a-f]|[1-9a-e][0-9a-f]|f[0-9a-e])-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$',
@@ -81,6 +79,7 @@ const HEADERS = [
 ];
 
 /** A request that has an id keeps it; one without gets that of its trace and span. */
+const REQUEST_ID_HEADER = 'x-request-id';
 const REQUEST_ID = [
   'http-request set-var(txn.otel.request_id) req.fhdr(x-request-id) if { req.fhdr(x-request-id) -m len 1:128 }',
   'http-request set-header x-request-id %[var(txn.otel.hop),bytes(0,49)] unless { req.fhdr(x-request-id) -m found }',
@@ -115,17 +114,30 @@ const FORMATS: Readonly<Record<Propagator, readonly string[]>> = {
   ],
 };
 
-/** Whether the user's own rules say what the request id is. */
-function ownsRequestId(proxy: ProxySection, configuration: Configuration): boolean {
-  return [proxy, ...backendsOf(proxy, configuration)]
+/** Whose request id the server gets: the user's own rules may say so, or HAProxy adds one behind all rules. */
+function requestIdRules(proxy: ProxySection, configuration: Configuration): readonly string[] {
+  const isAdded = proxy.statements.some(
+    ({ words: [keyword, name] }) =>
+      keyword === 'unique-id-header' && name?.toLowerCase() === REQUEST_ID_HEADER,
+  );
+  if (isAdded) return ['http-request set-var(txn.otel.request_id) unique-id'];
+  return ownRequestId(proxy, configuration).length > 0 ? [] : REQUEST_ID;
+}
+
+/** Rules of the user's that write the request id. */
+export function ownRequestId(proxy: ProxySection, configuration: Configuration): Statement[] {
+  return [proxy, ...backendsOf(proxy, configuration.proxies)]
     .flatMap(({ statements }) => statements)
-    .some(
-      ({ words: [keyword, action = '', header] }) =>
-        (keyword === 'unique-id-header' ? action : header)?.toLowerCase() === 'x-request-id' &&
-        (keyword === 'unique-id-header' ||
-          (keyword === 'http-request' && /^(set|add|del|replace)-/.test(action))),
+    .filter(
+      ({ words: [keyword, action = '', name] }) =>
+        keyword === 'http-request' &&
+        /^(set|add|del|replace)-(header|value)$/.test(action) &&
+        name?.toLowerCase() === REQUEST_ID_HEADER,
     );
 }
+
+/** Stands behind such a rule. */
+export const REQUEST_ID_READ = 'http-request set-var(txn.otel.request_id) req.fhdr(x-request-id)';
 
 /** Before 3.1 a process that is stopping sends what has this level as a datagram, its ring being closed. */
 function levelRules(reporting: Reporting, { records, throughReload }: WiringOptions): string[] {

@@ -31,7 +31,11 @@ const COMMAND = /^haproxy-otel-spoa add ?/;
 
 /** @throws ConfigError for what cannot be read, or a block of `add` that does not end */
 export function readFiles(paths: readonly string[]): Files {
-  const current = readTexts(paths, 'latin1');
+  return filesOf(readTexts(paths, 'latin1'));
+}
+
+/** @throws ConfigError for a block of `add` that does not end */
+export function filesOf(current: ReadonlyMap<string, string>): Files {
   const unwired = new Map([...current].map(([file, text]) => [file, unwire(text, file)]));
   const all = [...unwired.values()];
   const command = all.flatMap(({ notes }) => notes).find((note) => COMMAND.test(note));

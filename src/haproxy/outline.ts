@@ -1,4 +1,4 @@
-import { isSectionKind } from '../haproxy/sections.ts';
+import { isSectionKind } from './sections.ts';
 import { indentOf, textAt, wordSpans } from './words.ts';
 
 /** What a line is to those around it, whether its conditions hold or not. */
