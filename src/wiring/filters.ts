@@ -2,10 +2,13 @@ import type { ProxySection } from '../haproxy/proxies.ts';
 import { says } from '../haproxy/sections.ts';
 
 /**
- * Filters that HAProxy declares by itself as long as there is no other: they have to be written out beside ours, behind
- * those that are there.
+ * Filters that HAProxy declares by itself as long as there is no other: they have to be written out beside ours, those
+ * of caches before that of compression.
  */
-export function impliedFilters({ statements }: ProxySection): string[] {
+export function impliedFilters({ statements }: ProxySection): {
+  readonly top: readonly string[];
+  readonly filters: readonly string[];
+} {
   const declared = (...words: readonly string[]): boolean =>
     statements.some((line) => says(line, 'filter', ...words));
   const caches = new Set(
@@ -19,11 +22,15 @@ export function impliedFilters({ statements }: ProxySection): string[] {
     ),
   );
   const compresses = statements.some(({ words }) => words[0] === 'compression');
-  return [
-    ...[...caches].filter((name) => !declared('cache', name)).map((name) => `filter cache ${name}`),
-    ...(compresses && !declared('compression') ? ['filter compression'] : []),
-    ...[...applications]
-      .filter((name) => !declared('fcgi-app', name))
-      .map((name) => `filter fcgi-app ${name}`),
-  ];
+  return {
+    top: [...caches]
+      .filter((name) => !declared('cache', name))
+      .map((name) => `filter cache ${name}`),
+    filters: [
+      ...(compresses && !declared('compression') ? ['filter compression'] : []),
+      ...[...applications]
+        .filter((name) => !declared('fcgi-app', name))
+        .map((name) => `filter fcgi-app ${name}`),
+    ],
+  };
 }

@@ -9,7 +9,7 @@ type Place = (typeof PLACES)[number];
 export type SectionLines = Readonly<Partial<Record<Place, readonly string[]>>>;
 
 /** HAProxy warns of tcp-request rules behind these. */
-const HTTP = ['http-request', 'redirect', 'use_backend', 'use-server', 'http-response'];
+const HTTP = ['http-request', 'redirect', 'use_backend', 'use-server'];
 
 /**
  * The lines in front of which they stand, from 0: filters behind those that are there, rules before those that are.
@@ -25,15 +25,16 @@ export function placesIn(
   const before = ({ line }: Statement): number => outline.outermost(line - 1, head);
   const behind = (line: Statement): number => outline.behind(before(line));
   const filter = own.findLast(({ words }) => words[0] === 'filter');
-  const rules = own.filter(({ words }) => words[0] === 'tcp-request');
+  const first = own.findIndex(({ words }) => HTTP.includes(words[0] ?? ''));
+  const early = own.slice(0, first === -1 ? own.length : first);
+  const rules = early.filter(({ words }) => words[0] === 'tcp-request');
   const content = rules.find(({ words }) => words[1] === 'content');
   const earlier = rules.findLast(
     ({ words: [, when] }) => when === 'connection' || when === 'session',
   );
   const tcp = content ? before(content) : earlier ? behind(earlier) : top;
   const last = rules.at(-1);
-  const first = own.find(({ words }) => HTTP.includes(words[0] ?? ''));
-  const http = last === undefined ? top : first ? before(first) : behind(last);
+  const http = last === undefined ? top : own[first] ? before(own[first]) : behind(last);
   return {
     top,
     filters: filter ? behind(filter) : top,

@@ -100,10 +100,9 @@ function targetsOf(
       const reporting = reportingOf(proxy, configuration);
       const rules = rulesOf(proxy, reporting, options, configuration);
       const logging = loggingLines(reporting, options, length);
+      const implied = impliedFilters(proxy);
       const filters =
-        reporting.kind === 'http'
-          ? { top: [filterLine(engine)], filters: impliedFilters(proxy) }
-          : {};
+        reporting.kind === 'http' ? { ...implied, top: [filterLine(engine), ...implied.top] } : {};
       return { proxy, reporting, rules, logging, filters };
     })
     .filter(({ reporting: { kind, since } }) => kind === 'http' || since.line);
