@@ -33,21 +33,25 @@ export const MISSING = '-';
 /** A log variable or sample of HAProxy's, the same in all ways or by way; where none is named there is none. */
 type Value = string | Partial<Record<Way, string>>;
 
-type Row = {
+export type Row = {
   readonly name: string;
+  /**
+   * `place`: of the first parameter. `request`: a parameter whose value is a sample that is read when the request has come,
+   * and before it is changed. `parameter`: one that is read when the line is written. `own`: one that is not in HAProxy's
+   * lines, unless a step of a `log-profile` or a user's own parameters have it.
+   */
+  readonly in: 'place' | 'request' | 'parameter' | 'own';
+  /** Undefined where records of the kind do not have it. */
+  readonly http?: Value;
+  readonly tcp?: Value;
   readonly means: string;
-} & (
-  | { readonly in: 'place'; readonly http?: Value; readonly tcp?: Value }
-  /** Of a `request` parameter the value is a sample, read when the request has come and before it is changed. */
-  | { readonly in: 'request'; readonly http: string }
-  | { readonly in: 'parameter'; readonly http?: Value }
-  /** Not in HAProxy's lines, unless a user's own parameters say so. */
-  | { readonly in: 'own' }
-);
+};
 
-/** Places first, in their order; `method` is the last of them, the only one whose text a client chooses. */
+/**
+ * Places first, in their order: `stopping`, `reported` and `hop` are where a look at the first bytes finds them (head.ts);
+ * `method` is the last of them, the only one whose text a client chooses.
+ */
 const ROWS = [
-  { name: 'hop', in: 'place', http: '%[var(txn.otel.hop,-)]', means: 'ids of the hop' },
   {
     name: 'stopping',
     in: 'place',
@@ -62,6 +66,7 @@ const ROWS = [
     tcp: { profile: '0', format: '0' },
     means: '1: the hop was reported when the headers of its reply went out',
   },
+  { name: 'hop', in: 'place', http: '%[var(txn.otel.hop,-)]', means: 'ids of the hop' },
   { name: 'status', in: 'place', http: '%ST', means: 'status' },
   {
     name: 'termination_state',
@@ -165,6 +170,12 @@ const ROWS = [
 export type FieldName = (typeof ROWS)[number]['name'];
 
 export const TABLE: readonly (Row & { readonly name: FieldName })[] = ROWS;
+
+/** The log format of a value; undefined where HAProxy has none. */
+export function valueIn(row: Row, kind: Kind, way: Way): string | undefined {
+  const value = row[kind];
+  return typeof value === 'object' ? value[way] : value;
+}
 
 /** The number of each field: its row. */
 export const Field = Object.fromEntries(TABLE.map(({ name }, index) => [name, index])) as {
