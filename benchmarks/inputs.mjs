@@ -101,7 +101,7 @@ const RECORD = {
   server_port: 8090,
   bytes_uploaded: 97,
   bytes_read: 103,
-  protocol: 'HTTP/1.1',
+  protocol: '1.1',
   method: 'GET',
   host: 'shop.example',
   user_agent: 'wrk/4.1',

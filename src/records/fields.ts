@@ -1,6 +1,6 @@
 import { type Hop, parseHop } from '../context/hop.ts';
 import type { AttributeValue, HopKind, HopRecord, LineBytes, Retries } from './record.ts';
-import { Field, type Kind } from './table.ts';
+import { Field, type Kind, MISSING } from './table.ts';
 
 /**
  * The values of one record, as HAProxy writes them: undefined where it has none, for which it says `-`; a phase
@@ -22,8 +22,7 @@ export type FieldValues = {
 const BAD_REQUEST = '<BADREQ>';
 const NO_ERROR = 'Success';
 const UNKNOWN_ERROR = 'unknown';
-const HTTP = 'HTTP/';
-const UNKNOWN_PROTOCOL = 'HTTP/0.9';
+const MAX_ERROR_LENGTH = 128;
 
 /** Headers that came within this many milliseconds, the resolution of the timers, came at once. */
 const AT_ONCE = 1;
@@ -114,8 +113,10 @@ function kindOf(values: FieldValues, connectionError: string | undefined): HopKi
 function connectionErrorOf(values: FieldValues): string | undefined {
   const text = values.text(Field.error);
   if (text !== undefined) return text === NO_ERROR ? undefined : text;
-  // Where the user's own error-log-format is the message, HAProxy has no status, not even that there is none.
-  return values.kind === 'http' && values.number(Field.status) === 0 ? UNKNOWN_ERROR : undefined;
+  // Before 3.1 the message says it, an error-log-format; of a request there is a status, if only that there is none.
+  return values.kind === 'http' && values.number(Field.status) === 0
+    ? messageOf(values.line)
+    : undefined;
 }
 
 /**
@@ -152,6 +153,13 @@ function acceptedAt(
   if (received !== undefined) return received - (handshake ?? 0) * 1000;
   const accepted = positive(values, Field.accepted);
   return accepted === undefined ? undefined : accepted * 1000;
+}
+
+function messageOf(line: LineBytes | undefined): string {
+  if (line === undefined) return UNKNOWN_ERROR;
+  const { buffer, start, end } = line;
+  const text = buffer.toString('utf8', start, Math.min(end, start + MAX_ERROR_LENGTH));
+  return text === MISSING ? UNKNOWN_ERROR : text;
 }
 
 function methodOf(values: FieldValues): string | undefined {
@@ -205,9 +213,7 @@ function parseRetries(text: string | undefined): Retries {
   };
 }
 
-/** `%HV`: of a request target that is too long for HAProxy's logs (tune.http.logurilen) it is HTTP/0.9. */
+/** `req.ver`: `2.0` is `2`. */
 function protocolVersion(text: string | undefined): string | undefined {
-  if (text === undefined || !text.startsWith(HTTP) || text === UNKNOWN_PROTOCOL) return undefined;
-  const version = text.slice(HTTP.length);
-  return version.endsWith('.0') && version !== '1.0' ? version.slice(0, -2) : version;
+  return text?.endsWith('.0') && text !== '1.0' ? text.slice(0, -2) : text;
 }

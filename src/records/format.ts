@@ -62,23 +62,27 @@ function element(kind: Kind, way: Way, changes: Readonly<Record<string, string>>
 /**
  * A record, each value as `textOf` has it: a place without one is a dash, a parameter without one is left out.
  *
- * @param before parameters that stand before those of the table, and `behind` them
+ * @param request parameters that stand before those of the table
+ * @param own the user's
  */
 export function recordText(
   kind: Kind,
   textOf: (row: (typeof TABLE)[number]) => string | undefined,
-  before: readonly string[] = [],
-  behind: readonly string[] = [],
+  request: readonly string[] = [],
+  own: readonly string[] = [],
 ): string {
   const places: string[] = [];
   const parameters: string[] = [];
+  const last: string[] = [];
   for (const row of TABLE) {
-    const value = textOf(row);
-    if (row.in === 'place') places.push(value ?? MISSING);
-    else if (value !== undefined) parameters.push(`${row.name}="${value}"`);
+    const text = textOf(row);
+    if (row.in === 'place') places.push(text ?? MISSING);
+    else if (text !== undefined) {
+      (row.in === 'last' ? last : parameters).push(`${row.name}="${text}"`);
+    }
   }
   const first = `${kind}="${RECORD_VERSION} ${places.join(' ')}"`;
-  return `[${[`${SD_ID} ${first}`, ...before, ...parameters, ...behind].join(' ')}]`;
+  return `[${[`${SD_ID} ${first}`, ...request, ...parameters, ...own, ...last].join(' ')}]`;
 }
 
 /** Expanded by HAProxy: empty where it is not set. */
@@ -114,6 +118,7 @@ export const HTTP_RULES: readonly Rule[] = [
       ).join(' '),
     )}`,
   },
+  { phase: 'http-request', action: 'set-var(txn.otel.pathq) pathq' },
   {
     phase: 'http-response',
     action: 'set-var(txn.otel.server_tls) bool(true)',

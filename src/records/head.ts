@@ -38,6 +38,9 @@ export function timeStart(buffer: Buffer, start: number, end: number): number {
 export const TIME_LENGTH = 'yyyy-mm-ddThh:mm:ss.ssssss+hh:mm'.length;
 const MAX_PRIORITY_LENGTH = '<191>'.length;
 
+/** Who wrote a line: a logger, or the `debug` converter, which writes a `>` behind the record. */
+type LineWay = 'logger' | 'debug';
+
 type Known = {
   /** What stands between the time of a line and the first place of its record, and the same in whole words. */
   readonly bytes: Buffer;
@@ -45,6 +48,7 @@ type Known = {
   readonly words: Int32Array;
   readonly wordCount: number;
   readonly kind: Kind;
+  readonly way: LineWay;
 };
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
@@ -56,6 +60,7 @@ const MAX_KNOWN = 16;
 export class RecordHead {
   /** Of the last record that was found. */
   kind: Kind = 'http';
+  way: LineWay = 'logger';
   private readonly known: Known[] = [];
   private buffer: Buffer = Buffer.alloc(0);
   private view: DataView = new DataView(new ArrayBuffer(0));
@@ -73,6 +78,7 @@ export class RecordHead {
       const known = this.known[i];
       if (known === undefined || !this.stands(known, head, end)) continue;
       this.kind = known.kind;
+      this.way = known.way;
       return head + known.length;
     }
     return this.learn(buffer, start, head, end);
@@ -122,8 +128,10 @@ export class RecordHead {
       const wordCount = Math.floor(length / WORD);
       const words = Int32Array.from({ length: wordCount }, (_, i) => bytes.readInt32LE(i * WORD));
       if (this.known.length === MAX_KNOWN) this.known.shift();
-      this.known.push({ bytes, length, words, wordCount, kind });
+      const way = buffer[content - 1] === LESS ? 'debug' : 'logger';
+      this.known.push({ bytes, length, words, wordCount, kind, way });
       this.kind = kind;
+      this.way = way;
       return places;
     }
     return -1;

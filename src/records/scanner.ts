@@ -7,6 +7,7 @@ export const FieldKind = { ABSENT: 0, PLAIN: 1, ESCAPED: 2, CUT: 3 } as const;
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const EQUALS = 0x3d;
+const GREATER = 0x3e;
 const BACKSLASH = 0x5c;
 const CLOSE = 0x5d;
 
@@ -56,7 +57,9 @@ export class RecordScanner {
     const places = this.head.find(buffer, start, end);
     if (places === -1) return;
     this.kind = this.head.kind;
-    this.parameters(buffer, this.places(buffer, places, end), end);
+    const isMarked = this.head.way === 'debug' && buffer[end - 1] === GREATER;
+    const recordEnd = isMarked ? end - 1 : end;
+    this.parameters(buffer, this.places(buffer, places, recordEnd), recordEnd);
   }
 
   /** @returns where the first place ends that is behind all, or the quote is that ends them */
@@ -93,7 +96,7 @@ export class RecordScanner {
         continue;
       }
       if (code === CLOSE) {
-        this.message.start = Math.min(position + 2, end);
+        this.message.start = Math.min(position + 2, this.message.end);
         return;
       }
       const expected = PARAMETERS[next];

@@ -38,9 +38,10 @@ export type Row = {
   /**
    * `place`: of the first parameter. `request`: a parameter whose value is a sample that is read when the request has come,
    * and before it is changed. `parameter`: one that is read when the line is written. `own`: one that is not in HAProxy's
-   * lines, unless a step of a `log-profile` or a user's own parameters have it.
+   * lines, unless a step of a `log-profile` or a user's own parameters have it. `last`: a parameter behind the user's own,
+   * so long that it may have to be cut.
    */
-  readonly in: 'place' | 'request' | 'parameter' | 'own';
+  readonly in: 'place' | 'request' | 'parameter' | 'own' | 'last';
   /** Undefined where records of the kind do not have it. */
   readonly http?: Value;
   readonly tcp?: Value;
@@ -114,8 +115,21 @@ const ROWS = [
   { name: 'server', in: 'place', http: '%s', tcp: '%s', means: '<…> where there was none' },
   { name: 'client_address', in: 'place', http: '%ci', tcp: '%ci', means: 'client' },
   { name: 'client_port', in: 'place', http: '%cp', tcp: '%cp', means: 'client' },
-  { name: 'frontend_address', in: 'place', tcp: '%fi', means: 'what the client connected to' },
-  { name: 'frontend_port', in: 'place', tcp: '%fp', means: 'what the client connected to' },
+  // In a profile those of failed connections have it (format.ts).
+  {
+    name: 'frontend_address',
+    in: 'place',
+    http: { format: '%fi' },
+    tcp: '%fi',
+    means: 'what the client connected to',
+  },
+  {
+    name: 'frontend_port',
+    in: 'place',
+    http: { format: '%fp' },
+    tcp: '%fp',
+    means: 'what the client connected to',
+  },
   { name: 'server_address', in: 'place', http: '%si', tcp: '%si', means: 'server' },
   { name: 'server_port', in: 'place', http: '%sp', tcp: '%sp', means: 'server' },
   {
@@ -138,7 +152,6 @@ const ROWS = [
     tcp: '%B',
     means: 'bytes',
   },
-  { name: 'protocol', in: 'place', http: '%HV', means: 'HTTP/… of the request' },
   { name: 'method', in: 'place', http: '%{+E}HM', means: 'method of the request' },
 
   { name: 'host', in: 'request', http: 'req.hdr(host),bytes(0,256)', means: 'Host header' },
@@ -146,9 +159,9 @@ const ROWS = [
     name: 'user_agent',
     in: 'request',
     http: 'req.fhdr(user-agent),bytes(0,1024)',
-    means: 'User-Agent',
+    means: 'User-Agent header',
   },
-  { name: 'pathq', in: 'request', http: 'pathq,bytes(0,4096)', means: 'path?query' },
+  { name: 'protocol', in: 'request', http: 'req.ver', means: 'version of HTTP' },
 
   { name: 'route', in: 'parameter', http: '%{+E}[var(txn.otel.route)]', means: 'http.route' },
   {
@@ -165,6 +178,12 @@ const ROWS = [
   },
   { name: 'error', in: 'own', means: 'what was wrong with a connection without a request' },
   { name: 'baggage', in: 'own', means: 'baggage header, for HAPROXY_OTEL_BAGGAGE_KEYS' },
+  {
+    name: 'pathq',
+    in: 'last',
+    http: '%{+E}[var(txn.otel.pathq)]',
+    means: 'path?query, as the client sent it',
+  },
 ] as const satisfies readonly Row[];
 
 export type FieldName = (typeof ROWS)[number]['name'];

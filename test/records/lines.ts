@@ -31,7 +31,7 @@ export const FIELDS = {
   server_tls: '-',
   bytes_uploaded: 97,
   bytes_read: 103,
-  protocol: 'HTTP/1.1',
+  protocol: '1.1',
   method: 'GET',
   host: 'shop.example',
   user_agent: 'tester/1.0',
