@@ -1,4 +1,5 @@
-// What HAProxy sends, as it comes from the shipped files: NOTIFY frames and log lines.
+// What HAProxy sends: NOTIFY frames, and log lines with records.
+import { recordText } from '../dist/records/format.js';
 import { DataType, FrameType } from '../dist/spop/constants.js';
 import { Writer } from '../dist/spop/writer.js';
 
@@ -79,19 +80,56 @@ export const HELLO = frame(FrameType.HAPROXY_HELLO, 0, 0, (out) => {
   out.typedData({ type: DataType.STRING, value: 'pipelining' });
 });
 
+const RECORD = {
+  stopping: 0,
+  reported: 0,
+  status: 200,
+  termination_state: '----',
+  retries: 0,
+  Th: 0,
+  Ti: 0,
+  TR: 0,
+  Tw: 0,
+  Tc: 0,
+  Tr: 1,
+  Td: 0,
+  frontend: 'www',
+  backend: 'app',
+  server: 'app1',
+  client_address: '127.0.0.1',
+  server_address: '127.0.0.1',
+  server_port: 8090,
+  bytes_uploaded: 97,
+  bytes_read: 103,
+  protocol: '1.1',
+  method: 'GET',
+  host: 'shop.example',
+  user_agent: 'wrk/4.1',
+  route: '-',
+  request_id: '-',
+  tracestate: '-',
+};
+
 /** The line of one request, of as many different ones as there are numbers. */
 export function recordLine(number, flags = '03') {
   const id = number.toString(16).padStart(16, '0');
   const hop = `${TRACE_ID.slice(0, 16)}${id}-${id}-${flags}-f${id.slice(1)}`;
   const end = 1_795_418_260_853_713 + number * 137;
+  const values = {
+    ...RECORD,
+    hop,
+    accepted: Math.floor(end / 1000),
+    received: end - 900,
+    answered: end - 700,
+    client_port: 20_000 + (number % 32),
+    pathq: `/orders/${number}?user=7`,
+  };
+  const time = new Date(Math.floor(end / 1_000_000) * 1000).toISOString().slice(0, 19);
+  const record = recordText('http', ({ name }) => values[name]);
   return (
-    `{"hop":"${hop}","trace_id":"${hop.slice(0, 32)}","span_id":"${id}","stopping":0,` +
-    '"status":200,"termination_state":"----","retries":"0","frontend":"www","backend":"app","server":"app1",' +
-    `"start":0,"end":${end},"accepted":${Math.floor(end / 1000)},"received":${end - 900},"answered":${end - 700},` +
-    `"Th":0,"Ti":0,"TR":0,"Tw":0,"Tc":0,"Tr":1,"Td":0,"client_address":"127.0.0.1","client_port":"${20_000 + (number % 32)}",` +
-    '"server_address":"127.0.0.1","server_port":"8090","server_tls":"-","bytes_uploaded":97,"bytes_read":103,' +
-    '"method":"GET","protocol":"HTTP/1.1","protocol_major":1,"route":"-","host":"shop.example",' +
-    `"request_id":"-","tracestate":"-","pathq":"/orders/${number}?user=7","user_agent":"wrk/4.1","attributes":{}}`
+    `<134>1 ${time}.${end % 1_000_000}+00:00 - haproxy 1234 - ${record} ` +
+    '127.0.0.1:20000 [23/Nov/2026:12:00:00.000] www app/app1 0/0/0/1/1 200 103 - - ---- 1/1/0/0/0 0/0 ' +
+    `"GET /orders/${number}?user=7 HTTP/1.1"`
   );
 }
 

@@ -7,7 +7,6 @@ import type { BadArgument } from './context/mint-request.ts';
 import { Sampler } from './context/sampling.ts';
 import { boundAddress, listen } from './listen.ts';
 import type { Logger } from './log.ts';
-import { FINISH } from './records/finish-message.ts';
 import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
 import { SpopServer } from './spop/server.ts';
 import type { TelemetryChannel } from './telemetry/channel.ts';
@@ -61,17 +60,9 @@ export class Agent {
    * @throws Error when a listener or the exporter cannot be set up
    */
   static async start(config: Config, telemetry: TelemetryChannel, log: Logger): Promise<Agent> {
-    telemetry.onBehind = () =>
-      log.error('the telemetry thread is behind, finish messages are dropped');
     const sampler = new Sampler(config.sampler);
     const minter = new Minter(sampler, {
       formats: config.formats,
-      other: (notify) => {
-        if (!notify.named(FINISH)) return;
-        const start = notify.position;
-        while (notify.nextArgument());
-        telemetry.finish(notify.buffer, start, notify.position);
-      },
       onBadArgument: createBadArgumentLog(log),
     });
     const { mintNumbers } = telemetry;

@@ -77,8 +77,7 @@ export class MintRequest {
     this.onBadArgument = onBadArgument;
   }
 
-  /** @param other takes the messages that are not about minting */
-  read(notify: NotifyReader, other: (notify: NotifyReader) => void): void {
+  read(notify: NotifyReader): void {
     this.clear();
     while (notify.nextMessage()) {
       const isMint = notify.named(MINT);
@@ -87,8 +86,8 @@ export class MintRequest {
         while (notify.nextArgument()) this.take(notify);
       } else if (notify.named(REQUEST)) {
         while (notify.nextArgument()) this.describe(notify);
-      } else if (!this.others.take(notify)) {
-        other(notify);
+      } else {
+        this.others.take(notify);
       }
     }
   }

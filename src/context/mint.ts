@@ -74,8 +74,6 @@ export type MintCounts = {
 export type MinterOptions = {
   /** Where to look for the caller's context, the first valid one wins. */
   readonly formats?: readonly Format[];
-  /** Takes the messages that are not about minting. */
-  readonly other?: (notify: NotifyReader) => void;
   readonly onBadArgument?: BadArgument;
 };
 
@@ -101,23 +99,21 @@ export class Minter {
     return continued + started + invalid + restarted + ignored;
   }
 
-  private readonly other: (notify: NotifyReader) => void;
   /** The last threshold that was told alone, and how. */
   private told: Threshold | undefined;
   private toldAs: Buffer = Buffer.alloc(0);
 
   constructor(
     sampler: Sampler,
-    { formats = FORMATS, other = () => {}, onBadArgument = () => {} }: MinterOptions = {},
+    { formats = FORMATS, onBadArgument = () => {} }: MinterOptions = {},
   ) {
     this.sampler = sampler;
-    this.other = other;
     this.request = new MintRequest(formats, onBadArgument);
   }
 
   /** A `NotifyHandler`: unknown arguments are passed over. */
   readonly handle = (notify: NotifyReader, ack: AckWriter): void => {
-    this.request.read(notify, this.other);
+    this.request.read(notify);
     if (this.request.asked) this.answer(notify, ack);
   };
 

@@ -1,75 +1,28 @@
 import { type Hop, parseHop } from '../context/hop.ts';
-import type { AttributeValue, HopKind, HopRecord, Retries } from './record.ts';
-
-/**
- * What HAProxy can be asked for about a hop, by the names in the shipped log format (haproxy/haproxy.cfg) and in
- * the `finish` message (spoe/otel-finish.conf).
- */
-export const Field = {
-  hop: 0,
-  kind: 1,
-  connection_error: 2,
-  stopping: 3,
-  status: 4,
-  termination_state: 5,
-  retries: 6,
-  redispatched: 7,
-  frontend: 8,
-  backend: 9,
-  server: 10,
-  start: 11,
-  end: 12,
-  accepted: 13,
-  received: 14,
-  answered: 15,
-  Th: 16,
-  Ti: 17,
-  TR: 18,
-  Tw: 19,
-  Tc: 20,
-  Tr: 21,
-  Td: 22,
-  client_address: 23,
-  client_port: 24,
-  frontend_address: 25,
-  frontend_port: 26,
-  server_address: 27,
-  server_port: 28,
-  server_tls: 29,
-  bytes_uploaded: 30,
-  bytes_read: 31,
-  method: 32,
-  protocol: 33,
-  protocol_major: 34,
-  tls: 35,
-  route: 36,
-  host: 37,
-  request_id: 38,
-  tracestate: 39,
-  pathq: 40,
-  user_agent: 41,
-  attributes: 42,
-  baggage: 43,
-} as const;
-export type Field = (typeof Field)[keyof typeof Field];
+import type { AttributeValue, HopKind, HopRecord, LineBytes, Retries } from './record.ts';
+import { Field, type Kind, MISSING } from './table.ts';
 
 /**
  * The values of one record, as HAProxy writes them: undefined where it has none, for which it says `-`; a phase
  * that was not reached is -1.
  */
 export type FieldValues = {
+  /** Undefined for what is no record. */
+  readonly kind: Kind | undefined;
+  /** When the line was written, in microseconds since the epoch. */
+  readonly end: number | undefined;
   text(field: Field): string | undefined;
   /** Undefined too for what is no number. */
   number(field: Field): number | undefined;
   /** The user's own fields. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
+  readonly line: LineBytes | undefined;
 };
 
-/** What HAProxy prints where it has no value. */
-export const MISSING = '-';
 const BAD_REQUEST = '<BADREQ>';
 const NO_ERROR = 'Success';
-const HTTP = 'HTTP/';
+const UNKNOWN_ERROR = 'unknown';
+const MAX_ERROR_LENGTH = 128;
 
 /** Headers that came within this many milliseconds, the resolution of the timers, came at once. */
 const AT_ONCE = 1;
@@ -77,7 +30,7 @@ const AT_ONCE = 1;
 /** @returns undefined for what is no record: it names no frontend, or no time it ended */
 export function recordOf(values: FieldValues): HopRecord | undefined {
   const frontend = values.text(Field.frontend);
-  const end = values.number(Field.end);
+  const { end } = values;
   if (frontend === undefined || end === undefined) return undefined;
 
   const connectionError = connectionErrorOf(values);
@@ -114,18 +67,15 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
       response: duration(values, Field.Tr),
       transfer: duration(values, Field.Td),
     },
-    retries: parseRetries(values.text(Field.retries), values.text(Field.redispatched)),
+    retries: parseRetries(values.text(Field.retries)),
     terminationState: values.text(Field.termination_state),
     connectionError,
     method: methodOf(values),
-    tls: secure || values.text(Field.tls) === '1',
+    tls: secure,
     host: values.text(Field.host),
     path: target.path,
     query: target.query,
-    protocolVersion: protocolVersion(
-      positive(values, Field.protocol_major),
-      values.text(Field.protocol),
-    ),
+    protocolVersion: protocolVersion(values.text(Field.protocol)),
     userAgent: values.text(Field.user_agent),
     requestId: values.text(Field.request_id) ?? ownRequestId(hop),
     route: values.text(Field.route),
@@ -150,18 +100,23 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
     frontend: secure ? frontend.slice(0, -1) : frontend,
     backend: values.text(Field.backend),
     attributes: values.attributes,
+    line: values.line,
   };
 }
 
 function kindOf(values: FieldValues, connectionError: string | undefined): HopKind {
   if (connectionError !== undefined) return 'connection_error';
-  return values.text(Field.kind) === 'tcp' ? 'tcp' : 'http';
+  return values.kind === 'tcp' ? 'tcp' : 'http';
 }
 
 /** HAProxy uses its error log format for unreadable requests too: nothing is wrong with their connection. */
 function connectionErrorOf(values: FieldValues): string | undefined {
-  const text = values.text(Field.connection_error);
-  return text === NO_ERROR ? undefined : text;
+  const text = values.text(Field.error);
+  if (text !== undefined) return text === NO_ERROR ? undefined : text;
+  // Before 3.1 the message says it, an error-log-format; of a request there is a status, if only that there is none.
+  return values.kind === 'http' && values.number(Field.status) === 0
+    ? messageOf(values.line)
+    : undefined;
 }
 
 /**
@@ -198,6 +153,13 @@ function acceptedAt(
   if (received !== undefined) return received - (handshake ?? 0) * 1000;
   const accepted = positive(values, Field.accepted);
   return accepted === undefined ? undefined : accepted * 1000;
+}
+
+function messageOf(line: LineBytes | undefined): string {
+  if (line === undefined) return UNKNOWN_ERROR;
+  const { buffer, start, end } = line;
+  const text = buffer.toString('utf8', start, Math.min(end, start + MAX_ERROR_LENGTH));
+  return text === MISSING ? UNKNOWN_ERROR : text;
 }
 
 function methodOf(values: FieldValues): string | undefined {
@@ -242,17 +204,16 @@ function turnedToServer(
   return answered === undefined || byTimer - answered > 1000 ? byTimer : answered;
 }
 
-/** `%rc`: a number, with `+` in front when the last retry went to another server; or said apart. */
-function parseRetries(text: string | undefined, redispatched: string | undefined): Retries {
+/** `%rc`: a number, with `+` in front when the last retry went to another server. */
+function parseRetries(text: string | undefined): Retries {
   const count = Number(text ?? 0);
   return {
     count: Number.isInteger(count) && count > 0 ? count : 0,
-    redispatched: redispatched === '1' || (text?.startsWith('+') ?? false),
+    redispatched: text?.startsWith('+') ?? false,
   };
 }
 
-/** `1.0` or `1.1` as the request line says, `2` and above as the connection does. */
-function protocolVersion(major: number | undefined, text: string | undefined): string | undefined {
-  if (major !== undefined && major > 1) return String(major);
-  return text?.startsWith(HTTP) ? text.slice(HTTP.length) : undefined;
+/** `req.ver`: `2.0` is `2`. */
+function protocolVersion(text: string | undefined): string | undefined {
+  return text?.endsWith('.0') && text !== '1.0' ? text.slice(0, -2) : text;
 }

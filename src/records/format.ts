@@ -1,4 +1,13 @@
-import { type Kind, MISSING, RECORD_VERSION, SD_ID, TABLE, type Way } from './table.ts';
+import {
+  type Kind,
+  MISSING,
+  RECORD_VERSION,
+  type Row,
+  SD_ID,
+  TABLE,
+  valueIn,
+  type Way,
+} from './table.ts';
 
 /**
  * Longest line of a ring or datagram, in bytes, for `len` and `maxlen` where tune.bufsize is HAProxy's default: a
@@ -44,25 +53,36 @@ export function replyRecord(): string {
 }
 
 function element(kind: Kind, way: Way, changes: Readonly<Record<string, string>>): string {
-  const places: string[] = [];
-  const parameters: string[] = [];
-  if (kind === 'http') parameters.push(`%[var(${REQUEST})]`);
-  for (const row of TABLE) {
-    const change = changes[row.name];
-    if (row.in === 'place') places.push(change ?? formatOf(row[kind], way) ?? MISSING);
-    else if (row.in === 'parameter' && kind === 'http') {
-      parameters.push(`${row.name}="${change ?? formatOf(row.http, way)}"`);
-    } else if (change !== undefined) parameters.push(`${row.name}="${change}"`);
-  }
-  parameters.push(OWN_PARAMETERS);
-  return `[${SD_ID} ${kind}="${RECORD_VERSION} ${places.join(' ')}" ${parameters.join(' ')}]`;
+  const request = kind === 'http' ? [`%[var(${REQUEST})]`] : [];
+  const textOf = (row: Row): string | undefined =>
+    changes[row.name] ?? (row.in === 'request' ? undefined : valueIn(row, kind, way));
+  return recordText(kind, textOf, request, [OWN_PARAMETERS]);
 }
 
-function formatOf(
-  value: string | Partial<Record<Way, string>> | undefined,
-  way: Way,
-): string | undefined {
-  return typeof value === 'object' ? value[way] : value;
+/**
+ * A record, each value as `textOf` has it: a place without one is a dash, a parameter without one is left out.
+ *
+ * @param request parameters that stand before those of the table
+ * @param own the user's
+ */
+export function recordText(
+  kind: Kind,
+  textOf: (row: (typeof TABLE)[number]) => string | undefined,
+  request: readonly string[] = [],
+  own: readonly string[] = [],
+): string {
+  const places: string[] = [];
+  const parameters: string[] = [];
+  const last: string[] = [];
+  for (const row of TABLE) {
+    const text = textOf(row);
+    if (row.in === 'place') places.push(text ?? MISSING);
+    else if (text !== undefined) {
+      (row.in === 'last' ? last : parameters).push(`${row.name}="${text}"`);
+    }
+  }
+  const first = `${kind}="${RECORD_VERSION} ${places.join(' ')}"`;
+  return `[${[`${SD_ID} ${first}`, ...request, ...parameters, ...own, ...last].join(' ')}]`;
 }
 
 /** Expanded by HAProxy: empty where it is not set. */
@@ -98,6 +118,7 @@ export const HTTP_RULES: readonly Rule[] = [
       ).join(' '),
     )}`,
   },
+  { phase: 'http-request', action: 'set-var(txn.otel.pathq) pathq' },
   {
     phase: 'http-response',
     action: 'set-var(txn.otel.server_tls) bool(true)',

@@ -17,7 +17,7 @@ export type HopRecord = {
   readonly end: number;
   readonly phases: Phases;
   readonly retries: Retries;
-  /** `%tsc`: who ended the session, and in which phase. Unknown where no stream was made, or none is over. */
+  /** `%tsc`: who ended the session, and in which phase. Unknown where no stream was made, or the hop was reported with the headers of its reply. */
   readonly terminationState: string | undefined;
   /** `%[fc_err_str]`: what was wrong with a connection that never got as far as a request. */
   readonly connectionError: string | undefined;
@@ -46,9 +46,14 @@ export type HopRecord = {
   readonly server: Server | undefined;
   readonly frontend: string;
   readonly backend: string | undefined;
-  /** What the user's log line adds, by attribute name. */
+  /** What the user's own parameters add, by attribute name. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** The user's own log line. The bytes are valid only while the record is handed on. */
+  readonly line: LineBytes | undefined;
 };
+
+/** `buffer[start, end)` */
+export type LineBytes = { readonly buffer: Buffer; readonly start: number; readonly end: number };
 
 /** A request, a connection of a `mode tcp` frontend, or one that failed before either, as in its TLS handshake. */
 export type HopKind = 'http' | 'tcp' | 'connection_error';

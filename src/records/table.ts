@@ -33,21 +33,26 @@ export const MISSING = '-';
 /** A log variable or sample of HAProxy's, the same in all ways or by way; where none is named there is none. */
 type Value = string | Partial<Record<Way, string>>;
 
-type Row = {
+export type Row = {
   readonly name: string;
+  /**
+   * `place`: of the first parameter. `request`: a parameter whose value is a sample that is read when the request has come,
+   * and before it is changed. `parameter`: one that is read when the line is written. `own`: one that is not in HAProxy's
+   * lines, unless a step of a `log-profile` or a user's own parameters have it. `last`: a parameter behind the user's own,
+   * so long that it may have to be cut.
+   */
+  readonly in: 'place' | 'request' | 'parameter' | 'own' | 'last';
+  /** Undefined where records of the kind do not have it. */
+  readonly http?: Value;
+  readonly tcp?: Value;
   readonly means: string;
-} & (
-  | { readonly in: 'place'; readonly http?: Value; readonly tcp?: Value }
-  /** Of a `request` parameter the value is a sample, read when the request has come and before it is changed. */
-  | { readonly in: 'request'; readonly http: string }
-  | { readonly in: 'parameter'; readonly http?: Value }
-  /** Not in HAProxy's lines, unless a user's own parameters say so. */
-  | { readonly in: 'own' }
-);
+};
 
-/** Places first, in their order; `method` is the last of them, the only one whose text a client chooses. */
+/**
+ * Places first, in their order: `stopping`, `reported` and `hop` are where a look at the first bytes finds them (head.ts);
+ * `method` is the last of them, the only one whose text a client chooses.
+ */
 const ROWS = [
-  { name: 'hop', in: 'place', http: '%[var(txn.otel.hop,-)]', means: 'ids of the hop' },
   {
     name: 'stopping',
     in: 'place',
@@ -62,6 +67,7 @@ const ROWS = [
     tcp: { profile: '0', format: '0' },
     means: '1: the hop was reported when the headers of its reply went out',
   },
+  { name: 'hop', in: 'place', http: '%[var(txn.otel.hop,-)]', means: 'ids of the hop' },
   { name: 'status', in: 'place', http: '%ST', means: 'status' },
   {
     name: 'termination_state',
@@ -109,8 +115,21 @@ const ROWS = [
   { name: 'server', in: 'place', http: '%s', tcp: '%s', means: '<…> where there was none' },
   { name: 'client_address', in: 'place', http: '%ci', tcp: '%ci', means: 'client' },
   { name: 'client_port', in: 'place', http: '%cp', tcp: '%cp', means: 'client' },
-  { name: 'frontend_address', in: 'place', tcp: '%fi', means: 'what the client connected to' },
-  { name: 'frontend_port', in: 'place', tcp: '%fp', means: 'what the client connected to' },
+  // In a profile those of failed connections have it (format.ts).
+  {
+    name: 'frontend_address',
+    in: 'place',
+    http: { format: '%fi' },
+    tcp: '%fi',
+    means: 'what the client connected to',
+  },
+  {
+    name: 'frontend_port',
+    in: 'place',
+    http: { format: '%fp' },
+    tcp: '%fp',
+    means: 'what the client connected to',
+  },
   { name: 'server_address', in: 'place', http: '%si', tcp: '%si', means: 'server' },
   { name: 'server_port', in: 'place', http: '%sp', tcp: '%sp', means: 'server' },
   {
@@ -133,7 +152,6 @@ const ROWS = [
     tcp: '%B',
     means: 'bytes',
   },
-  { name: 'protocol', in: 'place', http: '%HV', means: 'HTTP/… of the request' },
   { name: 'method', in: 'place', http: '%{+E}HM', means: 'method of the request' },
 
   { name: 'host', in: 'request', http: 'req.hdr(host),bytes(0,256)', means: 'Host header' },
@@ -141,9 +159,9 @@ const ROWS = [
     name: 'user_agent',
     in: 'request',
     http: 'req.fhdr(user-agent),bytes(0,1024)',
-    means: 'User-Agent',
+    means: 'User-Agent header',
   },
-  { name: 'pathq', in: 'request', http: 'pathq,bytes(0,4096)', means: 'path?query' },
+  { name: 'protocol', in: 'request', http: 'req.ver', means: 'version of HTTP' },
 
   { name: 'route', in: 'parameter', http: '%{+E}[var(txn.otel.route)]', means: 'http.route' },
   {
@@ -160,11 +178,23 @@ const ROWS = [
   },
   { name: 'error', in: 'own', means: 'what was wrong with a connection without a request' },
   { name: 'baggage', in: 'own', means: 'baggage header, for HAPROXY_OTEL_BAGGAGE_KEYS' },
+  {
+    name: 'pathq',
+    in: 'last',
+    http: '%{+E}[var(txn.otel.pathq)]',
+    means: 'path?query, as the client sent it',
+  },
 ] as const satisfies readonly Row[];
 
 export type FieldName = (typeof ROWS)[number]['name'];
 
 export const TABLE: readonly (Row & { readonly name: FieldName })[] = ROWS;
+
+/** The log format of a value; undefined where HAProxy has none. */
+export function valueIn(row: Row, kind: Kind, way: Way): string | undefined {
+  const value = row[kind];
+  return typeof value === 'object' ? value[way] : value;
+}
 
 /** The number of each field: its row. */
 export const Field = Object.fromEntries(TABLE.map(({ name }, index) => [name, index])) as {

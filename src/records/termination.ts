@@ -37,13 +37,9 @@ export type Cause =
 
 export function outcomeOf(record: HopRecord): Outcome {
   const phase = record.terminationState?.[1];
-  // Without a state the hop was told when the server's response headers were there.
-  const responding = record.terminationState === undefined && record.kind === 'http';
-  const triedServer =
-    record.server !== undefined && (responding || record.phases.queue !== undefined);
+  const triedServer = record.server !== undefined && record.phases.queue !== undefined;
   // In the phase of the response's headers the reply is HAProxy's, whatever the server had said.
-  const serverAnswered =
-    triedServer && (responding || (record.phases.response !== undefined && phase !== 'H'));
+  const serverAnswered = triedServer && record.phases.response !== undefined && phase !== 'H';
   const { fault, cause } = blame(record, triedServer, serverAnswered);
   return { fault, cause, triedServer, serverAnswered };
 }

@@ -4,7 +4,6 @@ import { Worker } from 'node:worker_threads';
 import { MintNumbers } from '../admin/mint-numbers.ts';
 import type { TelemetryConfig } from './config.ts';
 import { Control } from './control.ts';
-import { FinishRelay } from './finish-relay.ts';
 import type { Command, Report, TelemetryCounts, WorkerData } from './messages.ts';
 
 /** What the thread may take to answer beyond its own limit, in milliseconds. */
@@ -33,10 +32,7 @@ export class TelemetryChannel {
   readonly control: Control;
   /** What the mint thread tells the admin listener, if there is one. */
   readonly mintNumbers: MintNumbers | undefined;
-  /** Called when `finish` messages are dropped because the thread is behind. */
-  onBehind = (): void => {};
   private readonly worker: Worker;
-  private readonly relay: FinishRelay;
   private state: 'running' | 'failed' | 'stopping' | 'ended' = 'running';
 
   /** Starts the thread, which takes its time: there is no need to wait for it. */
@@ -52,13 +48,6 @@ export class TelemetryChannel {
     });
     this.worker = worker;
     this.control = new Control(worker);
-    this.relay = new FinishRelay(
-      (bytes) => {
-        const command: Command = { type: 'finished', bytes };
-        worker.postMessage(command, [bytes.buffer]);
-      },
-      () => this.onBehind(),
-    );
     const told = <T>(take: (report: Report) => T | undefined): Promise<T> =>
       new Promise((resolve, reject) => {
         worker.on('message', (report: Report) => {
@@ -76,7 +65,6 @@ export class TelemetryChannel {
     this.listening.catch(() => {});
     this.ready.catch(() => {});
     worker.on('message', (report: Report) => {
-      if (report.type === 'taken') this.relay.taken(report.bytes);
       if (report.type === 'failed') this.state = 'failed';
     });
     let reason: string | undefined;
@@ -89,11 +77,6 @@ export class TelemetryChannel {
         this.state = 'ended';
       });
     });
-  }
-
-  /** Copies `buffer[start, end)`, the arguments of a `finish` message, and hands them to the thread. */
-  finish(buffer: Buffer, start: number, end: number): void {
-    this.relay.add(buffer, start, end);
   }
 
   /**
@@ -111,7 +94,6 @@ export class TelemetryChannel {
   }
 
   private end(limit: number): Promise<TelemetryCounts | undefined> {
-    this.relay.flush();
     const answer = this.stopped(Math.ceil(limit) + GRACE);
     const command: Command = { type: 'stop', limit };
     this.worker.postMessage(command);

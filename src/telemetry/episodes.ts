@@ -1,4 +1,5 @@
 import type { Logger } from '../log.ts';
+import { RECORD_VERSION } from '../records/table.ts';
 import type { QueueEvent } from './queue.ts';
 
 /** How often lines that are no records are told of, in milliseconds. */
@@ -10,11 +11,31 @@ export function createUnusableLog(log: Logger): (line: string) => void {
   return (line) => {
     count += 1;
     if (count > 1) return;
-    log.warn({ line }, 'a log line that is not a record of the shipped log format');
+    log.warn({ line }, 'a log line without a record');
     setTimeout(() => {
       if (count > 1) log.warn({ lines: count }, 'log lines that are not records');
       count = 0;
     }, UNUSABLE_EPISODE).unref();
+  };
+}
+
+/** How often records of another version are reported, in milliseconds. */
+const OTHER_VERSION_EPISODE = 60_000;
+
+/** Reports the first record of another version at once, with what to do, and a minute later how many there were. */
+export function createOtherVersionLog(log: Logger): (version: number) => void {
+  let count = 0;
+  return (version) => {
+    count += 1;
+    if (count > 1) return;
+    log.error(
+      { version, expected: RECORD_VERSION },
+      "HAProxy's configuration writes the records of another release: run haproxy-otel-spoa add --write and reload HAProxy",
+    );
+    setTimeout(() => {
+      if (count > 1) log.error({ records: count }, 'records of another release');
+      count = 0;
+    }, OTHER_VERSION_EPISODE).unref();
   };
 }
 

@@ -1,7 +1,7 @@
 import { TokenBucket } from '../context/token-bucket.ts';
 import type { AccessLog } from '../records/access-log.ts';
-import { Field } from '../records/fields.ts';
 import type { HopRecord } from '../records/record.ts';
+import { Field } from '../records/table.ts';
 import { outcomeOf } from '../records/termination.ts';
 import type { Kept } from './attributes.ts';
 import type { KeepConfig } from './config.ts';
@@ -32,7 +32,7 @@ export class Keeper {
         return true;
       }
     }
-    const end = line.number(Field.end) ?? 0;
+    const end = line.end ?? 0;
     const answered = line.number(Field.answered) ?? end;
     const request = Math.max(line.number(Field.TR) ?? 0, 0) * 1000;
     // The timers are whole milliseconds.

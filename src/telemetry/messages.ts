@@ -13,9 +13,7 @@ export type WorkerData = {
 export type Command =
   | { readonly type: 'stop'; readonly limit: number }
   | { readonly type: 'ping' }
-  | { readonly type: 'reload'; readonly config: Reloadable }
-  /** Messages of hops that SPOE alone tells of, as a `FinishRelay` packs them. */
-  | { readonly type: 'finished'; readonly bytes: Uint8Array<ArrayBuffer> };
+  | { readonly type: 'reload'; readonly config: Reloadable };
 
 /** From the telemetry thread to the main thread. */
 export type Report =
@@ -26,7 +24,6 @@ export type Report =
   | { readonly type: 'pong' }
   /** With the reason why everything stays as it was, if it does. */
   | { readonly type: 'reloaded'; readonly failure: string | undefined }
-  | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'failed'; readonly reason: string }
   | ({ readonly type: 'stopped' } & TelemetryCounts);
 

@@ -2,14 +2,20 @@ import type { Hop } from '../context/hop.ts';
 import { Sampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 import type { Logger } from '../log.ts';
-import { AccessLog, droppedByRing, isMintedByAgent, isUnsampled } from '../records/access-log.ts';
-import { parseFinishMessage } from '../records/finish-message.ts';
+import { AccessLog, droppedByRing, otherVersion } from '../records/access-log.ts';
+import { RecordHead } from '../records/head.ts';
 import type { HopRecord } from '../records/record.ts';
 import { RemoteSampling } from '../remote-sampling/remote-sampling.ts';
 import { VERSION } from '../version.ts';
 import { withBaggage } from './baggage.ts';
 import type { TelemetryConfig } from './config.ts';
-import { createDroppedLog, createFaultLog, createUnusableLog, logQueueEvent } from './episodes.ts';
+import {
+  createDroppedLog,
+  createFaultLog,
+  createOtherVersionLog,
+  createUnusableLog,
+  logQueueEvent,
+} from './episodes.ts';
 import { ExportWatch } from './export-watch.ts';
 import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
@@ -29,12 +35,14 @@ export type RecordCounts = {
   connectionErrors: number;
   /** Records that HAProxy dropped, by its own account, because its ring was full. */
   droppedByHaproxy: number;
-  /** Lines that are not records: log lines of another shape, or cut too early. */
+  /** Lines that are not records: log lines of another shape, records of another version, or cut too early. */
   unusable: number;
 };
 
 export type PipelineEvents = {
   readonly onUnusable: (line: string) => void;
+  /** A record that lines of another release wrote. */
+  readonly onOtherVersion: (version: number) => void;
   readonly onDroppedByHaproxy: (records: number) => void;
   /** A record whose hop is sampled, before its spans are made. */
   readonly onHop?: (record: HopRecord, hop: Hop) => void;
@@ -64,6 +72,7 @@ export async function createPipeline(
   sampling.use(config.sampler);
   const pipeline = new Pipeline(config, exporter, sampler, {
     onUnusable: createUnusableLog(log),
+    onOtherVersion: createOtherVersionLog(log),
     onDroppedByHaproxy: createDroppedLog(log),
     ...(onHop === undefined ? {} : { onHop: guarded(onHop, createFaultLog(log)) }),
   });
@@ -96,6 +105,7 @@ export class Pipeline {
     unusable: 0,
   };
   private readonly exporter: Exporter;
+  private readonly head = new RecordHead();
   private readonly accessLog = new AccessLog();
   private readonly hops: HopMaker;
   private readonly keeper: Keeper;
@@ -119,9 +129,9 @@ export class Pipeline {
 
   /** A `RecordSink` for lines of the access log. */
   readonly takeLine = (buffer: Buffer, start: number, end: number): void => {
-    if (isUnsampled(buffer, start, end) && !this.mayKeep(buffer, start, end)) {
+    if (this.head.isUnsampled(buffer, start, end) && !this.mayKeep(buffer, start, end)) {
       this.counts.unsampled += 1;
-      if (isMintedByAgent(buffer, start)) this.counts.minted += 1;
+      if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
       return;
     }
     const dropped = droppedByRing(buffer, start, end);
@@ -130,7 +140,9 @@ export class Pipeline {
       this.events.onDroppedByHaproxy(dropped);
       return;
     }
-    this.takeRecord(this.accessLog.parse(buffer, start, end), buffer, start, end);
+    const record = this.accessLog.parse(buffer, start, end);
+    if (record === undefined) this.takeUnusable(buffer, start, end);
+    else if (!this.accessLog.reported) this.takeRecord(record);
   };
 
   /** Whether a line of a hop that was not sampled is worth a second look. */
@@ -140,22 +152,14 @@ export class Pipeline {
     return this.keeper.mayKeep(this.accessLog);
   }
 
-  /** A `RecordSink` for `finish` messages. */
-  readonly takeFinish = (buffer: Buffer, start: number, end: number): void => {
-    this.takeRecord(parseFinishMessage(buffer, start, end), buffer, start, end);
-  };
+  private takeUnusable(buffer: Buffer, start: number, end: number): void {
+    this.counts.unusable += 1;
+    const version = otherVersion(buffer, start, end);
+    if (version !== undefined) this.events.onOtherVersion(version);
+    else this.events.onUnusable(buffer.toString('utf8', start, Math.min(end, start + 200)));
+  }
 
-  private takeRecord(
-    record: HopRecord | undefined,
-    buffer: Buffer,
-    start: number,
-    end: number,
-  ): void {
-    if (record === undefined) {
-      this.counts.unusable += 1;
-      this.events.onUnusable(buffer.toString('utf8', start, Math.min(end, start + 200)));
-      return;
-    }
+  private takeRecord(record: HopRecord): void {
     if (record.kind === 'connection_error') {
       this.counts.connectionErrors += 1;
       if (!this.connectionErrorSpans) return;

@@ -12,7 +12,6 @@ import { RecordReceiver } from '../records/receiver.ts';
 import { VERSION } from '../version.ts';
 import type { Reloadable } from './config.ts';
 import { createFaultLog } from './episodes.ts';
-import { splitRelayed } from './finish-relay.ts';
 import type { Command, Report, WorkerData } from './messages.ts';
 import { createPipeline } from './pipeline.ts';
 import { giveWay } from './priority.ts';
@@ -70,10 +69,6 @@ export async function runTelemetry(
 
   port.on('message', (command: Command) => {
     switch (command.type) {
-      case 'finished':
-        splitRelayed(command.bytes, pipeline.takeFinish);
-        report({ type: 'taken', bytes: command.bytes.length });
-        return;
       case 'ping':
         report({ type: 'pong' });
         return;

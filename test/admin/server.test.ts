@@ -483,7 +483,7 @@ test('secrets of queries are redacted, own attributes and headers of the exporte
       recordLine(hopOf(1), {
         end,
         pathq: '/a?sig=verysecret&b=1&X-Amz-Signature=verysecret',
-        attributes: { 'http.request.header.authorization': ['verysecret'] },
+        own: { 'http.request.header.authorization': 'verysecret' },
       }),
     ),
   );

@@ -46,7 +46,7 @@ beforeAll(async () => {
           'global\n',
           `global\n    stats socket ${stats} mode 600 level admin\n${blockWith('haproxy', 'setenv OTEL_B3 on')}`,
         )
-        .replace(/# (setenv OTEL_BAGGAGE)/, '$1')
+        .replace(/# (setenv OTEL_ATTRIBUTES 'baggage)/, '$1')
         .replace(/# (http-request set-var\(txn.otel.baggage\))/, '$1')
         .replace(/# (tcp-request content set-var\(txn.otel.ratio\))/g, '$1')
         .replace('/etc/haproxy/otel-ratios.map', ratios)
@@ -516,7 +516,7 @@ describe('hops of traces that are not sampled', () => {
     const silent = await Chain.start({
       agentEnv: { HAPROXY_OTEL_KEEP_ERRORS: 'true' },
       editConfig: (config) =>
-        config.replace(/^ *log-format .*OTEL_RECORD/m, `${blockWith('haproxy', 'silent')}$&`),
+        config.replace(/^ *log-format "-"/m, `${blockWith('haproxy', 'silent')}$&`),
     });
     try {
       const get = async (path: string, traceparent: string): Promise<number> =>

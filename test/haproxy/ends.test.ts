@@ -97,7 +97,10 @@ beforeAll(async () => {
           / {4}http-request deny deny_status 403 if[\s\S]*?(?= {4}default_backend app\n)/,
           FRONTEND_RULES,
         )
-        .replace('frontend www\n', `frontend www\n    bind 127.0.0.1:${tlsPort} ssl crt ${pem}\n`)
+        .replace(
+          'frontend www from otel-rules\n',
+          `frontend www from otel-rules\n    bind 127.0.0.1:${tlsPort} ssl crt ${pem}\n`,
+        )
         .replace(
           '    mode tcp\n    bind ',
           `    mode tcp\n    bind 127.0.0.1:${refusingTcpPort}\n    bind `,
@@ -106,9 +109,13 @@ beforeAll(async () => {
           'default_backend tcp-app',
           `use_backend tcp-refusing if { dst_port ${refusingTcpPort} }\n    default_backend tcp-scripted`,
         );
-      const [www = ''] = /frontend www\n[\s\S]*?default_backend app\n/.exec(edited) ?? [];
+      const [www = ''] =
+        /frontend www from otel-rules\n[\s\S]*?default_backend app\n/.exec(edited) ?? [];
       const asap = www
-        .replace('frontend www\n', 'frontend asap\n    option logasap\n')
+        .replace(
+          'frontend www from otel-rules\n',
+          'frontend asap from otel-rules\n    option logasap\n',
+        )
         .replace(/ {4}bind [\s\S]*? proto h2\n/, `    bind 127.0.0.1:${asapPort}\n`);
       return `${edited}\n${asap}${backends(server, { refused, dropping: dropping.port, http2: resetting.port })}`;
     },

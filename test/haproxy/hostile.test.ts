@@ -40,15 +40,15 @@ function raw(bytes: string): Promise<string> {
 }
 
 /** Fields of the record that an attacker would like to set. */
-const FORGED = '","status":200,"frontend":"forged","hop":"x","end":1,"attributes":{"a":"b';
+const FORGED = '"] x" a="b" route="/forged" http="2 0 0 x 200 ---- 0 - - - - - - - - - - - forged';
 
 describe('a path', () => {
   test.each([
     ['quotes', '/a"b"c'],
     ['backslashes', '/a\\b\\\\"c\\'],
-    ['a field to forge', `/${FORGED}`],
-    ['the end of the record and another', '/"}}\\n{"hop":"forged"}'],
-    ['an octet count and a record', '/"}}5%20{}'],
+    ['a field to forge', `/${FORGED.replaceAll(' ', '')}`],
+    ['the end of the record and another', '/"]\\n<134>1[otel@0'],
+    ['an octet count and a record', '/"]5%20<1>1'],
     ['percent-encoded control characters', '/%00%0a%0d%22'],
   ])('with %s comes through as it was', async (_name, path) => {
     const span = await attack(path);
@@ -79,13 +79,12 @@ describe('a path', () => {
     });
   });
 
-  // Escaped, it is too long for HAProxy: it is not kept at all, and above all not raw.
   test.each([
     ['quotes', '"'],
     ['backslashes', '\\'],
-  ])('of 8,300 %s and a field to forge is left out', async (_name, one) => {
-    const span = await attack(`/${one.repeat(8_300)}${FORGED}`);
-    expect(span.attributes['url.path']).toBeUndefined();
+  ])('of 8,300 %s and a field to forge is cut', async (_name, one) => {
+    const span = await attack(`/${one.repeat(8_300)}${FORGED.replaceAll(' ', '')}`);
+    expect(`/${one.repeat(8_300)}`.startsWith(String(span.attributes['url.path']))).toBe(true);
     expect(span.attributes.a).toBeUndefined();
     expect(span.attributes['haproxy.frontend.name']).toBe('www');
   });
@@ -114,16 +113,16 @@ describe('a header value', () => {
     ['an overlong slash', 'a\xc0\xafb'],
     ['half a character', 'a\xc3'],
     ['control characters', 'a\x01\x02\x1f\x7fb'],
-    ['a second line', 'a\r\n {"hop":"forged"}'],
+    ['a second line', 'a\r\n <134>1 2026-11-23T12:00:00.000000+00:00 - - 1 - [otel@0 http="2 '],
   ])('with %s cannot break the record', async (_name, value) => {
     const span = await attack('/ok', { 'User-Agent': value, 'Accept-Language': value });
     expect(span.attributes['url.path']).toBe('/ok');
     expect(span.attributes['haproxy.frontend.name']).toBe('www');
   });
 
-  test('too long to be escaped is left out, with the field that it forges', async () => {
+  test('of 8,300 quotes and a field to forge is cut', async () => {
     const span = await attack('/ok', { 'User-Agent': `${'"'.repeat(8_300)}${FORGED}` });
-    expect(span.attributes['user_agent.original']).toBeUndefined();
+    expect(span.attributes['user_agent.original']).toBe('"'.repeat(1024));
     expect(span.attributes.a).toBeUndefined();
     expect(span.attributes['url.path']).toBe('/ok');
   });

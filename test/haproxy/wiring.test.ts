@@ -8,7 +8,7 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
-import { Chain, type ChainOptions, get, toldTraceId, VERSION } from './chain.ts';
+import { Chain, type ChainOptions, get, toldTraceId } from './chain.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-wiring-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -49,7 +49,10 @@ test('TLS on both sides: https in the scheme of both spans', async () => {
   const started = await start({
     editConfig: (config) =>
       config
-        .replace('frontend www\n', `frontend www\n    bind 127.0.0.1:${https} ssl crt ${pem}\n`)
+        .replace(
+          'frontend www from otel-rules\n',
+          `frontend www from otel-rules\n    bind 127.0.0.1:${https} ssl crt ${pem}\n`,
+        )
         .replace(
           '\nbackend app\n',
           `\nbackend tls\n    server tls1 127.0.0.1:${port} ssl verify none\n\nbackend app\n`,
@@ -77,44 +80,6 @@ test('TLS on both sides: https in the scheme of both spans', async () => {
     'server.port': https,
   });
   expect(client?.attributes['url.full']).toBe(`https://127.0.0.1:${port}/tls`);
-});
-
-/** From 3.0 on HAProxy writes JSON by itself. The same fields, by the same names, in any order. */
-const JSON_FORMAT =
-  '"%{+json}o %(frontend)ft %(backend)b %(server)s %(hop)[var(txn.otel.hop)] %(end)[date(0,us)] ' +
-  '%(start)[request_date(us)] %(received)[var(txn.otel.received)] %(answered)[var(txn.otel.answered)] ' +
-  '%(status)ST %(termination_state)tsc %(retries)[txn.conn_retries] %(redispatched)[txn.redispatched] ' +
-  '%(TR)TR %(Tw)Tw %(Tc)Tc %(Tr)Tr %(Td)Td %(method)HM %(route)[var(txn.otel.route)] ' +
-  '%(pathq)[var(txn.otel.pathq)] %(user_agent)[var(txn.otel.user_agent)]"';
-
-test("HAProxy's own JSON encoding", async () => {
-  const started = await start({
-    editConfig: (config) =>
-      config
-        .replace(/log-format "\{\$\{OTEL_RECORD\}\}"/, `log-format ${JSON_FORMAT}`)
-        // It escapes by itself.
-        .replaceAll(/^.*,json\(utf8s\) unless \{ var.*\n/gm, '')
-        .replaceAll(/(set-var\(txn\.otel\.\w+\) \S+) unless \{ .* -m reg .*/g, '$1'),
-  });
-  if (VERSION.includes('version 2.')) {
-    // These take the format for text. What comes of it is no record, and the agent says so.
-    await until('the agent to tell', () =>
-      started.agent.logged('a log line that is not a record of the shipped log format'),
-    );
-    return;
-  }
-  const agent = 'a "quoted" \\ agent';
-  const answered = await started.get('/json', { headers: { 'user-agent': agent } });
-  const { server, client } = await started.hop(answered.traceId);
-  expect(server.attributes).toMatchObject({
-    'url.path': '/json',
-    'user_agent.original': agent,
-    'http.response.status_code': 200,
-    'haproxy.termination_state': '----',
-  });
-  expect(client?.attributes['haproxy.server.name']).toBe('app1');
-  const denied = await started.hop((await started.get('/forbidden')).traceId, false);
-  expect(denied.client).toBeUndefined();
 });
 
 test('a request whose headers take their time starts with its first byte', async () => {

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AccessLog, droppedByRing, isUnsampled } from '../../src/records/access-log.ts';
+import { AccessLog, droppedByRing, otherVersion } from '../../src/records/access-log.ts';
+import { RecordHead } from '../../src/records/head.ts';
 import type { HopRecord } from '../../src/records/record.ts';
-import { hopOf, recordLine } from './lines.ts';
+import { type Changes, hopOf, recordLine, replyLine } from './lines.ts';
 
 /** One for all lines: what it keeps of one must not show in another. */
 const accessLog = new AccessLog();
@@ -12,14 +13,21 @@ function parse(line: string | Buffer): HopRecord | undefined {
   return accessLog.parse(bytes, 2, bytes.length - 2);
 }
 
-function parsed(changes: Readonly<Record<string, unknown>> = {}): HopRecord {
+/** What is behind the record, while it can be read. */
+function messageOf(line: string): string | undefined {
+  const bytes = parse(line)?.line;
+  return bytes?.buffer.toString('utf8', bytes.start, bytes.end);
+}
+
+function parsed(changes: Changes = {}): HopRecord {
   const record = parse(recordLine(hopOf(1), changes));
   if (record === undefined) throw new Error('unusable');
   return record;
 }
 
 test('a whole line', () => {
-  expect(parsed({ tracestate: 'a=1', route: '/a', attributes: { x: 'y' } })).toEqual({
+  const { line, ...record } = parsed({ tracestate: 'a=1', route: '/a', own: { x: 'y' } });
+  expect(record).toEqual({
     kind: 'http',
     hop: {
       traceId: hopOf(1).slice(0, 32),
@@ -64,6 +72,7 @@ test('a whole line', () => {
     backend: 'app',
     attributes: { x: 'y' },
   });
+  expect(line?.buffer.toString('utf8', line.start, line.end)).toBe('the line of the user');
 });
 
 test.each([
@@ -75,14 +84,6 @@ test.each([
   ['', 0],
 ])('"%s" tells of %i dropped records', (line, records) => {
   expect(droppedByRing(Buffer.from(line), 0, Buffer.byteLength(line))).toBe(records);
-});
-
-test('null is no value', () => {
-  expect(parsed({ route: null, status: null, server: null })).toMatchObject({
-    route: undefined,
-    statusCode: undefined,
-    server: undefined,
-  });
 });
 
 describe('times', () => {
@@ -115,7 +116,7 @@ describe('times', () => {
       kind: 'tcp',
       start: 1_795_418_260_800_572,
     });
-    const failed = { connection_error: 'SSL handshake failure', ...times, received: 0 };
+    const failed = { error: 'SSL handshake failure', ...times, received: 0 };
     expect(parsed(failed)).toMatchObject({
       kind: 'connection_error',
       connectionError: 'SSL handshake failure',
@@ -160,14 +161,13 @@ describe('what HAProxy does not have', () => {
     expect(record.phases.connect).toBeUndefined();
   });
 
-  test('may be a bare dash or have a plus in front, which is not JSON', () => {
-    const line = recordLine()
-      .replace('"bytes_read":103', '"bytes_read":+103')
-      .replace('"Tc":1', '"Tc":-');
-    const record = parse(line);
-    expect(record?.responseSize).toBe(103);
+  test('may be no byte at all', () => {
+    const record = parse(recordLine(hopOf(1), { server_address: '', server_port: '', Tc: '' }));
+    expect(record).toMatchObject({
+      server: { name: 'app1', address: undefined, port: undefined },
+      method: 'GET',
+    });
     expect(record?.phases.connect).toBeUndefined();
-    expect(record?.path).toBe('/a');
   });
 
   test('a hop that is none starts its own trace', () => {
@@ -183,12 +183,13 @@ test.each([
 ])('retries %s', (retries, expected) => expect(parsed({ retries }).retries).toEqual(expected));
 
 test.each([
-  ['HTTP/1.0', 1, '1.0'],
-  ['HTTP/1.1', 1, '1.1'],
-  ['HTTP/1.1', 2, '2'],
-  ['HTTP/1.1', 3, '3'],
-])('protocol %s over major version %d is %s', (protocol, protocol_major, expected) => {
-  expect(parsed({ protocol, protocol_major }).protocolVersion).toBe(expected);
+  ['1.0', '1.0'],
+  ['1.1', '1.1'],
+  ['2.0', '2'],
+  ['3.0', '3'],
+  ['-', undefined],
+])('protocol %s is %s', (protocol, expected) => {
+  expect(parsed({ protocol }).protocolVersion).toBe(expected);
 });
 
 test('a frontend with TLS', () => {
@@ -196,44 +197,154 @@ test('a frontend with TLS', () => {
 });
 
 describe("the user's attributes", () => {
-  const attributes = (json: string): unknown =>
-    parse(recordLine().replace('"attributes":{}', `"attributes":${json}`))?.attributes;
-
   test.each([
-    ['{"a":"x","b":1.5,"c":true,"d":["y","z"]}', { a: 'x', b: 1.5, c: true, d: ['y', 'z'] }],
-    ['{"a":"-","b":-,"c":["-"],"d":1}', { d: 1 }],
-    ['{"a":null,"b":{"c":1},"d":[1],"":"e","f":"g"}', { f: 'g' }],
-    ['{"a":"\\"\\u00e9\\n"}', { a: '"\u00e9\n' }],
-    ['{"a":1,}', { a: 1 }],
-    ['[]', {}],
-    ['"text"', {}],
-  ])('%s', (json, expected) => expect(attributes(json)).toEqual(expected));
+    [
+      { a: 'x', b: '-1.5', c: '4' },
+      { a: 'x', b: '-1.5', c: '4' },
+    ],
+    [
+      { 'a:int': '4', 'b:int': '-1', 'c:double': '4', 'd:bool': '1', 'e:bool': 'false' },
+      { a: 4, b: -1, c: 4, d: true, e: false },
+    ],
+    [{ 'a:int': '1.5', 'b:double': 'x', 'c:bool': 'yes', 'd:list': 'x', e: 'y' }, { e: 'y' }],
+    [
+      { 'http.request.header.accept': 'x', 'http.response.header.age': '1' },
+      { 'http.request.header.accept': ['x'], 'http.response.header.age': ['1'] },
+    ],
+    [{ a: '-', b: '', 'c:int': '-', d: '"]\\' }, { d: '"]\\' }],
+    [{ a: '\u00e9\n' }, { a: '\u00e9\n' }],
+  ])('%j', (own, expected) => expect(parsed({ own }).attributes).toEqual(expected));
+
+  test('the first of equal names is the one, also of one with another type', () => {
+    const line = recordLine().replace(/] the line/, ' a="1" a="2" a:int="3"] the line');
+    expect(parse(line)?.attributes).toEqual({ a: '1' });
+  });
+
+  test('baggage and a route may stand among them', () => {
+    const line = recordLine(hopOf(1), { route: undefined }).replace(
+      /] the line/,
+      ' a="1" baggage="b=2" route="/a/:id"] the line',
+    );
+    expect(parse(line)).toMatchObject({ attributes: { a: '1' }, baggage: 'b=2', route: '/a/:id' });
+  });
 });
 
-describe('any line is taken', () => {
+describe('a line of another kind is no record', () => {
+  const head = '<134>1 2026-11-23T12:00:00.000000+00:00 lb haproxy 1 - ';
   test.each([
     ['nothing', ''],
     ['text', 'Nov 23 12:00:00 lb haproxy[1]: Connect from 10.0.0.1 to 10.0.0.2'],
+    ['no structured data', `${head}- 192.0.2.1:5000 [23/Nov/2026:12:00:00.000] www app/s1 0/0`],
+    ["structured data of the user's", `${head}[req@48577 method="GET"] text`],
+    ['a record without a frontend', `${head}[otel@0 http="2 0 0 - 200 ---- 0"] text`],
     [
-      'a failed handshake',
-      '192.0.2.1:5000 [23/Nov/2026:12:00:00.000] www/1: SSL handshake failure',
+      'a record behind structured data',
+      `${head}[req@48577 a="b"] ${recordLine().replace(/^.*?\[/, '[')}`,
     ],
-    ['another JSON value', '[1,2]'],
-    ['an empty object', '{}'],
-    ['JSON of another shape', '{"message":"hello"}'],
-    ['a record without a frontend', '{"hop":"-","end":1795418260853713}'],
-    ['a record without a time', '{"hop":"-","frontend":"www"}'],
-  ])('%s is not a record', (_name, line) => expect(parse(line)).toBeUndefined());
+    ['a record in a message', `${head}- ${recordLine()}`],
+    ['a record without a time', recordLine().replace(/ 2026\S+/, ' -')],
+    ['a time that is none', recordLine().replace(/ 2026-11-23/, ' 2026-99-99')],
+  ])('%s', (_name, line) => expect(parse(line)).toBeUndefined());
 
-  test('a line cut anywhere gives what was before the cut', () => {
-    const line = recordLine(hopOf(1), { pathq: '/"\\\u00e9\u{1f600}/end' });
-    const usable = line.indexOf('"accepted"');
+  test.each([
+    [1, '{"hop":"-","trace_id":"-","frontend":"www"}'],
+    [1, '{"kind":"tcp","stopping":0}'],
+    [1, `${head}- {"hop":"-","trace_id":"-"}`],
+    [3, recordLine().replace('="2 ', '="3 ')],
+    [3, replyLine(hopOf(1)).replace('="2 ', '="3 ')],
+    [undefined, recordLine()],
+    [undefined, replyLine(hopOf(1))],
+    [undefined, `${head}- 192.0.2.1 {"hop"`],
+    [undefined, 'Connect from 10.0.0.1'],
+  ])('of version %s: %s', (version, line) => {
+    expect(otherVersion(Buffer.from(line), 0, Buffer.byteLength(line))).toBe(version);
+    if (version !== undefined) expect(parse(line)).toBeUndefined();
+  });
+});
+
+test('the line of a connection that failed before a request', () => {
+  const line =
+    '<134>1 2026-11-23T00:00:00.004250+01:00 lb haproxy 1 - - ' +
+    '2001:db8::7:5000 [22/Nov/2026:23:59:59.990] www/v4: SSL handshake failure';
+  expect(parse(line)).toMatchObject({
+    kind: 'connection_error',
+    connectionError: 'SSL handshake failure',
+    frontend: 'www',
+    peer: { address: '2001:db8::7', port: 5000 },
+    start: Date.parse('2026-11-22T22:59:59.990Z') * 1000,
+    end: Date.parse('2026-11-22T23:00:00.004Z') * 1000 + 250,
+  });
+});
+
+test('a line that was written when the headers of the reply went out', () => {
+  const changes = { termination_state: undefined, Td: undefined, bytes_read: undefined };
+  const record = parse(replyLine(hopOf(1), { ...changes, host: 'm\u00fcnchen' }));
+  expect(record).toMatchObject({
+    hop: { traceFlags: 3 },
+    statusCode: 200,
+    terminationState: undefined,
+    responseSize: undefined,
+    end: 1_795_418_260_853_713,
+    host: 'm..nchen',
+    line: undefined,
+  });
+  expect(record?.phases.transfer).toBeUndefined();
+});
+
+describe('what clients send', () => {
+  const forged = `"] x\n${recordLine(hopOf(9), { frontend: 'forged' })}\n`;
+  const fields = ['host', 'user_agent', 'pathq', 'request_id', 'tracestate', 'method'] as const;
+
+  test.each(fields)('a whole record in %s is text', (name) => {
+    const line = recordLine(hopOf(1), { [name]: `a\\${forged}`, own: { own: forged } });
+    const record = parse(line);
+    expect(record).toMatchObject({ frontend: 'www', hop: { traceId: hopOf(1).slice(0, 32) } });
+    expect(record?.attributes).toEqual({ own: forged });
+    expect(messageOf(line)).toBe('the line of the user');
+  });
+
+  test('any bytes in any of them come back, and change nothing else', () => {
+    const bytes = fc.string({
+      unit: fc.oneof(
+        fc.constantFrom('"', ']', '\\', '=', ' ', '\n', '\0', '-', 'attr="'),
+        fc.string({ minLength: 1, maxLength: 1, unit: 'grapheme' }),
+      ),
+      maxLength: 40,
+    });
+    const values = fc.record({ host: bytes, user_agent: bytes, pathq: bytes, request_id: bytes });
+    fc.assert(
+      fc.property(values, bytes, (texts, own) => {
+        const record = parse(recordLine(hopOf(1), { ...texts, own: { own } }));
+        const seen = (text: string): string | undefined =>
+          text === '' || text === '-' ? undefined : text;
+        expect(record?.host).toBe(seen(texts.host));
+        expect(record?.userAgent).toBe(seen(texts.user_agent));
+        const { path = '', query } = record ?? {};
+        expect(seen(query === undefined ? path : `${path}?${query}`)).toBe(seen(texts.pathq));
+        expect(record?.requestId).toBe(seen(texts.request_id) ?? hopOf(1).slice(0, 49));
+        expect(record?.attributes.own).toBe(seen(own));
+        expect(record).toMatchObject({ frontend: 'www', statusCode: 200, route: undefined });
+      }),
+      { seed: 7, numRuns: 2000 },
+    );
+  });
+});
+
+describe('a line that is cut', () => {
+  test('anywhere gives what was before the cut', () => {
+    const pathq = '/"\\\u00e9\u{1f600}]/end';
+    const line = Buffer.from(recordLine(hopOf(1), { pathq }));
+    const usable = line.indexOf('www app') + 'www '.length;
     for (let end = 0; end < line.length; end += 1) {
-      const bytes = Buffer.from(line).subarray(0, end);
-      const record = parse(bytes);
-      if (end < usable) continue;
-      expect(record?.hop?.traceId).toBe(hopOf(1).slice(0, 32));
-      expect('/"\\\u00e9\u{1f600}/end'.startsWith(record?.path ?? '')).toBe(true);
+      const record = accessLog.parse(line, 0, end);
+      if (end < usable) {
+        expect(record).toBeUndefined();
+        continue;
+      }
+      expect(record).toMatchObject({ hop: { traceId: hopOf(1).slice(0, 32) }, statusCode: 200 });
+      expect([undefined, 97]).toContain(record?.requestSize);
+      expect([undefined, 8090]).toContain(record?.server?.port);
+      expect(pathq.startsWith(record?.path ?? '')).toBe(true);
     }
   });
 
@@ -250,48 +361,53 @@ describe('any line is taken', () => {
       }),
       { seed: 9, numRuns: 5000 },
     );
-  });
-
-  test('of equal names the first wins: what clients control comes last', () => {
-    const line = recordLine().replace('"pathq":"/a"', '"pathq":"/a","hop":"x","frontend":"forged"');
-    expect(parse(line)).toMatchObject({ frontend: 'www', hop: { traceFlags: 3 } });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
+        parse(Buffer.concat([Buffer.from(recordLine().slice(0, 80)), bytes]));
+      }),
+      { seed: 9, numRuns: 2000 },
+    );
   });
 });
 
-test('a field may be text in one line and a number in the next', () => {
-  for (const line of [
-    '{"status":200,',
-    '{"status":"200",',
-    '{"status": 200,',
-    '{"status":"404",',
-  ]) {
-    const record = parse(`${line}"frontend":"www","end":1}`);
-    expect(record).toMatchObject({ statusCode: Number(/\d+/.exec(line)), frontend: 'www' });
-  }
-});
-
-test('lines of several formats take turns', () => {
-  const [http, tcp] = [recordLine(), '{"kind":"tcp","frontend":"tcp","end":1}'];
-  const kinds = [http, tcp, http, tcp].map((line) => [parse(line)?.kind, parse(line)?.frontend]);
-  expect(kinds).toEqual([
+test('lines of several kinds and processes take turns', () => {
+  const lines = [
+    recordLine(),
+    recordLine('-', { kind: 'tcp', frontend: 'tcp' }),
+    recordLine(hopOf(2), { frontend: 'other' }).replace('lb haproxy 1234', '- my tag 1'),
+    replyLine(hopOf(3), { frontend: 'reply' }),
+  ];
+  const seen = [...lines, ...lines].map((line) => [parse(line)?.kind, parse(line)?.frontend]);
+  const kinds = [
     ['http', 'www'],
     ['tcp', 'tcp'],
-    ['http', 'www'],
-    ['tcp', 'tcp'],
-  ]);
+    ['http', 'other'],
+    ['http', 'reply'],
+  ];
+  expect(seen).toEqual([...kinds, ...kinds]);
 });
 
 test('an unsampled hop is seen by the first bytes of its line', () => {
+  const head = new RecordHead();
   const unsampled = (line: string): boolean => {
     const bytes = Buffer.from(`#${line}`);
-    return isUnsampled(bytes, 1, bytes.length);
+    return head.isUnsampled(bytes, 1, bytes.length);
   };
-  expect(['00', '02'].map((flags) => unsampled(recordLine(hopOf(1, flags))))).toEqual([true, true]);
-  expect(['01', '03'].map((flags) => unsampled(recordLine(hopOf(1, flags))))).toEqual([
-    false,
-    false,
-  ]);
-  expect(['', '{"hop":"', '{"hop":"-"}', recordLine('-')].map(unsampled)).not.toContain(true);
+  const byMint = (line: string): boolean =>
+    head.isMintedByAgent(Buffer.from(line), 0, Buffer.byteLength(line));
+  for (const write of [recordLine, replyLine]) {
+    expect(['00', '02'].map((flags) => unsampled(write(hopOf(1, flags))))).toEqual([true, true]);
+    expect(['01', '03'].map((flags) => unsampled(write(hopOf(1, flags))))).toEqual([false, false]);
+    expect(unsampled(write('-'))).toBe(false);
+    expect(byMint(write(hopOf(1, '02')))).toBe(true);
+    expect(byMint(write(`${hopOf(1, '02')}-h`))).toBe(false);
+  }
+  // It was counted when its reply's headers went out.
+  expect(unsampled(recordLine(hopOf(1, '02'), { reported: 1 }))).toBe(false);
+  const cut = recordLine(hopOf(1, '02'));
+  for (let end = 0; end < cut.indexOf('-02-') + 4; end += 1) {
+    expect(unsampled(cut.slice(0, end))).toBe(false);
+  }
 });
 
 test('a stopping process says so in its line', () => {

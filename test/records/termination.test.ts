@@ -106,12 +106,12 @@ test.each([
   ['SSL handshake failure', 'tls_handshake_error'],
   ['Timeout during SSL handshake', 'tls_handshake_error'],
   ['Received something which does not look like a PROXY protocol header', 'connection_error'],
-])('a connection that failed with "%s": %s', (connection_error, cause) => {
-  const changes = { ...NO_SERVER, connection_error, method: '<BADREQ>' };
+])('a connection that failed with "%s": %s', (error, cause) => {
+  const changes = { ...NO_SERVER, error, method: '<BADREQ>' };
   expect(outcome('PR--', changes)).toMatchObject({ fault: 'client', cause, triedServer: false });
 });
 
 test('an unreadable request in the error log format is a request', () => {
-  const changes = { ...NO_SERVER, connection_error: 'Success', method: '<BADREQ>', status: 400 };
+  const changes = { ...NO_SERVER, error: 'Success', method: '<BADREQ>', status: 400 };
   expect(outcome('PR--', changes)).toMatchObject({ cause: 'invalid_request' });
 });

@@ -252,7 +252,7 @@ test('journalctl tells warnings from the rest', async () => {
 }, 60_000);
 
 test('a datagram that comes while there is no agent waits for the next', async () => {
-  const line = recordLine(hopOf(7)).replace('"stopping":0', '"stopping":1');
+  const line = recordLine(hopOf(7), { stopping: 1 });
   writeFileSync(join(machine.shared, 'record'), line);
   await machine.must('systemctl', 'stop', 'haproxy');
   await machine.run('systemctl', 'stop', SERVICE);

@@ -100,7 +100,7 @@ test('all three sockets are taken over, records come as datagrams too', async ()
   await until('the spans of the ring', () => receiver.spans.length === 2);
   const sender = createSocket('udp4');
   ends.push(() => sender.close());
-  const line = recordLine(hopOf(2)).replace('"stopping":0', '"stopping":1');
+  const line = recordLine(hopOf(2), { stopping: 1 });
   sender.send(line, ports.datagrams, '127.0.0.1');
   await until('the spans of the datagram', () => receiver.spans.length === 4);
   expect(receiver.spans[2]?.traceId).toBe(hopOf(2).slice(0, 32));

@@ -5,7 +5,7 @@ import { withBaggage } from '../../src/telemetry/baggage.ts';
 import { hopOf, recordLine } from '../records/lines.ts';
 
 function attributesOf(baggage: string, keys: string[]): HopRecord['attributes'] | undefined {
-  const line = Buffer.from(recordLine(hopOf(1), { baggage, attributes: { own: 1 } }));
+  const line = Buffer.from(recordLine(hopOf(1), { baggage, own: { 'own:int': 1 } }));
   const record = new AccessLog().parse(line, 0, line.length);
   return record && withBaggage(record, keys).attributes;
 }

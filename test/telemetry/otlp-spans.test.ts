@@ -55,9 +55,12 @@ const RECORDS: readonly [string, Readonly<Record<string, unknown>>, string?][] =
   ['a client that left', { status: -1, termination_state: 'CD--' }],
   ['text of many bytes', { pathq: '/\u{1f600}'.repeat(900), user_agent: '\u00fc'.repeat(5000) }],
   ['a connection', { kind: 'tcp', termination_state: 'SC', retries: '+1' }, '-'],
-  ['a failed handshake', { connection_error: 'SSL handshake failure' }, '-'],
+  ['a failed handshake', { error: 'SSL handshake failure' }, '-'],
   ['an unknown method', { method: 'PURGE' }],
-  ['attributes of the user', { attributes: { a: 'x', b: 1.5, c: true, d: ['y', ''], e: 0 } }],
+  [
+    'attributes of the user',
+    { own: { a: 'x', 'b:double': 1.5, 'c:bool': 1, 'http.request.header.d': 'y', 'e:int': 0 } },
+  ],
 ];
 
 test.each(RECORDS)(

@@ -1,0 +1,183 @@
+import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH } from '../context/hop.ts';
+import { KINDS, type Kind, RECORD_VERSION, SD_ID } from './table.ts';
+
+/**
+ * Where the record is in a line of HAProxy's (RFC 5424, section 6):
+ *
+ *     <PRI>1 TIME HOST PROGRAM PID - [otel@0 http="2 …"] message                        a logger's
+ *     <0>1 TIME - - - - - [debug] otel: type=str <[otel@0 http="2 …"]>                  of the `debug` converter
+ *
+ * Nothing that a client controls stands before it.
+ *
+ * @returns where the structured data, or the message of a line that has none, starts; -1 for what is no such line
+ */
+export function contentStart(buffer: Buffer, start: number, end: number): number {
+  const time = timeStart(buffer, start, end);
+  if (time === -1) return -1;
+  for (let i = time + TIME_LENGTH; i + 4 < end; i += 1) {
+    if (buffer[i + 1] !== DASH || buffer[i] !== SPACE || buffer[i + 2] !== SPACE) continue;
+    if (buffer[i + 3] === OPEN) return i + 3;
+    if (buffer[i + 3] !== DASH || buffer[i + 4] !== SPACE) continue;
+    const message = i + 5;
+    return stands(DEBUG, buffer, message, end) ? message + DEBUG.length : message;
+  }
+  return -1;
+}
+
+/** Where the time of a line starts, `2026-11-23T12:00:00.123456+01:00`; -1 for what is no line of HAProxy's. */
+export function timeStart(buffer: Buffer, start: number, end: number): number {
+  if (buffer[start] !== LESS) return -1;
+  let position = start + 1;
+  while (position < start + MAX_PRIORITY_LENGTH && buffer[position] !== GREATER) position += 1;
+  const time = position + 3;
+  const isLine =
+    time + TIME_LENGTH < end && buffer[position + 1] === ONE && buffer[position + 2] === SPACE;
+  return isLine ? time : -1;
+}
+
+export const TIME_LENGTH = 'yyyy-mm-ddThh:mm:ss.ssssss+hh:mm'.length;
+const MAX_PRIORITY_LENGTH = '<191>'.length;
+
+/** Who wrote a line: a logger, or the `debug` converter, which writes a `>` behind the record. */
+type LineWay = 'logger' | 'debug';
+
+type Known = {
+  /** What stands between the time of a line and the first place of its record, and the same in whole words. */
+  readonly bytes: Buffer;
+  readonly length: number;
+  readonly words: Int32Array;
+  readonly wordCount: number;
+  readonly kind: Kind;
+  readonly way: LineWay;
+};
+
+const WORD = Int32Array.BYTES_PER_ELEMENT;
+
+/** Beginnings of lines that are remembered at a time. */
+const MAX_KNOWN = 16;
+
+/** Finds the record in lines. Those of one process have the same bytes between their time and their record. */
+export class RecordHead {
+  /** Of the last record that was found. */
+  kind: Kind = 'http';
+  way: LineWay = 'logger';
+  private readonly known: Known[] = [];
+  private buffer: Buffer = Buffer.alloc(0);
+  private view: DataView = new DataView(new ArrayBuffer(0));
+
+  /** @returns where the places of the record start; -1 where there is no record of this version */
+  find(buffer: Buffer, start: number, end: number): number {
+    const time = timeStart(buffer, start, end);
+    if (time === -1) return -1;
+    if (buffer !== this.buffer) {
+      this.buffer = buffer;
+      this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    }
+    const head = time + TIME_LENGTH;
+    for (let i = 0; i < this.known.length; i += 1) {
+      const known = this.known[i];
+      if (known === undefined || !this.stands(known, head, end)) continue;
+      this.kind = known.kind;
+      this.way = known.way;
+      return head + known.length;
+    }
+    return this.learn(buffer, start, head, end);
+  }
+
+  /**
+   * Whether the line is of a hop that was not sampled, by a look at its first bytes. Anything else is worth parsing, a
+   * hop that was reported before included.
+   */
+  isUnsampled(buffer: Buffer, start: number, end: number): boolean {
+    const places = this.find(buffer, start, end);
+    const flags = places + HEAD_PLACES_LENGTH + HopOffset.FLAGS;
+    if (places === -1 || flags + 2 >= end || this.kind !== 'http') return false;
+    if (buffer[flags - 1] !== DASH || buffer[flags + 2] !== DASH) return false;
+    if (buffer[places + 2] === ONE || buffer[places + HEAD_PLACES_LENGTH - 1] !== SPACE)
+      return false;
+    return EVEN_DIGIT[buffer[flags + 1] ?? 0] === 1;
+  }
+
+  /** Whether an agent minted the hop of a line that `isUnsampled` knew, and not HAProxy itself: no mark follows. */
+  isMintedByAgent(buffer: Buffer, start: number, end: number): boolean {
+    const hop = this.find(buffer, start, end) + HEAD_PLACES_LENGTH;
+    return !isMarked(buffer, hop + ROOT_HOP_LENGTH) && !isMarked(buffer, hop + CHILD_HOP_LENGTH);
+  }
+
+  private stands(known: Known, position: number, end: number): boolean {
+    const { buffer, view } = this;
+    const { bytes, length, words, wordCount } = known;
+    if (position + length > end) return false;
+    for (let i = 0; i < wordCount; i += 1) {
+      if (words[i] !== view.getInt32(position + i * WORD, true)) return false;
+    }
+    for (let i = wordCount * WORD; i < length; i += 1) {
+      if (bytes[i] !== buffer[position + i]) return false;
+    }
+    return true;
+  }
+
+  private learn(buffer: Buffer, start: number, head: number, end: number): number {
+    const content = contentStart(buffer, start, end);
+    if (content === -1) return -1;
+    for (const { kind, literal } of KIND_STARTS) {
+      if (!stands(literal, buffer, content, end)) continue;
+      const places = content + literal.length;
+      const bytes = Buffer.from(buffer.subarray(head, places));
+      const { length } = bytes;
+      const wordCount = Math.floor(length / WORD);
+      const words = Int32Array.from({ length: wordCount }, (_, i) => bytes.readInt32LE(i * WORD));
+      if (this.known.length === MAX_KNOWN) this.known.shift();
+      const way = buffer[content - 1] === LESS ? 'debug' : 'logger';
+      this.known.push({ bytes, length, words, wordCount, kind, way });
+      this.kind = kind;
+      this.way = way;
+      return places;
+    }
+    return -1;
+  }
+}
+
+function isMarked(buffer: Buffer, at: number): boolean {
+  return buffer[at] === HAPROXY_MARK[0] && buffer[at + 1] === HAPROXY_MARK[1];
+}
+
+export function stands(
+  text: Uint8Array,
+  buffer: Uint8Array,
+  position: number,
+  end: number,
+): boolean {
+  if (position + text.length > end) return false;
+  for (let i = 0; i < text.length; i += 1) {
+    if (text[i] !== buffer[position + i]) return false;
+  }
+  return true;
+}
+
+/** What a record starts with, by its kind. */
+const KIND_STARTS = KINDS.map((kind) => ({
+  kind,
+  literal: Buffer.from(`[${SD_ID} ${kind}="${RECORD_VERSION} `),
+}));
+
+/** What the `debug` converter writes before the value that was called `otel`. */
+const DEBUG = Buffer.from('- - - [debug] otel: type=str <');
+
+/** `stopping` and `reported`, a digit each. */
+const HEAD_PLACES_LENGTH = '0 0 '.length;
+
+/** At the end of a hop that HAProxy minted: `-h`. */
+const HAPROXY_MARK = Buffer.from('-h');
+
+/** Hexadecimal digits of trace flags with the sampled bit clear. */
+const EVEN_DIGIT = Uint8Array.from({ length: 256 }, (_, code) =>
+  '02468ace'.includes(String.fromCharCode(code)) ? 1 : 0,
+);
+
+const SPACE = 0x20;
+const DASH = 0x2d;
+const ONE = 0x31;
+const LESS = 0x3c;
+const GREATER = 0x3e;
+const OPEN = 0x5b;
