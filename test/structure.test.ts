@@ -24,8 +24,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'check/command.ts',
     'options.ts',
     'settings.ts',
-    'snippet/command.ts',
     'verify/command.ts',
+    'wiring/command.ts',
+    'wiring/remove.ts',
   ],
   'options.ts': ['settings.ts'],
   'agent.ts': [
@@ -77,8 +78,25 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   demo: [],
   haproxy: ['listen.ts', 'settings.ts'],
-  check: ['config/settings-file.ts', 'haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
-  snippet: ['config/settings-file.ts', 'haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
+  check: [
+    'config/settings-file.ts',
+    'haproxy',
+    'listen.ts',
+    'options.ts',
+    'replace-files.ts',
+    'settings.ts',
+    'wiring',
+  ],
+  'replace-files.ts': ['settings.ts'],
+  wiring: [
+    'config/settings-file.ts',
+    'haproxy',
+    'listen.ts',
+    'options.ts',
+    'records/format.ts',
+    'replace-files.ts',
+    'settings.ts',
+  ],
   verify: ['config/settings-file.ts', 'listen.ts', 'options.ts', 'settings.ts', 'version.ts'],
 };
 

@@ -1,14 +1,20 @@
 import { resolve } from 'node:path';
 import { serviceSettings } from '../config/settings-file.ts';
 import { findProgram, type Program } from '../haproxy/program.ts';
+import { startedWith } from '../haproxy/running.ts';
+import { newMessages, tryOut } from '../haproxy/trial.ts';
 import { type Options, parseOptions, ToolExit } from '../options.ts';
+import { applyChanges, type Change } from '../replace-files.ts';
 import { ConfigError, type Env } from '../settings.ts';
-import { applyChanges, type Change } from './apply.ts';
 import { engineText, isOurs } from './engine-file.ts';
 import type { Words } from './options.ts';
-import { startedWith } from './running.ts';
-import { describeControllers, describeFrontend, describeMessage, diffOf } from './summary.ts';
-import { newMessages, tryOut } from './trial.ts';
+import {
+  describeControllers,
+  describeFrontend,
+  describeMessage,
+  diffOf,
+  readable,
+} from './summary.ts';
 import { engineThere, readFiles, wire } from './wire.ts';
 
 const HELP = `haproxy-otel-spoa add: lets a configuration of HAProxy be traced, and changes nothing else
@@ -157,7 +163,8 @@ function compare(
   const now = tryOut({ paths, texts: after, engine }, program, env, directory);
   const [first] = newMessages(old.messages, now.messages);
   if (now.accepted && first === undefined) return;
-  const told = first === undefined ? 'it says no reason' : describeMessage(first);
+  const line = first?.file && after.get(first.file)?.split('\n')[(first.line ?? 0) - 1];
+  const told = `${first ? describeMessage(first) : 'it says no reason'}${line ? `: "${readable(line).trim()}"` : ''}`;
   throw new ConfigError(
     `nothing is written: HAProxy ${now.accepted ? 'warns of' : 'refuses'} the result: ${told}`,
   );

@@ -61,6 +61,8 @@ function unchanged(line: string): string | undefined {
 /** A text without what `add` wrote into it: what stood there before, and what was done to other lines since. */
 export type Unwired = {
   readonly text: string;
+  /** The number that each of its lines, from 0, has in the text as it is, from 1. */
+  readonly numbers: readonly number[];
   /** The notes of blocks, as `block` was given them. */
   readonly notes: readonly string[];
   readonly isWired: boolean;
@@ -69,6 +71,7 @@ export type Unwired = {
 /** @throws ConfigError for a block that does not end */
 export function unwire(text: string, file: string): Unwired {
   const kept: string[] = [];
+  const numbers: number[] = [];
   const notes: string[] = [];
   let isWired = false;
   let open: number | undefined;
@@ -87,12 +90,13 @@ export function unwire(text: string, file: string): Unwired {
       const was = unchanged(line);
       isWired ||= was !== undefined;
       kept.push(was === undefined ? source : `${was}${end}`);
+      numbers.push(index + 1);
       return;
     }
     isWired = true;
   });
   if (open !== undefined) throw unclosed(file, open);
-  return { text: kept.join('\n'), notes, isWired };
+  return { text: kept.join('\n'), numbers, notes, isWired };
 }
 
 function unclosed(file: string, line: number): ConfigError {

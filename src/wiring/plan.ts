@@ -46,7 +46,7 @@ export const ENGINE_FILE = 'haproxy-otel-spoa.conf';
  * @param configuration without anything that `add` wrote
  * @param command as which the options are written down
  * @param directory that relative paths start from
- * @throws ConfigError where there is nothing to trace, or lines that only look like those of `add`
+ * @throws ConfigError where there is nothing to trace
  */
 export function planWiring(
   configuration: Configuration,
@@ -54,7 +54,6 @@ export function planWiring(
   command: string,
   directory: string,
 ): Plan {
-  refuseForeign(configuration);
   const draft = new Draft(configuration.texts, configuration.sections);
   const length = lineLength(configuration);
   const shared = sharedPlace(configuration, draft);
@@ -226,17 +225,15 @@ function sharedPlace(
   return { file: head?.file ?? files[0] ?? '', line };
 }
 
-function refuseForeign({ sections, proxies }: Configuration): void {
+/** What has a name of ours, and is not ours. */
+export function foreignLine({ sections, proxies }: Configuration): Statement | undefined {
   const isEngine = (line: Statement): boolean =>
     says(line, 'filter', 'spoe') && line.words[line.words.indexOf('engine') + 1] === 'otel';
-  const foreign =
+  return (
     sections.find(
       ({ kind, name }) =>
         (kind === 'ring' && name === 'otel') || (kind === 'backend' && name === 'otel-agents'),
-    )?.head ?? proxies.flatMap(({ statements }) => statements).find(isEngine);
-  if (foreign === undefined) return;
-  throw new ConfigError(
-    `${foreign.file}:${foreign.line}: "${foreign.words.join(' ')}" was not written by "add": take out by hand what was put in by hand`,
+    )?.head ?? proxies.flatMap(({ statements }) => statements).find(isEngine)
   );
 }
 

@@ -1,6 +1,6 @@
 import { createTwoFilesPatch } from 'diff';
+import { describeController } from '../haproxy/controllers.ts';
 import type { Message } from '../haproxy/program.ts';
-import { describeController } from './controllers.ts';
 import type { Trust } from './options.ts';
 import type { PlannedFrontend } from './plan.ts';
 

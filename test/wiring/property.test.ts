@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { findProgram } from '../../src/haproxy/program.ts';
 import { ConfigError } from '../../src/settings.ts';
 import { engineText } from '../../src/wiring/engine-file.ts';
-import { newMessages, tryOut } from '../../src/wiring/trial.ts';
+import { newMessages, tryOut } from '../../src/haproxy/trial.ts';
 import { filesOf, wire } from '../../src/wiring/wire.ts';
 import { HAPROXY } from '../haproxy/chain.ts';
 import { configurations } from './generated.ts';

@@ -9,8 +9,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { askProgram, type Message, type Opinion, type Program } from '../haproxy/program.ts';
 import type { Env } from '../settings.ts';
+import { askProgram, type Message, type Opinion, type Program } from './program.ts';
 
 /** A configuration that is not written yet. */
 export type Candidate = {

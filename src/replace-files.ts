@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ConfigError } from '../settings.ts';
+import { ConfigError } from './settings.ts';
 
 /** What a file is to be; undefined is not to be there. */
 export type Change = {
