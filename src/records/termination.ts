@@ -58,12 +58,20 @@ const NOBODY: Blame = { fault: 'none', cause: undefined };
 
 /** With which HAProxy answers for a response that it cannot use. */
 const BAD_GATEWAY = 502;
+/** With which it gives up what a client does not go on with; one that is gone does not get it. */
+const REQUEST_TIMEOUT = 408;
+/** With which it answers for a server that it could not connect to, and for one that is silent. */
+const SERVICE_UNAVAILABLE = 503;
+const GATEWAY_TIMEOUT = 504;
 
 function blame(record: HopRecord, triedServer: boolean, serverAnswered: boolean): Blame {
   if (record.kind === 'connection_error') {
     // HAProxy's own words: "SSL handshake failure", "Timeout during SSL handshake", …
     const tls = record.connectionError?.includes('SSL') ?? false;
     return { fault: 'client', cause: tls ? 'tls_handshake_error' : 'connection_error' };
+  }
+  if (record.terminationState === undefined && triedServer && !serverAnswered) {
+    return blameUnanswering(record.statusCode);
   }
   const side = record.terminationState?.[0];
   const phase = record.terminationState?.[1];
@@ -98,6 +106,14 @@ function blame(record: HopRecord, triedServer: boolean, serverAnswered: boolean)
       if (status < 500) return NOBODY;
       return { fault: serverAnswered ? 'server' : 'proxy', cause: undefined };
   }
+}
+
+/** Of a hop that was reported with the headers of HAProxy's own reply, after a server was tried in vain. */
+function blameUnanswering(status: number | undefined): Blame {
+  if (status === GATEWAY_TIMEOUT) return { fault: 'server', cause: 'server_timeout' };
+  if (status === SERVICE_UNAVAILABLE) return { fault: 'server', cause: 'connect_error' };
+  if (status === BAD_GATEWAY) return { fault: 'server', cause: undefined };
+  return { fault: 'client', cause: status === REQUEST_TIMEOUT ? 'client_timeout' : 'client_abort' };
 }
 
 /** HAProxy itself put an end to it: by a rule of the user's, or because it could not go on. */

@@ -97,6 +97,22 @@ test('a 5xx is the fault of who sent it', () => {
   expect(outcome('----', { ...NO_SERVER, status: 500 })).toMatchObject({ fault: 'proxy' });
 });
 
+// Reported with the headers of the reply.
+test.each([
+  [504, 'server', 'server_timeout'],
+  [503, 'server', 'connect_error'],
+  [502, 'server', undefined],
+  [408, 'client', 'client_timeout'],
+  [400, 'client', 'client_abort'],
+])(
+  '%i in place of a tried server, without a state: fault of %s, cause %s',
+  (status, fault, cause) => {
+    const changes = { termination_state: undefined, status, Tr: -1 };
+    expect(outcome('-', changes)).toMatchObject({ fault, cause, triedServer: true });
+    expect(outcome('-', { ...changes, Tr: 1 })).toMatchObject({ serverAnswered: true });
+  },
+);
+
 test('a server whose queue the request never left was not tried', () => {
   expect(outcome('sQ--', { Tw: -1 }).triedServer).toBe(false);
   expect(outcome('CQ--', { Tw: -1 }).triedServer).toBe(false);
