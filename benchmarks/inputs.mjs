@@ -89,9 +89,11 @@ export function recordLine(number, flags = '03') {
     '"status":200,"termination_state":"----","retries":"0","frontend":"www","backend":"app","server":"app1",' +
     `"start":0,"end":${end},"accepted":${Math.floor(end / 1000)},"received":${end - 900},"answered":${end - 700},` +
     `"Th":0,"Ti":0,"TR":0,"Tw":0,"Tc":0,"Tr":1,"Td":0,"client_address":"127.0.0.1","client_port":"${20_000 + (number % 32)}",` +
-    '"server_address":"127.0.0.1","server_port":"8090","server_tls":"-","bytes_uploaded":97,"bytes_read":103,' +
+    `"peer_address":"127.0.0.1","peer_port":"${20_000 + (number % 32)}","frontend_address":"127.0.0.1","frontend_port":"8080",` +
+    '"server_address":"127.0.0.1","server_port":"8090","server_tls":"-","server_queue":0,"backend_queue":0,' +
+    '"server_status":"200","bytes_uploaded":97,"bytes_read":103,"compressed":"0",' +
     '"method":"GET","protocol":"HTTP/1.1","protocol_major":1,"route":"-","host":"shop.example",' +
-    `"request_id":"-","tracestate":"-","pathq":"/orders/${number}?user=7","user_agent":"wrk/4.1","attributes":{}}`
+    `"request_id":"-","tracestate":"-","pathq":"/orders/${number}?user=7","sent":"\\/orders\\/${number}?user=7","user_agent":"wrk/4.1","attributes":{}}`
   );
 }
 

@@ -1,6 +1,6 @@
 import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH } from '../context/hop.ts';
 import { Field, type FieldValues, MISSING, recordOf } from './fields.ts';
-import type { AttributeValue, HopRecord } from './record.ts';
+import { type AttributeValue, Double, type HopRecord } from './record.ts';
 import { FieldKind, RecordScanner } from './scanner.ts';
 
 /** Reads lines of the shipped log format (haproxy/haproxy.cfg). Keeps what lines have in common. */
@@ -133,12 +133,18 @@ function decode(buffer: Buffer, start: number, end: number, kind: number): strin
     case FieldKind.TEXT:
       return buffer.toString('utf8', start, end);
     case FieldKind.ESCAPED:
-      return parseJson(`"${buffer.toString('utf8', start, end)}"`) as string | undefined;
+      return unescaped(buffer.toString('utf8', start, end));
     case FieldKind.CUT:
       return decodeCut(buffer.toString('utf8', start, end).replace(/\ufffd$/, ''));
     default:
       return undefined;
   }
+}
+
+/** HAProxy escapes each slash, and seldom anything else. */
+function unescaped(raw: string): string | undefined {
+  const text = raw.replaceAll('\\/', '/');
+  return text.includes('\\') ? (parseJson(`"${raw}"`) as string | undefined) : text;
 }
 
 /** Text without the rest of an escape at its end. */
@@ -192,7 +198,8 @@ class AttributeReader {
       if (kind === FieldKind.ABSENT || name === '') return;
       const raw = buffer.toString('utf8', scanner.starts[field], scanner.ends[field]);
       const value = parseJson(kind === FieldKind.RAW ? raw : `"${raw}"`);
-      if (!isMissing(value) && isAttributeValue(value)) attributes[name] = value;
+      if (isMissing(value) || !isAttributeValue(value)) return;
+      attributes[name] = typeof value === 'number' && isDouble(raw) ? new Double(value) : value;
     });
     return attributes;
   }
@@ -204,6 +211,11 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** How a number is written decides what it is, so that an attribute does not change its type with its value. */
+function isDouble(raw: string): boolean {
+  return /[.eE]/.test(raw);
 }
 
 /** A header that a request did not have is `"-"`, or `["-"]` where it is written as a list. */

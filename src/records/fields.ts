@@ -1,5 +1,17 @@
 import { type Hop, parseHop } from '../context/hop.ts';
-import type { AttributeValue, HopKind, HopRecord, Retries } from './record.ts';
+import { clientAndPeer, peerOf } from './peers.ts';
+import type {
+  AttributeValue,
+  HopKind,
+  HopRecord,
+  Peer,
+  Phases,
+  Retries,
+  Server,
+} from './record.ts';
+import { serverPhases, type Timers } from './retries.ts';
+import { type Origin, responseSize } from './sizes.ts';
+import { parseTarget, type Target } from './target.ts';
 
 /**
  * What HAProxy can be asked for about a hop, by the names in the shipped log format (haproxy/haproxy.cfg) and in
@@ -50,6 +62,14 @@ export const Field = {
   user_agent: 41,
   attributes: 42,
   baggage: 43,
+  server_status: 44,
+  server_queue: 45,
+  backend_queue: 46,
+  peer_address: 47,
+  peer_port: 48,
+  sent: 49,
+  compressed: 50,
+  bytes_sent: 51,
 } as const;
 export type Field = (typeof Field)[keyof typeof Field];
 
@@ -89,39 +109,49 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
   const agent = received !== undefined && answered !== undefined ? answered - received : undefined;
   const handshake = duration(values, Field.Th);
   const request = duration(values, Field.TR);
-  const queue = duration(values, Field.Tw);
   const start =
     (kind === 'http'
       ? requestStart(values, received, request, agent)
       : acceptedAt(values, received, handshake)) ?? end;
-  const serverName = values.text(Field.server);
+  const turned =
+    kind === 'http' ? turnedToServer(start, answered, request) : start + (handshake ?? 0) * 1000;
+  const retries = parseRetries(values.text(Field.retries), values.text(Field.redispatched));
+  const phases = {
+    handshake,
+    request,
+    agent,
+    ...serverPhases(timersOf(values, (end - turned) / 1000), retries),
+    response: duration(values, Field.Tr),
+    transfer: duration(values, Field.Td),
+  };
+  const server = serverOf(values);
+  const local = peerAt(values, Field.frontend_address, Field.frontend_port);
+  const said = peerAt(values, Field.client_address, Field.client_port);
+  const socket = peerAt(values, Field.peer_address, Field.peer_port);
   const secure = frontend.endsWith('~');
-  const target = splitTarget(values.text(Field.pathq));
+  const tls = secure || values.text(Field.tls) === '1';
+  const name = secure ? frontend.slice(0, -1) : frontend;
+  const method = methodOf(values);
+  const target = targetAt(values, Field.pathq, method);
 
   return {
     kind,
     hop,
     tracestate: hop === undefined ? undefined : values.text(Field.tracestate),
     start: Math.min(start, end),
-    clientStart: Math.min(turnedToServer(start, answered, request) + (queue ?? 0) * 1000, end),
+    clientStart: Math.min(turned + (phases.queue ?? 0) * 1000, end),
     end,
-    phases: {
-      handshake,
-      request,
-      agent,
-      queue,
-      connect: duration(values, Field.Tc),
-      response: duration(values, Field.Tr),
-      transfer: duration(values, Field.Td),
-    },
-    retries: parseRetries(values.text(Field.retries), values.text(Field.redispatched)),
+    phases,
+    retries,
     terminationState: values.text(Field.termination_state),
     connectionError,
-    method: methodOf(values),
-    tls: secure || values.text(Field.tls) === '1',
-    host: values.text(Field.host),
-    path: target.path,
-    query: target.query,
+    method,
+    tls,
+    scheme: target?.scheme ?? (tls ? 'https' : 'http'),
+    host: target?.authority ?? values.text(Field.host),
+    path: target?.path,
+    query: target?.query,
+    sent: targetAt(values, Field.sent, method),
     protocolVersion: protocolVersion(
       positive(values, Field.protocol_major),
       values.text(Field.protocol),
@@ -131,24 +161,21 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
     route: values.text(Field.route),
     baggage: values.text(Field.baggage),
     statusCode: positive(values, Field.status),
+    serverStatusCode: positive(values, Field.server_status),
     requestSize: positive(values, Field.bytes_uploaded),
-    responseSize: positive(values, Field.bytes_read),
-    peer: { address: values.text(Field.client_address), port: positive(values, Field.client_port) },
-    local: {
-      address: values.text(Field.frontend_address),
-      port: positive(values, Field.frontend_port),
-    },
-    server:
-      serverName === undefined || serverName.startsWith('<')
-        ? undefined
-        : {
-            name: serverName,
-            address: values.text(Field.server_address),
-            port: positive(values, Field.server_port),
-            tls: values.text(Field.server_tls) === '1',
-          },
-    frontend: secure ? frontend.slice(0, -1) : frontend,
-    backend: values.text(Field.backend),
+    responseSize: responseSize(
+      {
+        read: positive(values, Field.bytes_read),
+        sent: positive(values, Field.bytes_sent),
+        compressed: values.text(Field.compressed) === '1',
+      },
+      originOf(values, kind, server, phases),
+    ),
+    ...clientAndPeer(said, socket, local),
+    local,
+    server,
+    frontend: name,
+    backend: backendOf(values, name, server, phases),
     attributes: values.attributes,
   };
 }
@@ -210,13 +237,57 @@ function ownRequestId(hop: Hop | undefined): string | undefined {
   return hop === undefined ? undefined : `${hop.traceId}-${hop.spanId}`;
 }
 
-type Target = { readonly path: string | undefined; readonly query: string | undefined };
+function targetAt(
+  values: FieldValues,
+  field: Field,
+  method: string | undefined,
+): Target | undefined {
+  const text = values.text(field);
+  return text === undefined ? undefined : parseTarget(text, method);
+}
 
-/** `/path?query`; without the question mark there is no query. */
-function splitTarget(pathq: string | undefined): Target {
-  const mark = pathq?.indexOf('?') ?? -1;
-  if (pathq === undefined || mark === -1) return { path: pathq, query: undefined };
-  return { path: pathq.slice(0, mark), query: pathq.slice(mark + 1) };
+function peerAt(values: FieldValues, address: Field, port: Field): Peer {
+  return peerOf(values.text(address), positive(values, port));
+}
+
+/** The server that was chosen; what stands in its place is in angle brackets. */
+function serverOf(values: FieldValues): Server | undefined {
+  const name = values.text(Field.server);
+  if (name === undefined || name.startsWith('<')) return undefined;
+  const peer = peerAt(values, Field.server_address, Field.server_port);
+  return { name, ...peer, tls: values.text(Field.server_tls) === '1' };
+}
+
+/** A frontend that has chosen none is named in its place; a `listen` section is its own. */
+function backendOf(
+  values: FieldValues,
+  frontend: string,
+  server: Server | undefined,
+  { queue }: Phases,
+): string | undefined {
+  const backend = values.text(Field.backend);
+  const chosen = backend !== frontend || server !== undefined || queue !== undefined;
+  return chosen ? backend : undefined;
+}
+
+function timersOf(values: FieldValues, rest: number): Timers {
+  const ahead = positive(values, Field.server_queue) ?? positive(values, Field.backend_queue);
+  const [wait, connect] = [duration(values, Field.Tw), duration(values, Field.Tc)];
+  return { wait, connect, queued: ahead !== undefined, rest };
+}
+
+function originOf(
+  values: FieldValues,
+  kind: HopKind,
+  server: Server | undefined,
+  { response }: Phases,
+): Origin {
+  if (kind === 'tcp') return 'server';
+  const state = values.text(Field.termination_state);
+  if (state?.[1] !== 'H') {
+    return server !== undefined && response !== undefined ? 'server' : 'haproxy';
+  }
+  return state[0] === 'P' || state[0] === 'L' ? 'replaced' : 'haproxy';
 }
 
 function positive(values: FieldValues, field: Field): number | undefined {

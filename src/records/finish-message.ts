@@ -52,6 +52,9 @@ class MessageValues implements FieldValues {
 
 const NAMES = Object.keys(Field);
 
+/** In front of the IPv4 address of a client of a `v4v6` bind. */
+const MAPPED = Buffer.from('00000000000000000000ffff', 'hex');
+
 /** Values are kept as the log line wants them, where a backslash begins an escape (haproxy/haproxy.cfg). */
 function unescaped(text: string): string {
   try {
@@ -77,6 +80,7 @@ function plainText(data: TypedData): string | undefined {
     case DataType.IPV4:
       return data.value.join('.');
     case DataType.IPV6:
+      if (data.value.indexOf(MAPPED) === 0) return data.value.subarray(MAPPED.length).join('.');
       return new URL(
         `http://[${data.value.toString('hex').replace(/(....)(?!$)/g, '$1:')}]`,
       ).hostname.slice(1, -1);

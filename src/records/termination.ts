@@ -39,8 +39,9 @@ export function outcomeOf(record: HopRecord): Outcome {
   const phase = record.terminationState?.[1];
   // Without a state the hop was told when the server's response headers were there.
   const responding = record.terminationState === undefined && record.kind === 'http';
+  const { queue, retry } = record.phases;
   const triedServer =
-    record.server !== undefined && (responding || record.phases.queue !== undefined);
+    record.server !== undefined && (responding || queue !== undefined || retry !== undefined);
   // In the phase of the response's headers the reply is HAProxy's, whatever the server had said.
   const serverAnswered =
     triedServer && (responding || (record.phases.response !== undefined && phase !== 'H'));
@@ -54,6 +55,15 @@ export function sentStatus(
   { cause, serverAnswered }: Outcome,
 ): number | undefined {
   return cause === 'client_abort' && !serverAnswered ? undefined : record.statusCode;
+}
+
+/** What the server answered, whatever rules of the user made of it. */
+export function answeredStatus(
+  record: HopRecord,
+  { triedServer, serverAnswered }: Outcome,
+): number | undefined {
+  if (triedServer && record.serverStatusCode !== undefined) return record.serverStatusCode;
+  return serverAnswered ? record.statusCode : undefined;
 }
 
 type Blame = Pick<Outcome, 'fault' | 'cause'>;
@@ -100,7 +110,10 @@ function blame(record: HopRecord, triedServer: boolean, serverAnswered: boolean)
       return { fault: 'proxy', cause: 'killed' };
     default:
       if (status < 500) return NOBODY;
-      return { fault: serverAnswered ? 'server' : 'proxy', cause: undefined };
+      return {
+        fault: serverAnswered && (record.serverStatusCode ?? status) >= 500 ? 'server' : 'proxy',
+        cause: undefined,
+      };
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AccessLog, droppedByRing, isUnsampled } from '../../src/records/access-log.ts';
-import type { HopRecord } from '../../src/records/record.ts';
+import { Double, type HopRecord } from '../../src/records/record.ts';
 import { hopOf, recordLine } from './lines.ts';
 
 /** One for all lines: what it keeps of one must not show in another. */
@@ -38,6 +38,7 @@ test('a whole line', () => {
       request: 0,
       agent: 300,
       queue: 0,
+      retry: undefined,
       connect: 1,
       response: 44,
       transfer: 0,
@@ -47,19 +48,23 @@ test('a whole line', () => {
     connectionError: undefined,
     method: 'GET',
     tls: false,
+    scheme: 'http',
     host: 'shop.example',
     path: '/a',
     query: undefined,
+    sent: { scheme: undefined, authority: undefined, path: '/a', query: undefined },
     protocolVersion: '1.1',
     userAgent: 'tester/1.0',
     requestId: 'req-1',
     route: '/a',
     statusCode: 200,
+    serverStatusCode: 200,
     requestSize: 97,
     responseSize: 103,
-    peer: { address: '192.0.2.7', port: 43_626 },
-    local: { address: '198.51.100.1', port: 8080 },
-    server: { name: 'app1', address: '10.0.0.9', port: 8090, tls: false },
+    client: { address: '192.0.2.7', port: 43_626 },
+    peer: { address: '192.0.2.7', port: 43_626, unix: false },
+    local: { address: '198.51.100.1', port: 8080, unix: false },
+    server: { name: 'app1', address: '10.0.0.9', port: 8090, unix: false, tls: false },
     frontend: 'www',
     backend: 'app',
     attributes: { x: 'y' },
@@ -127,6 +132,47 @@ describe('times', () => {
     expect(parsed({ Tw: 20 }).clientStart).toBe(1_795_418_260_827_872);
   });
 
+  describe('after retries HAProxy has the tries that failed in other timers', () => {
+    const ms = (record: HopRecord, time: number): number =>
+      Math.round((time - record.start) / 1000);
+
+    test.each([
+      ['another server', { retries: '+1', Tw: 702, Tc: 1 }, { queue: 0, retry: 702, connect: 1 }],
+      [
+        'the same, chosen again',
+        { retries: '2', Tw: 1401, Tc: 0 },
+        { queue: 0, retry: 1401, connect: 0 },
+      ],
+      ['the same', { retries: '1', Tw: 0, Tc: 703 }, { queue: 0, retry: 703, connect: undefined }],
+      ['in vain', { retries: '2', Tw: 602, Tc: -1 }, { queue: 0, retry: 905, connect: undefined }],
+      [
+        'in vain, on the same',
+        { retries: '2', Tw: 0, Tc: -1 },
+        { queue: 0, retry: 905, connect: undefined },
+      ],
+      ['none', { retries: '0', Tw: 20, Tc: 1 }, { queue: 20, retry: undefined, connect: 1 }],
+    ])('%s', (_name, fields, expected) => {
+      const record = parsed({ ...fields, end: 1_795_418_261_712_872 });
+      expect(record.phases).toMatchObject(expected);
+      expect(ms(record, record.clientStart)).toBe(expected.retry === undefined ? 20 : 0);
+    });
+
+    test('how long it was in a queue too cannot be told, unless the tries are in another timer', () => {
+      const queued = { server_queue: 3, retries: '1' };
+      const mixed = parsed({ ...queued, Tw: 702, Tc: 1, end: 1_795_418_261_712_872 });
+      expect(mixed.phases).toMatchObject({ queue: undefined, retry: 702, connect: 1 });
+      expect(ms(mixed, mixed.clientStart)).toBe(0);
+      const apart = parsed({ ...queued, Tw: 20, Tc: 703, end: 1_795_418_261_712_872 });
+      expect(apart.phases).toMatchObject({ queue: 20, retry: 703, connect: undefined });
+      expect(ms(apart, apart.clientStart)).toBe(20);
+    });
+
+    test('of a connection', () => {
+      const fields = { kind: 'tcp', retries: '+1', Tw: 703, Tc: 0 };
+      expect(parsed(fields).phases).toMatchObject({ queue: 0, retry: 703, connect: 0 });
+    });
+  });
+
   test('a request that never reached the rules starts by the timers', () => {
     const record = parsed({ received: 0, answered: 0, accepted: 1_795_418_260_850, TR: -1 });
     expect(record.start).toBe(1_795_418_260_850_000);
@@ -137,6 +183,98 @@ describe('times', () => {
     const record = parsed({ accepted: 1_795_418_260_999, received: 0, Tw: 99 });
     expect([record.start, record.clientStart]).toEqual([record.end, record.end]);
   });
+});
+
+describe('peers', () => {
+  const unixSocket = { client_address: 'unix', client_port: '3', frontend_address: 'unix' };
+  const nameless = { address: undefined, port: undefined };
+
+  test('a unix socket has no address, and what is beside it is no port', () => {
+    const record = parsed({
+      ...unixSocket,
+      peer_address: '-',
+      peer_port: '-',
+      server_address: 'unix',
+      server_port: '0',
+    });
+    expect(record.client).toEqual(nameless);
+    expect(record.peer).toEqual({ ...nameless, unix: true });
+    expect(record.server).toMatchObject({ ...nameless, name: 'app1', unix: true });
+  });
+
+  test('a client whom a rule named comes over a unix socket all the same', () => {
+    const fields = { ...unixSocket, client_address: '203.0.113.9', client_port: '0' };
+    const record = parsed({ ...fields, peer_address: '-', peer_port: '-' });
+    expect(record.client).toEqual({ address: '203.0.113.9', port: undefined });
+    expect(record.peer).toEqual({ ...nameless, unix: true });
+  });
+
+  test('a client whom a rule named has not the port of the socket', () => {
+    const record = parsed({ client_address: '203.0.113.9' });
+    expect(record.client).toEqual({ address: '203.0.113.9', port: undefined });
+    expect(record.peer).toEqual({ address: '192.0.2.7', port: 43_626, unix: false });
+    expect(parsed({ client_address: '203.0.113.9', client_port: '9' }).client.port).toBe(9);
+  });
+
+  test('IPv4 in an IPv6 socket is IPv4, IPv6 stays as it is', () => {
+    const mapped = { client_address: '::ffff:192.0.2.7', peer_address: '::ffff:192.0.2.7' };
+    expect(parsed(mapped)).toMatchObject({
+      client: { address: '192.0.2.7', port: 43_626 },
+      peer: { address: '192.0.2.7' },
+    });
+    expect(parsed({ peer_address: '2001:db8::1' }).peer.address).toBe('2001:db8::1');
+  });
+});
+
+describe('request targets', () => {
+  const target = (pathq: string, method = 'GET'): unknown => {
+    const { scheme, host, path, query } = parsed({ pathq, method });
+    return [scheme, host, path, query];
+  };
+
+  test.each([
+    ['/a?b=1', 'GET', ['http', 'shop.example', '/a', 'b=1']],
+    ['*', 'OPTIONS', ['http', 'shop.example', '', undefined]],
+    ['db.example:5432', 'CONNECT', ['http', 'db.example:5432', '', undefined]],
+    ['http://shop.example', 'GET', ['http', 'shop.example', '', undefined]],
+    ['https://shop.example/a', 'GET', ['https', 'shop.example', '/a', undefined]],
+    ['HTTP://shop.example?b', 'GET', ['http', 'shop.example', '', 'b']],
+    ['?b', 'GET', ['http', 'shop.example', '', 'b']],
+  ])('%s', (pathq, method, expected) => expect(target(pathq, method)).toEqual(expected));
+
+  test('what the server was sent is known apart, or not', () => {
+    expect(parsed({ sent: '/b?c' }).sent).toMatchObject({ path: '/b', query: 'c' });
+    expect(parsed({ sent: '-' }).sent).toBeUndefined();
+  });
+});
+
+describe('the size of a response', () => {
+  test.each([
+    ['as HAProxy counted it', {}, 103],
+    ['compressed', { compressed: '1' }, undefined],
+    ['of HAProxy itself', { server: '<NOSRV>', termination_state: 'PR--', Tr: -1 }, 103],
+    ["in place of the server's", { termination_state: 'PH--', Tr: -1 }, undefined],
+    ['from 3.3 on', { bytes_read: '-', bytes_sent: '55' }, 55],
+    ['from 3.3 on, of HAProxy itself', { bytes_read: '-', bytes_sent: '55', Tr: -1 }, undefined],
+    [
+      'from 3.3 on, in its place',
+      { bytes_read: '-', bytes_sent: '55', termination_state: 'PH--' },
+      undefined,
+    ],
+    [
+      'from 3.3 on, of a connection',
+      { kind: 'tcp', bytes_read: '-', bytes_sent: '55', Tr: -1 },
+      55,
+    ],
+  ])('%s', (_name, fields, expected) => expect(parsed(fields).responseSize).toBe(expected));
+});
+
+test('a frontend that chose no backend is none, a listen section is its own', () => {
+  const none = { server: '<NOSRV>', Tw: -1, backend: 'www' };
+  expect(parsed(none).backend).toBeUndefined();
+  expect(parsed({ ...none, frontend: 'www~' }).backend).toBeUndefined();
+  expect(parsed({ ...none, backend: 'app' }).backend).toBe('app');
+  expect(parsed({ backend: 'www' }).backend).toBe('www');
 });
 
 describe('what HAProxy does not have', () => {
@@ -200,7 +338,13 @@ describe("the user's attributes", () => {
     parse(recordLine().replace('"attributes":{}', `"attributes":${json}`))?.attributes;
 
   test.each([
-    ['{"a":"x","b":1.5,"c":true,"d":["y","z"]}', { a: 'x', b: 1.5, c: true, d: ['y', 'z'] }],
+    [
+      '{"a":"x","b":1.5,"c":true,"d":["y","z"]}',
+      { a: 'x', b: new Double(1.5), c: true, d: ['y', 'z'] },
+    ],
+    // What is written as an integer is one, whatever its value; what has a fraction or an exponent is none.
+    ['{"a":4,"b":-1,"c":0}', { a: 4, b: -1, c: 0 }],
+    ['{"a":4.0,"b":1e3,"c":-0.5}', { a: new Double(4), b: new Double(1000), c: new Double(-0.5) }],
     ['{"a":"-","b":-,"c":["-"],"d":1}', { d: 1 }],
     ['{"a":null,"b":{"c":1},"d":[1],"":"e","f":"g"}', { f: 'g' }],
     ['{"a":"\\"\\u00e9\\n"}', { a: '"\u00e9\n' }],

@@ -22,13 +22,19 @@ export const FIELDS = {
   Td: 0,
   client_address: '192.0.2.7',
   client_port: '43626',
+  peer_address: '192.0.2.7',
+  peer_port: '43626',
   frontend_address: '198.51.100.1',
   frontend_port: '8080',
   server_address: '10.0.0.9',
   server_port: '8090',
   server_tls: '-',
+  server_queue: 0,
+  backend_queue: 0,
+  server_status: 200,
   bytes_uploaded: 97,
   bytes_read: 103,
+  compressed: '0',
   method: 'GET',
   protocol: 'HTTP/1.1',
   protocol_major: 1,
@@ -37,6 +43,7 @@ export const FIELDS = {
   request_id: 'req-1',
   tracestate: '-',
   pathq: '/a',
+  sent: '/a',
   user_agent: 'tester/1.0',
   attributes: {},
 } as const;
@@ -47,12 +54,17 @@ export function hopOf(index: number, flags = '03'): string {
   return `${ids.slice(0, 32)}-${ids.slice(32, 48)}-${flags}-${ids.slice(48, 64)}`;
 }
 
-/** A record of the shipped shape, with these fields changed. */
+/**
+ * A record of the shipped shape, with these fields changed; the server is sent what the client sent, and
+ * answers what the client gets.
+ */
 export function recordLine(
   hop: string = hopOf(1),
   changes: Readonly<Record<string, unknown>> = {},
 ): string {
-  const { attributes, ...fields } = { ...FIELDS, ...changes };
+  const sent = changes.pathq ?? FIELDS.pathq;
+  const server_status = changes.status ?? FIELDS.status;
+  const { attributes, ...fields } = { ...FIELDS, sent, server_status, ...changes };
   const trace_id = hop.slice(0, 32);
   const span_id = hop.slice(33, 49);
   return JSON.stringify({ hop, trace_id, span_id, ...fields, attributes });

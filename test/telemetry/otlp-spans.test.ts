@@ -58,6 +58,13 @@ const RECORDS: readonly [string, Readonly<Record<string, unknown>>, string?][] =
   ['a failed handshake', { connection_error: 'SSL handshake failure' }, '-'],
   ['an unknown method', { method: 'PURGE' }],
   ['attributes of the user', { attributes: { a: 'x', b: 1.5, c: true, d: ['y', ''], e: 0 } }],
+  [
+    'whole numbers',
+    { attributes: { a: -1, b: -(2 ** 31) - 1, c: -(2 ** 53), d: 2 ** 60, e: 128 } },
+  ],
+  ['numbers that no int64 holds', { attributes: { a: -(2 ** 63), b: 2 ** 63, c: 1e300, d: -0.5 } }],
+  ['peers on unix sockets', { client_address: 'unix', server_address: 'unix', server_port: '0' }],
+  ['a status that a rule changed', { server_status: '503' }],
 ];
 
 test.each(RECORDS)(
