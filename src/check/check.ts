@@ -8,6 +8,7 @@ import { checkHeaders } from './header-rules.ts';
 import { checkLogFormat } from './log-format-rules.ts';
 import { checkLoggers } from './log-rules.ts';
 import { checkRings } from './ring-rules.ts';
+import { checkSent } from './sent-rules.ts';
 import { type Frontend, frontendsOf, type Subject, tracedFrontends } from './subject.ts';
 
 /** What became of one frontend. */
@@ -35,6 +36,7 @@ const RULES: readonly Rule[] = [
   checkLoggers,
   checkLogFormat,
   checkHeaders,
+  checkSent,
 ];
 
 /** Looks at all that the agent depends on. What several frontends share is told once. */

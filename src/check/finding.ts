@@ -96,6 +96,9 @@ export const SEVERITIES = {
   'trust-missing': 'hint',
   'request-id-missing': 'hint',
   'other-formats': 'hint',
+  'sent-missing': 'hint',
+  'unique-id-replaced': 'error',
+  'server-status-changed': 'hint',
 } as const satisfies Record<string, Severity>;
 
 export type FindingCode = keyof typeof SEVERITIES;

@@ -20,7 +20,7 @@ const NUMBER_FETCHES = new Set(
 
 /** Sample fetches of text from clients, and from servers, that may have any character in it. */
 const TEXT_FETCH =
-  /^(req\.(?!hdr_cnt|fhdr_cnt|hdr_val|timer|ver|proto)|res\.f?hdr$|path|pathq|url|urlp|base|query|cookie|hdr$|fhdr|capture\.(req|res)\.hdr|capture\.req\.uri|method$|ssl_fc_sni|ssl_c_|http_auth_user|fc_pp_|unique-id|req_ssl_sni|shdr|scook)/;
+  /^(req\.(?!hdr_cnt|fhdr_cnt|hdr_val|timer|ver|proto|bytes_)|res\.f?hdr$|path|pathq|url|urlp|base|query|cookie|hdr$|fhdr|capture\.(req|res)\.hdr|capture\.req\.uri|method$|ssl_fc_sni|ssl_c_|http_auth_user|fc_pp_|unique-id|req_ssl_sni|shdr|scook)/;
 
 /** Converters behind which nothing is left that JSON minds. */
 const SAFE_CONVERTER =

@@ -168,10 +168,16 @@ export const CASES: readonly Case[] = [
     'ring-maxlen-small at maxlen 600',
   ],
   [
-    "long lines cut by the ring's default",
+    "lines cut by the ring's default",
     without(/maxlen 16300/),
     asIs,
-    'ring-maxlen-short at ring otel',
+    'ring-maxlen-small at ring otel',
+  ],
+  [
+    'long lines cut by the ring',
+    replacing('maxlen 16300', 'maxlen 2048'),
+    asIs,
+    'ring-maxlen-short at maxlen 2048',
   ],
   [
     'lines too long for a buffer',
@@ -338,7 +344,7 @@ export const CASES: readonly Case[] = [
   ],
   [
     'a variable of clients that no rule escapes',
-    without(/set-var\(txn\.otel\.pathq\) pathq,json/),
+    without(/set-var\(txn\.otel\.pathq\) url,json/),
     asIs,
     'log-unescaped at log-format "{$' + '{OTEL_RECORD}}"',
   ],
@@ -347,6 +353,24 @@ export const CASES: readonly Case[] = [
     without(/error-log-format "\{\$\{OTEL_ERROR\},\$\{OTEL_RECORD/),
     asIs,
     'error-log-format-missing at frontend www',
+  ],
+  [
+    'nothing that notes what the server was sent',
+    without(/unique-id-format/),
+    asIs,
+    'sent-missing at frontend www',
+  ],
+  [
+    'ids of the user that would be replaced',
+    replacing('defaults\n', 'defaults\n    unique-id-format %ci:%cp_%Ts_%rt\n'),
+    asIs,
+    'unique-id-replaced at unique-id-format "%[url,json(utf8s),set-var(txn.otel.sent)]"',
+  ],
+  [
+    'a header with ids that would be replaced',
+    replacing('defaults\n', 'defaults\n    unique-id-header X-Id\n'),
+    asIs,
+    'unique-id-replaced at unique-id-format "%[url,json(utf8s),set-var(txn.otel.sent)]"',
   ],
   [
     'traceparent not set',

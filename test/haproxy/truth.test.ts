@@ -216,7 +216,6 @@ beforeAll(async () => {
         /(# >>> otel: in each frontend\.\n[\s\S]*?# <<< otel\n)/.exec(edited) ?? [];
       return `${edited}${backends({
         server: serverPort,
-        refused,
         dropping: dropping.port,
         late: latePort,
       })
