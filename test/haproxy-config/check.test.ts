@@ -156,6 +156,12 @@ describe('what depends on the version', () => {
       `mode ${name}`,
     );
 
+  const setStatus = (before: string): Edit =>
+    replacing(
+      '\nbackend app\n',
+      `\nbackend app\n    ${before}\n    http-response set-status 200 if { status 503 }\n`,
+    );
+
   test.each(['2.6', '2.8', '3.0', '3.1', '3.2', '3.4'])('the example on %s', (version) => {
     expect(find(version, asIs)).toEqual([]);
   });
@@ -170,6 +176,13 @@ describe('what depends on the version', () => {
     ['3.0', mode('spop'), ['agent-backend-mode at mode spop']],
     ['3.2', mode('spop'), []],
     ['3.2', mode('tcp'), ['agent-backend-converted at mode tcp']],
+    [
+      '2.8',
+      setStatus(''),
+      ['server-status-changed at http-response set-status 200 if { status 503 }'],
+    ],
+    ['2.8', setStatus('http-response set-var(txn.otel.server_status) status'), []],
+    ['3.0', setStatus(''), []],
     ['2.4', asIs, ['haproxy-too-old at # A complete example. From the repository root:']],
   ] as const)('%s: %o', (version, config, found) => {
     expect(find(version, config)).toEqual(found);

@@ -179,9 +179,17 @@ backend tcp-redispatched
 listen whole
     bind 127.0.0.1:WHOLE
 WHOLE_RULES
+    http-request replace-path /in/(.*) /out/\\1
+    http-request set-var(txn.otel.sent) url,json(utf8s) unless { path /unknown }
     ${server}
 `;
 }
+
+/** As README says for those who have one. */
+const OWN_ID = `
+    unique-id-format %ci:%cp
+    unique-id-header X-Id
+`;
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-truth-'));
 const server = new NotingServer();
@@ -220,7 +228,7 @@ beforeAll(async () => {
         late: latePort,
       })
         .replace('FOLDER', folder)
-        .replace('WHOLE_RULES', () => `    ${rules}`)
+        .replace('WHOLE_RULES', () => `    ${rules.replace(/ {4}unique-id-format.*\n/, OWN_ID)}`)
         .replace('WHOLE', String(listenPort))}`;
     },
   });
@@ -396,9 +404,16 @@ describe('url.full is what the server was sent, url.path what the client sent', 
     expect(client?.attributes['url.full']).toBe(`http://127.0.0.1:${serverPort}${sent}`);
   });
 
-  test('in a listen section', async () => {
+  test('where the user has ids of his own, a rule behind the others notes it', async () => {
     const { client } = await get('/in/listen', { where: listenPort });
-    expect(client?.attributes['url.full']).toBe(`http://127.0.0.1:${serverPort}/in/listen`);
+    expect(client?.attributes['url.full']).toBe(`http://127.0.0.1:${serverPort}/out/listen`);
+  });
+
+  test('where nothing notes it, there is none', async () => {
+    const { server: span, client } = await get('/unknown', { where: listenPort });
+    expect(span.attributes['url.path']).toBe('/unknown');
+    expect(client?.attributes['server.address']).toBe('127.0.0.1');
+    expect(client?.attributes).not.toHaveProperty('url.full');
   });
 });
 
