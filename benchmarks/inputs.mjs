@@ -122,7 +122,7 @@ export function recordLine(number, flags = '03') {
     received: end - 900,
     answered: end - 700,
     client_port: 20_000 + (number % 32),
-    pathq: `/orders/${number}?user=7`,
+    target: `/orders/${number}?user=7`,
   };
   const time = new Date(Math.floor(end / 1_000_000) * 1000).toISOString().slice(0, 19);
   const record = recordText('http', ({ name }) => values[name]);

@@ -163,7 +163,7 @@ const RESERVED = [
   'asked',
   'wait',
   'request',
-  'pathq',
+  'target',
   'record',
   'reported',
   'server_tls',

@@ -1,7 +1,9 @@
 import {
+  Field,
   type Kind,
   MISSING,
   RECORD_VERSION,
+  type ROWS,
   type Row,
   SD_ID,
   TABLE,
@@ -54,9 +56,15 @@ export function replyRecord(): string {
 
 function element(kind: Kind, way: Way, changes: Readonly<Record<string, string>>): string {
   const request = kind === 'http' ? [`%[var(${REQUEST})]`] : [];
-  const textOf = (row: Row): string | undefined =>
-    changes[row.name] ?? (row.in === 'request' ? undefined : valueIn(row, kind, way));
-  return recordText(kind, textOf, request, [OWN_PARAMETERS]);
+  const textOf = (row: Row): string | undefined => {
+    if (changes[row.name] !== undefined) return changes[row.name];
+    if (row.in !== 'request' && row.in !== 'noted') return valueIn(row, kind, way);
+    // Rules write these down, which connections have none for.
+    return kind === 'tcp' && row.tcp !== undefined ? `%[${valueIn(row, kind, way)}]` : undefined;
+  };
+  const own =
+    kind === 'http' && way !== 'reply' ? [RESPONSE_SIZE, OWN_PARAMETERS] : [OWN_PARAMETERS];
+  return recordText(kind, textOf, request, own);
 }
 
 /**
@@ -88,6 +96,15 @@ export function recordText(
 /** Expanded by HAProxy: empty where it is not set. */
 const OWN_PARAMETERS = `$\{OTEL_ATTRIBUTES}`;
 
+/** Expanded likewise: where there is compression HAProxy's own count is not enough. */
+const RESPONSE_SIZE = `$\{OTEL_RESPONSE_SIZE}`;
+
+/** What makes it up: from HAProxy 3.3 on the bytes that were sent are known. */
+export const RESPONSE_SIZES = {
+  before: 'compressed="%[res.comp]"',
+  since: 'bytes_sent="%[res.bytes_out]"',
+} as const;
+
 /** Parameters of the record that are gone by the time the line is written. */
 const REQUEST = 'txn.otel.request';
 
@@ -101,30 +118,52 @@ export type Rule = {
   readonly condition?: string;
 };
 
+type Named<R, In> = R extends { readonly name: infer N extends string; readonly in: In }
+  ? N
+  : never;
+/** A field that is in the record only where the user's rules make a difference. */
+export type NotedName = Named<(typeof ROWS)[number], 'noted'>;
+
+/** Fields that each request of a proxy has noted, by the log format of their value. */
+export type Noted = Readonly<Partial<Record<NotedName, string>>>;
+
+/** The value of a noted field, as it is at the time. */
+export function noted(name: NotedName): string {
+  return `%{+E}[${TABLE[Field[name]]?.http}]`;
+}
+
+/** A rule that notes a field from then on. */
+export function noteRule(phase: Rule['phase'], name: NotedName, condition?: string): Rule {
+  const action = `set-var-fmt(${REQUEST}) ${quoted(`%[var(${REQUEST})] ${name}="${noted(name)}"`)}`;
+  return condition === undefined ? { phase, action } : { phase, action, condition };
+}
+
 /**
  * Rules by which a proxy writes down what its records need, for a proxy with `mode http`, in the order in which they
  * have to stand. They come before every rule of the user's. What the record reads, too, and is no record's own:
- * `txn.otel.hop` and `txn.otel.tracestate` of the agent's answer, `txn.otel.route` of the user's rules, and
- * `txn.otel.request_id`.
+ * `txn.otel.hop` and `txn.otel.tracestate` of the agent's answer, and `txn.otel.route` of the user's rules.
  */
-export const HTTP_RULES: readonly Rule[] = [
-  { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
-  { phase: 'http-request', action: 'set-var(txn.otel.answered) date(0,us)' },
-  {
-    phase: 'http-request',
-    action: `set-var-fmt(${REQUEST}) ${quoted(
-      TABLE.flatMap((row) =>
-        row.in === 'request' ? [`${row.name}="%{+E}[${row.http}]"`] : [],
-      ).join(' '),
-    )}`,
-  },
-  { phase: 'http-request', action: 'set-var(txn.otel.pathq) pathq' },
-  {
-    phase: 'http-response',
-    action: 'set-var(txn.otel.server_tls) bool(true)',
-    condition: '{ ssl_bc }',
-  },
-];
+export function httpRules(fields: Noted = {}): readonly Rule[] {
+  const samples = TABLE.flatMap((row): string[] => {
+    if (row.in === 'request') return [`${row.name}="%{+E}[${row.http}]"`];
+    const value = fields[row.name as NotedName];
+    return value === undefined ? [] : [`${row.name}="${value}"`];
+  });
+  return [
+    { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
+    { phase: 'http-request', action: 'set-var(txn.otel.answered) date(0,us)' },
+    ...(fields.peer_address === undefined
+      ? []
+      : [{ phase: 'http-request', action: 'set-var(txn.otel.peer) fc_src' } as const]),
+    { phase: 'http-request', action: `set-var-fmt(${REQUEST}) ${quoted(samples.join(' '))}` },
+    { phase: 'http-request', action: 'set-var(txn.otel.target) url' },
+    {
+      phase: 'http-response',
+      action: 'set-var(txn.otel.server_tls) bool(true)',
+      condition: '{ ssl_bc }',
+    },
+  ];
+}
 
 /** The same of a proxy with `mode tcp`. */
 export const TCP_RULES: readonly Rule[] = [

@@ -46,8 +46,18 @@ export class Draft {
   }
 
   /** A line behind a rule of the user's. */
-  beside({ file, line }: Statement, textOf: (source: string) => string): void {
-    const source = this.outlineOf({ file }).lines[line - 1] ?? '';
+  beside(rule: Statement, textOf: (source: string) => string): void {
+    this.alone(rule, rule.line, textOf);
+  }
+
+  /** A line in front of a rule of the user's. */
+  ahead(rule: Statement, text: string): void {
+    this.alone(rule, rule.line - 1, () => text);
+  }
+
+  private alone(rule: Statement, line: number, textOf: (source: string) => string): void {
+    const { file } = rule;
+    const source = this.outlineOf(rule).lines[rule.line - 1] ?? '';
     const edit = { file, line, indent: indentOf(source), text: textOf(source) };
     const isThere = this.edits.some(
       (each) =>

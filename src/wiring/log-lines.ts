@@ -1,11 +1,13 @@
 import { haproxyAddress } from '../haproxy/addresses.ts';
 import {
   quoted,
+  RESPONSE_SIZES,
   replyRules,
   ruleLine,
   STOPPING_MESSAGE,
   structuredData,
 } from '../records/format.ts';
+import type { Circumstances } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { WiringOptions } from './options.ts';
 import type { Reporting, Side } from './reporting.ts';
@@ -84,10 +86,15 @@ function datagramOf({ records }: WiringOptions): string[] {
 
 /** What HAProxy loads once: the records' formats, the ring, and where the agent is. */
 export function sharedLines(
-  reportings: readonly Reporting[],
+  targets: readonly Traced[],
   options: WiringOptions,
   length: number,
 ): string[] {
+  const reportings = targets.map(({ reporting }) => reporting);
+  const has = (what: 'isHeldUp' | 'isCompressed'): boolean =>
+    targets.some(
+      ({ reporting, circumstances }) => reporting.kind === 'http' && circumstances[what],
+    );
   const before = variants(
     reportings.filter((each) => each.before.line).map((each) => variantOf(each, each.before)),
   );
@@ -97,6 +104,8 @@ export function sharedLines(
   const reads = new Set(options.propagators.flatMap((name) => READS[name] ?? []));
   const settings = [
     ...[...reads].map((name) => `    setenv ${name} on`),
+    ...(has('isHeldUp') ? ['    setenv OTEL_WAIT on'] : []),
+    ...(has('isCompressed') ? RESPONSE_SIZE : []),
     ...before.map(
       (variant) =>
         `    setenv OTEL_RECORD_${nameOf(variant).toUpperCase()} ${quoted(structuredData(variant.kind, 'format', { reply: variant.reply }))}`,
@@ -117,6 +126,17 @@ export function sharedLines(
         ]),
   ];
 }
+
+/** What has lines of its own. */
+type Traced = { readonly reporting: Reporting; readonly circumstances: Circumstances };
+
+const RESPONSE_SIZE = [
+  '    .if version_atleast(3.3)',
+  `    setenv OTEL_RESPONSE_SIZE '${RESPONSE_SIZES.since}'`,
+  '    .else',
+  `    setenv OTEL_RESPONSE_SIZE '${RESPONSE_SIZES.before}'`,
+  '    .endif',
+];
 
 /** The engine asks for what a format needs where this is set. */
 const READS: Readonly<Record<string, string>> = {

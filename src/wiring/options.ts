@@ -11,9 +11,11 @@ import {
   read,
 } from '../settings.ts';
 
-/** Whose traces are continued: an own name for what is meant, or the networks of those who are trusted. */
+/** Whose traces are continued: an own name for what is meant, or the networks and `bind` lines of those who are trusted. */
 export const TRUSTS = ['private', 'continue', 'restart', 'ignore'] as const;
-export type Trust = (typeof TRUSTS)[number] | { readonly networks: readonly string[] };
+export type Trust =
+  | (typeof TRUSTS)[number]
+  | { readonly networks: readonly string[]; readonly binds: readonly string[] };
 
 /** Formats beside W3C's that are read and written. */
 export const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'xray'] as const;
@@ -89,12 +91,14 @@ const names: Parser<string[]> = {
 };
 
 const trust: Parser<Trust> = {
-  accepts: `${TRUSTS.join(', ')}, or networks with commas between them`,
+  accepts: `${TRUSTS.join(', ')}, or networks and bind:NAME with commas between them`,
   parse: (text) => {
     const name = oneOf(TRUSTS).parse(text.toLowerCase());
     if (name !== undefined) return name;
-    const networks = text.split(',').map((each) => each.trim());
-    return networks.every(isNetwork) ? { networks } : undefined;
+    const all = text.split(',').map((each) => each.trim());
+    const binds = all.flatMap((each) => /^bind:([A-Za-z0-9_.:-]+)$/.exec(each)?.[1] ?? []);
+    const networks = all.filter(isNetwork);
+    return networks.length + binds.length === all.length ? { networks, binds } : undefined;
   },
 };
 

@@ -4,8 +4,15 @@ import { lastOf, type ProxySection, statementsOf } from '../haproxy/proxies.ts';
 import { type Section, says } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { parseSize } from '../haproxy/units.ts';
-import { DEFAULT_LINE_LENGTH, LINE_MARGIN } from '../records/format.ts';
+import { DEFAULT_LINE_LENGTH, LINE_MARGIN, noteRule, ruleLine } from '../records/format.ts';
 import { ConfigError } from '../settings.ts';
+import {
+  type Circumstances,
+  circumstancesOf,
+  requestIdRules,
+  statusRules,
+  targetRules,
+} from './circumstances.ts';
 import { Draft } from './draft.ts';
 import type { Edit } from './edits.ts';
 import { impliedFilters } from './filters.ts';
@@ -14,7 +21,7 @@ import { loggingLines, sharedLines } from './log-lines.ts';
 import { checkNames, type Trust, type WiringOptions } from './options.ts';
 import type { SectionLines } from './places.ts';
 import { type Reporting, reportingOf } from './reporting.ts';
-import { ownRequestId, REQUEST_ID_READ, type Rules, rulesOf, trustOf } from './rules.ts';
+import { type Rules, rulesOf, trustOf } from './rules.ts';
 
 /** What is to be done to a configuration, and what becomes of its frontends. */
 export type Plan = {
@@ -34,6 +41,7 @@ export type PlannedFrontend = {
 type Target = {
   readonly proxy: ProxySection;
   readonly reporting: Reporting;
+  readonly circumstances: Circumstances;
   readonly rules: Rules;
   readonly logging: readonly string[];
   /** What it asks the agent by. */
@@ -60,10 +68,9 @@ export function planWiring(
   const engine = resolve(directory, dirname(shared.file), ENGINE_FILE);
   const frontends = configuration.proxies.filter(({ kind }) => kind !== 'backend');
   const targets = targetsOf(frontends, configuration, options, engine, length);
-  const reportings = targets.map(({ reporting }) => reporting);
   draft.block(shared.file, shared.line, '', `haproxy-otel-spoa add ${command}`, [
     '# What stands in such blocks is replaced by "haproxy-otel-spoa add", and taken out by "remove".',
-    ...sharedLines(reportings, options, length),
+    ...sharedLines(targets, options, length),
   ]);
   for (const [defaults, users] of groupBy(targets, ({ proxy }) => proxy.defaults)) {
     wireUsers(defaults, users, configuration, draft);
@@ -97,12 +104,13 @@ function targetsOf(
     .filter(({ mode }) => mode === 'http' || (mode === 'tcp' && options.tcp))
     .map((proxy): Target => {
       const reporting = reportingOf(proxy, configuration);
-      const rules = rulesOf(proxy, reporting, options, configuration);
+      const circumstances = circumstancesOf(proxy, configuration);
+      const rules = rulesOf(proxy, reporting, options, circumstances);
       const logging = loggingLines(reporting, options, length);
       const implied = impliedFilters(proxy);
       const filters =
         reporting.kind === 'http' ? { ...implied, top: [filterLine(engine), ...implied.top] } : {};
-      return { proxy, reporting, rules, logging, filters };
+      return { proxy, reporting, circumstances, rules, logging, filters };
     })
     .filter(({ reporting: { kind, since } }) => kind === 'http' || since.line);
   if (targets.length > 0) return targets;
@@ -204,7 +212,15 @@ function inDefaults(
 /** What has to stand behind rules of the user's, to know what they did. */
 function companions(proxy: ProxySection, configuration: Configuration, draft: Draft): void {
   if (proxy.mode !== 'http') return;
-  for (const rule of ownRequestId(proxy, configuration)) draft.beside(rule, () => REQUEST_ID_READ);
+  const { requestId } = circumstancesOf(proxy, configuration);
+  if (requestId === 'rules') {
+    for (const rule of requestIdRules(proxy, configuration))
+      draft.beside(rule, () => ruleLine(noteRule('http-request', 'request_id')));
+  }
+  for (const rule of targetRules(proxy, configuration))
+    draft.beside(rule, () => ruleLine(noteRule('http-request', 'sent')));
+  for (const rule of statusRules(proxy, configuration))
+    draft.ahead(rule, ruleLine(noteRule('http-response', 'server_status')));
   const rules = levelRules(proxy, configuration);
   if (!rules.some(({ level }) => level === 'silent')) return;
   for (const rule of rules) draft.beside(rule.statement, (source) => companionOf(source, rule));

@@ -1,7 +1,6 @@
-import type { Configuration } from '../haproxy/configuration.ts';
-import { backendsOf, type ProxySection } from '../haproxy/proxies.ts';
-import type { Statement } from '../haproxy/statements.ts';
-import { HTTP_RULES, ruleLine, TCP_RULES } from '../records/format.ts';
+import type { ProxySection } from '../haproxy/proxies.ts';
+import { httpRules, type Noted, noted, noteRule, ruleLine, TCP_RULES } from '../records/format.ts';
+import { type Circumstances, REQUEST_ID_HEADER } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { Propagator, Trust, WiringOptions } from './options.ts';
 import type { Reporting } from './reporting.ts';
@@ -24,11 +23,12 @@ export function rulesOf(
   proxy: ProxySection,
   reporting: Reporting,
   options: WiringOptions,
-  configuration: Configuration,
+  circumstances: Circumstances,
 ): Rules {
   if (reporting.kind === 'tcp') return { tcp: TCP_RULES.map(ruleLine), http: [] };
+  const all = httpRules(notedOf(circumstances));
   const recorded = (isTcp: boolean): string[] =>
-    HTTP_RULES.filter(({ phase }) => phase.startsWith('tcp-') === isTcp).map(ruleLine);
+    all.filter(({ phase }) => phase.startsWith('tcp-') === isTcp).map(ruleLine);
   return {
     tcp: [...trustRules(trustOf(proxy, options)), ...recorded(true)],
     http: [
@@ -36,7 +36,8 @@ export function rulesOf(
       ...FALLBACK,
       ...HEADERS,
       ...options.propagators.flatMap((name) => FORMATS[name]),
-      ...requestIdRules(proxy, configuration),
+      ...requestIdRules(circumstances),
+      ...(circumstances.isStatusSet ? [ruleLine(noteRule('http-response', 'server_status'))] : []),
       ...levelRules(reporting, options),
     ],
   };
@@ -48,9 +49,17 @@ function trustRules(trust: Trust): string[] {
     return [`tcp-request content set-var(txn.otel.trust) str(${trust})`];
   }
   return [
-    `acl otel_trusted ${trust === 'private' ? PRIVATE : `src ${trust.networks.join(' ')}`}`,
+    ...(trust === 'private' ? [PRIVATE] : trustedBy(trust)).map((by) => `acl otel_trusted ${by}`),
     'tcp-request content set-var(txn.otel.trust) str(continue) if otel_trusted',
     'tcp-request content set-var(txn.otel.trust) str(restart) unless otel_trusted',
+  ];
+}
+
+/** A unix socket has no address: who comes over one is trusted by the name of its `bind` line. */
+function trustedBy({ networks, binds }: Exclude<Trust, string>): string[] {
+  return [
+    ...(networks.length > 0 ? [`src ${networks.join(' ')}`] : []),
+    ...(binds.length > 0 ? [`so_name ${binds.join(' ')}`] : []),
   ];
 }
 
@@ -78,12 +87,37 @@ const HEADERS = [
   'http-request del-header baggage unless otel_follow',
 ];
 
-/** A request that has an id keeps it; one without gets that of its trace and span. */
-const REQUEST_ID_HEADER = 'x-request-id';
-const REQUEST_ID = [
-  'http-request set-var(txn.otel.request_id) req.fhdr(x-request-id) if { req.fhdr(x-request-id) -m len 1:128 }',
-  'http-request set-header x-request-id %[var(txn.otel.hop),bytes(0,49)] unless { req.fhdr(x-request-id) -m found }',
-];
+/** A request that has an id from somebody who is trusted keeps it; any other gets that of its trace and span. */
+function requestIdRules({ requestId }: Circumstances): string[] {
+  switch (requestId) {
+    case 'trace':
+      return [
+        ruleLine(noteRule('http-request', 'request_id', ONE_ID)),
+        `http-request set-header ${REQUEST_ID_HEADER} %[var(txn.otel.hop),bytes(0,49)] unless ${ONE_ID}`,
+      ];
+    case 'unique':
+      // HAProxy adds its own behind all rules, whatever is there.
+      return [`http-request del-header ${REQUEST_ID_HEADER}`];
+    case 'rules':
+      return [];
+    default:
+      return requestId satisfies never;
+  }
+}
+
+const ONE_ID =
+  '{ req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 } otel_follow';
+
+/** What is noted of each request, because rules of the user's make a difference. */
+function notedOf({ isHeldUp, isSourceSet, requestId }: Circumstances): Noted {
+  return {
+    ...(isHeldUp && { wait: noted('wait') }),
+    ...(isSourceSet && { peer_address: noted('peer_address'), peer_port: noted('peer_port') }),
+    // Where nobody sets it there is none.
+    ...(requestId === 'rules' && { request_id: '' }),
+    ...(requestId === 'unique' && { request_id: '%{+E}[unique-id]' }),
+  };
+}
 
 /** Headers of other formats agree with traceparent, also while the agent is away. */
 const FORMATS: Readonly<Record<Propagator, readonly string[]>> = {
@@ -113,31 +147,6 @@ const FORMATS: Readonly<Record<Propagator, readonly string[]>> = {
     'http-request set-header x-amzn-trace-id "Root=1-%[var(txn.otel.hop),bytes(0,8)]-%[var(txn.otel.hop),bytes(8,24)];Parent=%[var(txn.otel.hop),bytes(53,16)];Sampled=%[var(txn.otel.hop),bytes(51,1),hex2i,and(1)]"',
   ],
 };
-
-/** Whose request id the server gets: the user's own rules may say so, or HAProxy adds one behind all rules. */
-function requestIdRules(proxy: ProxySection, configuration: Configuration): readonly string[] {
-  const isAdded = proxy.statements.some(
-    ({ words: [keyword, name] }) =>
-      keyword === 'unique-id-header' && name?.toLowerCase() === REQUEST_ID_HEADER,
-  );
-  if (isAdded) return ['http-request set-var(txn.otel.request_id) unique-id'];
-  return ownRequestId(proxy, configuration).length > 0 ? [] : REQUEST_ID;
-}
-
-/** Rules of the user's that write the request id. */
-export function ownRequestId(proxy: ProxySection, configuration: Configuration): Statement[] {
-  return [proxy, ...backendsOf(proxy, configuration.proxies)]
-    .flatMap(({ statements }) => statements)
-    .filter(
-      ({ words: [keyword, action = '', name] }) =>
-        keyword === 'http-request' &&
-        /^(set|add|del|replace)-(header|value)$/.test(action) &&
-        name?.toLowerCase() === REQUEST_ID_HEADER,
-    );
-}
-
-/** Stands behind such a rule. */
-export const REQUEST_ID_READ = 'http-request set-var(txn.otel.request_id) req.fhdr(x-request-id)';
 
 /** Before 3.1 a process that is stopping sends what has this level as a datagram, its ring being closed. */
 function levelRules(reporting: Reporting, { records, throughReload }: WiringOptions): string[] {

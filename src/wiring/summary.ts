@@ -31,7 +31,9 @@ export function describeFrontend({ proxy, reporting, trust }: PlannedFrontend): 
 }
 
 function describeTrust(trust: Trust): string {
-  if (typeof trust !== 'string') return trust.networks.join(', ');
+  if (typeof trust !== 'string') {
+    return [...trust.networks, ...trust.binds.map((name) => `"bind … name ${name}"`)].join(', ');
+  }
   switch (trust) {
     case 'private':
       return 'private networks';

@@ -133,7 +133,7 @@ test('a hop that its line reports, too, is one, sampled or not', async () => {
         )
         .replace(
           '# All that names no other',
-          `${lines(['{ var(txn.otel.pathq) -m beg /both }'])}$&`,
+          `${lines(['{ var(txn.otel.target) -m beg /both }'])}$&`,
         ),
   });
   const ended = async (traceparent: string): Promise<void> => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AccessLog, droppedByRing, otherVersion } from '../../src/records/access-log.ts';
 import { RecordHead } from '../../src/records/head.ts';
-import type { HopRecord } from '../../src/records/record.ts';
+import { Double, type HopRecord } from '../../src/records/record.ts';
 import { type Changes, hopOf, recordLine, replyLine } from './lines.ts';
 
 /** One for all lines: what it keeps of one must not show in another. */
@@ -26,7 +26,12 @@ function parsed(changes: Changes = {}): HopRecord {
 }
 
 test('a whole line', () => {
-  const { line, ...record } = parsed({ tracestate: 'a=1', route: '/a', own: { x: 'y' } });
+  const { line, ...record } = parsed({
+    tracestate: 'a=1',
+    route: '/a',
+    server_status: 200,
+    own: { x: 'y' },
+  });
   expect(record).toEqual({
     kind: 'http',
     hop: {
@@ -46,6 +51,7 @@ test('a whole line', () => {
       request: 0,
       agent: 300,
       queue: 0,
+      retry: undefined,
       connect: 1,
       response: 44,
       transfer: 0,
@@ -55,19 +61,23 @@ test('a whole line', () => {
     connectionError: undefined,
     method: 'GET',
     tls: false,
+    scheme: 'http',
     host: 'shop.example',
     path: '/a',
     query: undefined,
+    sent: { scheme: undefined, authority: undefined, path: '/a', query: undefined },
     protocolVersion: '1.1',
     userAgent: 'tester/1.0',
     requestId: 'req-1',
     route: '/a',
     statusCode: 200,
+    serverStatusCode: 200,
     requestSize: 97,
     responseSize: 103,
-    peer: { address: '192.0.2.7', port: 43_626 },
-    local: { address: '198.51.100.1', port: 8080 },
-    server: { name: 'app1', address: '10.0.0.9', port: 8090, tls: false },
+    client: { address: '192.0.2.7', port: 43_626 },
+    peer: { address: '192.0.2.7', port: 43_626, unix: false },
+    local: { address: '198.51.100.1', port: 8080, unix: false },
+    server: { name: 'app1', address: '10.0.0.9', port: 8090, unix: false, tls: false },
     frontend: 'www',
     backend: 'app',
     attributes: { x: 'y' },
@@ -128,6 +138,47 @@ describe('times', () => {
     expect(parsed({ Tw: 20 }).clientStart).toBe(1_795_418_260_827_872);
   });
 
+  describe('after retries HAProxy has the tries that failed in other timers', () => {
+    const ms = (record: HopRecord, time: number): number =>
+      Math.round((time - record.start) / 1000);
+
+    test.each([
+      ['another server', { retries: '+1', Tw: 702, Tc: 1 }, { queue: 0, retry: 702, connect: 1 }],
+      [
+        'the same, chosen again',
+        { retries: '2', Tw: 1401, Tc: 0 },
+        { queue: 0, retry: 1401, connect: 0 },
+      ],
+      ['the same', { retries: '1', Tw: 0, Tc: 703 }, { queue: 0, retry: 703, connect: undefined }],
+      ['in vain', { retries: '2', Tw: 602, Tc: -1 }, { queue: 0, retry: 905, connect: undefined }],
+      [
+        'in vain, on the same',
+        { retries: '2', Tw: 0, Tc: -1 },
+        { queue: 0, retry: 905, connect: undefined },
+      ],
+      ['none', { retries: '0', Tw: 20, Tc: 1 }, { queue: 20, retry: undefined, connect: 1 }],
+    ])('%s', (_name, fields, expected) => {
+      const record = parsed({ ...fields, end: 1_795_418_261_712_872 });
+      expect(record.phases).toMatchObject(expected);
+      expect(ms(record, record.clientStart)).toBe(expected.retry === undefined ? 20 : 0);
+    });
+
+    test('how long it was in a queue too cannot be told, unless the tries are in another timer', () => {
+      const queued = { server_queue: 3, retries: '1' };
+      const mixed = parsed({ ...queued, Tw: 702, Tc: 1, end: 1_795_418_261_712_872 });
+      expect(mixed.phases).toMatchObject({ queue: undefined, retry: 702, connect: 1 });
+      expect(ms(mixed, mixed.clientStart)).toBe(0);
+      const apart = parsed({ ...queued, Tw: 20, Tc: 703, end: 1_795_418_261_712_872 });
+      expect(apart.phases).toMatchObject({ queue: 20, retry: 703, connect: undefined });
+      expect(ms(apart, apart.clientStart)).toBe(20);
+    });
+
+    test('of a connection', () => {
+      const fields = { kind: 'tcp', retries: '+1', Tw: 703, Tc: 0 };
+      expect(parsed(fields).phases).toMatchObject({ queue: 0, retry: 703, connect: 0 });
+    });
+  });
+
   test('a request that never reached the rules starts by the timers', () => {
     const record = parsed({ received: 0, answered: 0, accepted: 1_795_418_260_850, TR: -1 });
     expect(record.start).toBe(1_795_418_260_850_000);
@@ -140,6 +191,101 @@ describe('times', () => {
   });
 });
 
+describe('peers', () => {
+  const unixSocket = { client_address: 'unix', client_port: '3', frontend_address: 'unix' };
+  const nameless = { address: undefined, port: undefined };
+
+  test('a unix socket has no address, and what is beside it is no port', () => {
+    const record = parsed({
+      ...unixSocket,
+      peer_address: '-',
+      peer_port: '-',
+      server_address: 'unix',
+      server_port: '0',
+    });
+    expect(record.client).toEqual(nameless);
+    expect(record.peer).toEqual({ ...nameless, unix: true });
+    expect(record.server).toMatchObject({ ...nameless, name: 'app1', unix: true });
+  });
+
+  test('a client whom a rule named comes over a unix socket all the same', () => {
+    const fields = { ...unixSocket, client_address: '203.0.113.9', client_port: '0' };
+    const record = parsed({ ...fields, peer_address: 'unix', peer_port: '' });
+    expect(record.client).toEqual({ address: '203.0.113.9', port: undefined });
+    expect(record.peer).toEqual({ ...nameless, unix: true });
+  });
+
+  test('a client whom a rule named has not the port of the socket', () => {
+    const socket = { peer_address: '192.0.2.7', peer_port: 43_626 };
+    const record = parsed({ ...socket, client_address: '203.0.113.9' });
+    expect(record.client).toEqual({ address: '203.0.113.9', port: undefined });
+    expect(record.peer).toEqual({ address: '192.0.2.7', port: 43_626, unix: false });
+    expect(parsed({ ...socket, client_address: '203.0.113.9', client_port: '9' }).client.port).toBe(9);
+  });
+
+  test('IPv4 in an IPv6 socket is IPv4, IPv6 stays as it is', () => {
+    const mapped = { client_address: '::ffff:192.0.2.7', peer_address: '::ffff:192.0.2.7' };
+    expect(parsed(mapped)).toMatchObject({
+      client: { address: '192.0.2.7', port: 43_626 },
+      peer: { address: '192.0.2.7' },
+    });
+    expect(parsed({ peer_address: '2001:db8::1' }).peer.address).toBe('2001:db8::1');
+  });
+});
+
+describe('request targets', () => {
+  const partsOf = (target: string, method: string): unknown => {
+    const { scheme, host, path, query } = parsed({ target, method });
+    return [scheme, host, path, query];
+  };
+
+  test.each([
+    ['/a?b=1', 'GET', ['http', 'shop.example', '/a', 'b=1']],
+    ['*', 'OPTIONS', ['http', 'shop.example', '', undefined]],
+    ['db.example:5432', 'CONNECT', ['http', 'db.example:5432', '', undefined]],
+    ['http://shop.example', 'GET', ['http', 'shop.example', '', undefined]],
+    ['https://shop.example/a', 'GET', ['https', 'shop.example', '/a', undefined]],
+    ['HTTP://shop.example?b', 'GET', ['http', 'shop.example', '', 'b']],
+    ['?b', 'GET', ['http', 'shop.example', '', 'b']],
+  ])('%s', (target, method, expected) => expect(partsOf(target, method)).toEqual(expected));
+
+  test('what the server was sent is known apart, or not', () => {
+    expect(parsed({ sent: '/b?c' }).sent).toMatchObject({ path: '/b', query: 'c' });
+    expect(parsed({ sent: '-' }).sent).toBeUndefined();
+    expect(parsed({ target: '/a?b' }).sent).toMatchObject({ path: '/a', query: 'b' });
+    expect(parsed({ protocol: undefined }).sent).toBeUndefined();
+  });
+});
+
+describe('the size of a response', () => {
+  test.each([
+    ['as HAProxy counted it', {}, 103],
+    ['compressed', { compressed: '1' }, undefined],
+    ['of HAProxy itself', { server: '<NOSRV>', termination_state: 'PR--', Tr: -1 }, 103],
+    ["in place of the server's", { termination_state: 'PH--', Tr: -1 }, undefined],
+    ['from 3.3 on', { bytes_read: '-', bytes_sent: '55' }, 55],
+    ['from 3.3 on, of HAProxy itself', { bytes_read: '-', bytes_sent: '55', Tr: -1 }, undefined],
+    [
+      'from 3.3 on, in its place',
+      { bytes_read: '-', bytes_sent: '55', termination_state: 'PH--' },
+      undefined,
+    ],
+    [
+      'from 3.3 on, of a connection',
+      { kind: 'tcp', bytes_read: '-', bytes_sent: '55', Tr: -1 },
+      55,
+    ],
+  ])('%s', (_name, fields, expected) => expect(parsed(fields).responseSize).toBe(expected));
+});
+
+test('a frontend that chose no backend is none, a listen section is its own', () => {
+  const none = { server: '<NOSRV>', Tw: -1, backend: 'www' };
+  expect(parsed(none).backend).toBeUndefined();
+  expect(parsed({ ...none, frontend: 'www~' }).backend).toBeUndefined();
+  expect(parsed({ ...none, backend: 'app' }).backend).toBe('app');
+  expect(parsed({ backend: 'www' }).backend).toBe('www');
+});
+
 describe('what HAProxy does not have', () => {
   test('is a dash, or below zero', () => {
     const record = parsed({
@@ -147,7 +293,7 @@ describe('what HAProxy does not have', () => {
       server: '<NOSRV>',
       server_address: '-',
       Tc: -1,
-      pathq: '-',
+      target: '-',
       method: '<BADREQ>',
       protocol: '-',
     });
@@ -204,7 +350,7 @@ describe("the user's attributes", () => {
     ],
     [
       { 'a:int': '4', 'b:int': '-1', 'c:double': '4', 'd:bool': '1', 'e:bool': 'false' },
-      { a: 4, b: -1, c: 4, d: true, e: false },
+      { a: 4, b: -1, c: new Double(4), d: true, e: false },
     ],
     [{ 'a:int': '1.5', 'b:double': 'x', 'c:bool': 'yes', 'd:list': 'x', e: 'y' }, { e: 'y' }],
     [
@@ -293,7 +439,7 @@ test('a line that was written when the headers of the reply went out', () => {
 
 describe('what clients send', () => {
   const forged = `"] x\n${recordLine(hopOf(9), { frontend: 'forged' })}\n`;
-  const fields = ['host', 'user_agent', 'pathq', 'request_id', 'tracestate', 'method'] as const;
+  const fields = ['host', 'user_agent', 'target', 'request_id', 'tracestate', 'method'] as const;
 
   test.each(fields)('a whole record in %s is text', (name) => {
     const line = recordLine(hopOf(1), { [name]: `a\\${forged}`, own: { own: forged } });
@@ -311,7 +457,7 @@ describe('what clients send', () => {
       ),
       maxLength: 40,
     });
-    const values = fc.record({ host: bytes, user_agent: bytes, pathq: bytes, request_id: bytes });
+    const values = fc.record({ host: bytes, user_agent: bytes, target: bytes, request_id: bytes });
     fc.assert(
       fc.property(values, bytes, (texts, own) => {
         const record = parse(recordLine(hopOf(1), { ...texts, own: { own } }));
@@ -320,8 +466,8 @@ describe('what clients send', () => {
         expect(record?.host).toBe(seen(texts.host));
         expect(record?.userAgent).toBe(seen(texts.user_agent));
         const { path = '', query } = record ?? {};
-        expect(seen(query === undefined ? path : `${path}?${query}`)).toBe(seen(texts.pathq));
-        expect(record?.requestId).toBe(seen(texts.request_id) ?? hopOf(1).slice(0, 49));
+        expect(seen(query === undefined ? path : `${path}?${query}`)).toBe(seen(texts.target));
+        expect(record?.requestId).toBe(seen(texts.request_id));
         expect(record?.attributes.own).toBe(seen(own));
         expect(record).toMatchObject({ frontend: 'www', statusCode: 200, route: undefined });
       }),
@@ -332,8 +478,8 @@ describe('what clients send', () => {
 
 describe('a line that is cut', () => {
   test('anywhere gives what was before the cut', () => {
-    const pathq = '/"\\\u00e9\u{1f600}]/end';
-    const line = Buffer.from(recordLine(hopOf(1), { pathq }));
+    const target = '/"\\\u00e9\u{1f600}]/end';
+    const line = Buffer.from(recordLine(hopOf(1), { target }));
     const usable = line.indexOf('www app') + 'www '.length;
     for (let end = 0; end < line.length; end += 1) {
       const record = accessLog.parse(line, 0, end);
@@ -344,7 +490,7 @@ describe('a line that is cut', () => {
       expect(record).toMatchObject({ hop: { traceId: hopOf(1).slice(0, 32) }, statusCode: 200 });
       expect([undefined, 97]).toContain(record?.requestSize);
       expect([undefined, 8090]).toContain(record?.server?.port);
-      expect(pathq.startsWith(record?.path ?? '')).toBe(true);
+      expect(target.startsWith(record?.path ?? '')).toBe(true);
     }
   });
 
