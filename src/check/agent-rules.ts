@@ -4,8 +4,8 @@ import { lastOf } from '../haproxy/proxies.ts';
 import { parseSize } from '../haproxy/units.ts';
 import { formatAddress } from '../listen.ts';
 import type { Wired } from '../wiring/wire.ts';
-import type { Subject } from './check.ts';
 import { type Finding, finding, type Position } from './finding.ts';
+import type { Subject } from './subject.ts';
 
 /** Bytes that HAProxy keeps of a buffer when it makes a frame of it. */
 const FRAME_RESERVE = 4;

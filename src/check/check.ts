@@ -1,25 +1,13 @@
-import type { AgentSettings } from '../haproxy/agent-settings.ts';
 import type { Configuration } from '../haproxy/configuration.ts';
 import { describeController } from '../haproxy/controllers.ts';
 import type { Opinion } from '../haproxy/program.ts';
 import type { ProxyKind } from '../haproxy/proxies.ts';
-import { branchOf, type HaproxyVersion, isAtLeast } from '../haproxy/version.ts';
-import type { Wired, WiringFiles } from '../wiring/wire.ts';
+import { branchOf, isAtLeast } from '../haproxy/version.ts';
 import { checkAgent } from './agent-rules.ts';
 import { type Finding, finding, type Position } from './finding.ts';
+import type { Subject } from './subject.ts';
 import { checkRules } from './user-rules.ts';
 import { checkLines } from './wiring-rules.ts';
-
-/** What is looked at. */
-export type Subject = {
-  readonly files: WiringFiles;
-  /** As HAProxy reads it. */
-  readonly current: Configuration;
-  /** What `add` would make of it; a text says why that is nothing. */
-  readonly wired: Wired | string;
-  readonly version: HaproxyVersion;
-  readonly agent: AgentSettings;
-};
 
 /** What became of one frontend. */
 export type CheckedFrontend = {

@@ -2,8 +2,8 @@ import { isPublic, parseAddress } from '../haproxy/addresses.ts';
 import { backendsOf, type ProxySection } from '../haproxy/proxies.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import type { Wired } from '../wiring/wire.ts';
-import type { Subject } from './check.ts';
 import { type Finding, type FindingCode, finding } from './finding.ts';
+import type { Subject } from './subject.ts';
 
 /** What the user's rules may set: all other variables are the agent's and those of the lines. */
 const SETTABLE = ['trust', 'ratio', 'route', 'request_id'];

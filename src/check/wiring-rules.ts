@@ -3,8 +3,8 @@ import { readIfThere } from '../replace-files.ts';
 import { engineText } from '../wiring/engine-file.ts';
 import { readable } from '../wiring/summary.ts';
 import type { Wired } from '../wiring/wire.ts';
-import type { Subject } from './check.ts';
 import { type Finding, finding } from './finding.ts';
+import type { Subject } from './subject.ts';
 
 /** Of each difference so many lines are shown. */
 const SHOWN = 6;

@@ -22,7 +22,8 @@ const HELP = `haproxy-otel-spoa add: lets a configuration of HAProxy be traced, 
 Usage: haproxy-otel-spoa add [options]           prints what it would change
        haproxy-otel-spoa add [options] --write   changes it
 
-  -f FILE or DIRECTORY  as HAProxy is given them       what the service is started with
+  -f, --file PATH       file or folder, as HAProxy is given it; may be
+                        repeated                    what the service is started with
   --frontend NAME       trace this one; may be repeated               all with "mode http"
   --tcp                 connections of "mode tcp" frontends are spans, too
   --trust WHOM          whose trace is continued: private (networks),

@@ -2,7 +2,7 @@ import type { Outline } from '../haproxy/outline.ts';
 import type { Statement } from '../haproxy/statements.ts';
 
 /** Where in a section lines go. */
-export const PLACES = ['top', 'filters', 'log', 'tcp', 'http', 'end'] as const;
+export const PLACES = ['top', 'filters', 'log', 'tcp', 'http', 'end', 'last'] as const;
 type Place = (typeof PLACES)[number];
 
 /** What goes there. */
@@ -42,5 +42,6 @@ export function placesIn(
     tcp,
     http: Math.max(tcp, http),
     end: outline.endOf(head),
+    last: outline.endOf(head),
   };
 }

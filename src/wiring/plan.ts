@@ -107,9 +107,8 @@ function targetsOf(
       const circumstances = circumstancesOf(proxy, configuration);
       const rules = rulesOf(proxy, reporting, options, circumstances);
       const logging = loggingLines(reporting, options, length);
-      const implied = impliedFilters(proxy);
       const filters =
-        reporting.kind === 'http' ? { ...implied, top: [filterLine(engine), ...implied.top] } : {};
+        reporting.kind === 'http' ? filterLines(proxy, engine, configuration.global) : {};
       return { proxy, reporting, circumstances, rules, logging, filters };
     })
     .filter(({ reporting: { kind, since } }) => kind === 'http' || since.line);
@@ -121,10 +120,19 @@ function targetsOf(
   );
 }
 
-function filterLine(engine: string): string {
+function filterLines(
+  proxy: ProxySection,
+  engine: string,
+  global: readonly Statement[],
+): SectionLines {
   // Texts of files are bytes here.
   const path = Buffer.from(engine).toString('latin1');
-  return `filter spoe engine otel config ${/[\s#"'\\$]/.test(path) ? `'${path}'` : path}`;
+  const own = `filter spoe engine otel config ${/[\s#"'\\$]/.test(path) ? `'${path}'` : path}`;
+  const { top, filters } = impliedFilters(proxy);
+  const from = lastOf(global, 'default-path');
+  if (from === undefined || from.words[1] === 'current') return { top: [own, ...top], filters };
+  // Once HAProxy has read another file it does not look for any from there, until it is said again.
+  return { last: [own, ...top, ...filters, 'global', from.words.join(' ')] };
 }
 
 /** What inherits from the same defaults has its rules in the same place, where HAProxy allows that. */

@@ -17,7 +17,8 @@ const HELP = `haproxy-otel-spoa remove: takes out of a configuration of HAProxy 
 Usage: haproxy-otel-spoa remove [options]           prints what it would change
        haproxy-otel-spoa remove [options] --write   changes it
 
-  -f FILE or DIRECTORY  as HAProxy is given them       what the service is started with
+  -f, --file PATH       file or folder, as HAProxy is given it; may be
+                        repeated                    what the service is started with
   --haproxy PROGRAM     the HAProxy that has to accept it             haproxy, if there is one
   --write               files are replaced
   --help

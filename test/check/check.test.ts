@@ -221,8 +221,8 @@ const CASES: Readonly<
           'frontend raw\n    bind 127.0.0.1:24991\n    mode tcp\n    default_backend raw\n\n',
         )
         .replace(
-          'backend app',
-          'defaults\n    mode tcp\n    timeout connect 2s\n    timeout client 5s\n    timeout server 5s\n\nbackend raw\n    server s 127.0.0.1:24992\n\nbackend app\n    mode http',
+          '\nbackend app',
+          '\ndefaults\n    mode tcp\n    timeout connect 2s\n    timeout client 5s\n    timeout server 5s\n\nbackend raw\n    server s 127.0.0.1:24992\n\nbackend app\n    mode http',
         ),
     },
   ],

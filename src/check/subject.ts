@@ -1,0 +1,15 @@
+import type { AgentSettings } from '../haproxy/agent-settings.ts';
+import type { Configuration } from '../haproxy/configuration.ts';
+import type { HaproxyVersion } from '../haproxy/version.ts';
+import type { Wired, WiringFiles } from '../wiring/wire.ts';
+
+/** What is looked at. */
+export type Subject = {
+  readonly files: WiringFiles;
+  /** As HAProxy reads it. */
+  readonly current: Configuration;
+  /** What `add` would make of it; a text says why that is nothing. */
+  readonly wired: Wired | string;
+  readonly version: HaproxyVersion;
+  readonly agent: AgentSettings;
+};
