@@ -27,7 +27,9 @@ const questionAlone = (config) =>
 
 const without = (pattern) => (config) => config.replace(pattern, '');
 const PARTS = {
-  'host, path and user agent': without(/^ *http-request set-var\(txn\.otel\.(target)\).*\n/gm),
+  'host, path and user agent': without(
+    /^ *http-request set-var(-fmt)?\(txn\.otel\.(request|target)\).*\n/gm,
+  ),
   'headers of other formats': without(/^ *http-request del-header (b3|x-|jaeger|uber).*\n/gm),
   'the request id': without(
     /^ *http-request set-(var\(txn\.otel\.request_id|header x-request-id).*\n/gm,

@@ -1,7 +1,7 @@
 import { failedConnection } from './failed-connection.ts';
 import type { FieldValues } from './field-values.ts';
 import { recordOf } from './fields.ts';
-import { timeStart } from './head.ts';
+import { contentStart, timeStart } from './head.ts';
 import { LineTime } from './line-time.ts';
 import { OwnParameters } from './own-parameters.ts';
 import type { AttributeValue, HopRecord, LineBytes } from './record.ts';
@@ -93,12 +93,15 @@ export class AccessLog implements FieldValues {
  */
 export function droppedByRing(buffer: Buffer, start: number, end: number): number {
   if (end - start > MAX_DROPPED_LENGTH) return 0;
-  return Number(DROPPED.exec(buffer.toString('latin1', start, end))?.[1] ?? 0);
+  const content = contentStart(buffer, start, end);
+  const text = buffer.toString('latin1', content === -1 ? start : content, end);
+  return Number(DROPPED.exec(text)?.[1] ?? 0);
 }
 
-/** As HAProxy's sinks announce it, from 2.8 on with a header before it; 3.0 and later send the zero byte along. */
-const DROPPED = /^(?:<\d+>1 \S+ - - - - - )?(\d+) events? dropped\0?$/;
-const MAX_DROPPED_LENGTH = 100;
+/** As HAProxy's sinks announce it; 3.0 and later send the zero byte along. */
+const DROPPED = /^(\d+) events? dropped\0?$/;
+/** With a header that has a long host name. */
+const MAX_DROPPED_LENGTH = 200;
 
 /**
  * The version of a record that these lines of HAProxy's were not made for, or undefined. Version 1 was a JSON object in

@@ -89,6 +89,7 @@ test.each([
   ['1 event dropped', 1],
   ['104 events dropped', 104],
   ['1 event dropped\0', 1],
+  ['<133>1 2026-11-23T12:00:00.000000+00:00 lb haproxy 1234 - - 104 events dropped\0', 104],
   ['104 events dropped and more', 0],
   [recordLine(), 0],
   ['', 0],
