@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OtlpSpanKind, OtlpStatus, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
+import { added, plain, SERVER_TIMING } from './added.ts';
 import { Chain, VERSION as HAPROXY_VERSION, toldTraceId } from './chain.ts';
 import { droppingPort } from './ends.ts';
 
@@ -79,7 +80,7 @@ const FRONTEND_RULES = `
     http-request set-src req.hdr(x-client) if { req.hdr(x-client) -m found }
     http-request deny deny_status 403 if { path /deny }
     http-request set-path /frontend%[path] if { path_beg /rewritten/ }
-    http-response set-status 200 if { var(txn.otel.pathq) -m sub /mended } { status 503 }
+    http-response set-status 200 if { var(txn.otel.target) -m sub /mended } { status 503 }
     use_backend %[path,word(1,/)] if { path_beg /to- }
     use_backend to-server if { path_beg /frontend/ }
     use_backend to-server if METH_CONNECT or { method OPTIONS }
@@ -107,13 +108,10 @@ backend to-uri
     ${server}
 
 backend to-broken
-    # What HAProxy up to 2.9 needs, and no harm on others.
-    http-response set-var(txn.otel.server_status) status
     http-response set-status 503
     ${server}
 
 backend to-mended
-    http-response set-var(txn.otel.server_status) status
     http-response set-status 200 if { status 503 }
     ${server}
 
@@ -178,18 +176,13 @@ backend tcp-redispatched
 
 listen whole
     bind 127.0.0.1:WHOLE
-WHOLE_RULES
+    ${SERVER_TIMING}
+    unique-id-format %ci:%cp
+    unique-id-header X-Id
     http-request replace-path /in/(.*) /out/\\1
-    http-request set-var(txn.otel.sent) url,json(utf8s) unless { path /unknown }
     ${server}
 `;
 }
-
-/** As README says for those who have one. */
-const OWN_ID = `
-    unique-id-format %ci:%cp
-    unique-id-header X-Id
-`;
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-truth-'));
 const server = new NotingServer();
@@ -209,10 +202,8 @@ beforeAll(async () => {
   mappedPort = await freePort();
   listenPort = await freePort();
   chain = await Chain.start({
-    editConfig: (config) => {
-      const edited = config
-        .replace('# acl otel_trusted so_name', 'acl otel_trusted so_name')
-        .replace(/acl otel_trusted src .*/, 'acl otel_trusted src 192.0.2.0/24')
+    editConfig: (config, ports) => {
+      const edited = plain(config)
         .replace(
           / {4}http-request deny deny_status 403 if[\s\S]*?(?= {4}default_backend app\n)/,
           FRONTEND_RULES,
@@ -220,16 +211,14 @@ beforeAll(async () => {
         .replace('SOCKET', join(folder, 'front.sock'))
         .replace('MAPPED', String(mappedPort))
         .replace('default_backend tcp-app', 'default_backend tcp-redispatched');
-      const [, rules = ''] =
-        /(# >>> otel: in each frontend\.\n[\s\S]*?# <<< otel\n)/.exec(edited) ?? [];
-      return `${edited}${backends({
+      const all = `${edited}${backends({
         server: serverPort,
         dropping: dropping.port,
         late: latePort,
       })
         .replace('FOLDER', folder)
-        .replace('WHOLE_RULES', () => `    ${rules.replace(/ {4}unique-id-format.*\n/, OWN_ID)}`)
         .replace('WHOLE', String(listenPort))}`;
+      return added(folder, all, ports, ['--tcp', '--trust', '192.0.2.0/24,bind:front']);
     },
   });
 }, 60_000);
@@ -404,16 +393,15 @@ describe('url.full is what the server was sent, url.path what the client sent', 
     expect(client?.attributes['url.full']).toBe(`http://127.0.0.1:${serverPort}${sent}`);
   });
 
-  test('where the user has ids of his own, a rule behind the others notes it', async () => {
+  test('in a listen section that has ids of its own', async () => {
     const { client } = await get('/in/listen', { where: listenPort });
     expect(client?.attributes['url.full']).toBe(`http://127.0.0.1:${serverPort}/out/listen`);
   });
 
-  test('where nothing notes it, there is none', async () => {
-    const { server: span, client } = await get('/unknown', { where: listenPort });
-    expect(span.attributes['url.path']).toBe('/unknown');
-    expect(client?.attributes['server.address']).toBe('127.0.0.1');
-    expect(client?.attributes).not.toHaveProperty('url.full');
+  test('a target that no rule changed', async () => {
+    const { server: span, client } = await get('/as-it-is', { where: listenPort });
+    expect(span.attributes['url.path']).toBe('/as-it-is');
+    expect(client?.attributes['url.full']).toBe(`http://127.0.0.1:${serverPort}/as-it-is`);
   });
 });
 

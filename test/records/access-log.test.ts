@@ -221,7 +221,9 @@ describe('peers', () => {
     const record = parsed({ ...socket, client_address: '203.0.113.9' });
     expect(record.client).toEqual({ address: '203.0.113.9', port: undefined });
     expect(record.peer).toEqual({ address: '192.0.2.7', port: 43_626, unix: false });
-    expect(parsed({ ...socket, client_address: '203.0.113.9', client_port: '9' }).client.port).toBe(9);
+    expect(parsed({ ...socket, client_address: '203.0.113.9', client_port: '9' }).client.port).toBe(
+      9,
+    );
   });
 
   test('IPv4 in an IPv6 socket is IPv4, IPv6 stays as it is', () => {
