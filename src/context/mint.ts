@@ -77,6 +77,8 @@ export type MinterOptions = {
   /** Takes the messages that are not about minting. */
   readonly other?: (notify: NotifyReader) => void;
   readonly onBadArgument?: BadArgument;
+  /** Called for each request of which HAProxy did not say whether to trust its caller. */
+  readonly onTrustUnset?: () => void;
 };
 
 /** Answers one `mint` message: continues or starts the trace, decides, and sets the variables. */
@@ -102,16 +104,23 @@ export class Minter {
   }
 
   private readonly other: (notify: NotifyReader) => void;
+  private readonly onTrustUnset: () => void;
   /** The last threshold that was told alone, and how. */
   private told: Threshold | undefined;
   private toldAs: Buffer = Buffer.alloc(0);
 
   constructor(
     sampler: Sampler,
-    { formats = FORMATS, other = () => {}, onBadArgument = () => {} }: MinterOptions = {},
+    {
+      formats = FORMATS,
+      other = () => {},
+      onBadArgument = () => {},
+      onTrustUnset = () => {},
+    }: MinterOptions = {},
   ) {
     this.sampler = sampler;
     this.other = other;
+    this.onTrustUnset = onTrustUnset;
     this.request = new MintRequest(formats, onBadArgument);
   }
 
@@ -123,6 +132,7 @@ export class Minter {
 
   private answer(notify: NotifyReader, ack: AckWriter): void {
     const { request } = this;
+    if (!request.trustSet) this.onTrustUnset();
     if (request.trust !== 'ignore') request.findCaller(notify);
     const { callerView, callerStart } = request;
     const follows = request.trust === 'continue';

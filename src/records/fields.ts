@@ -1,4 +1,4 @@
-import { type Hop, parseHop } from '../context/hop.ts';
+import { parseHop } from '../context/hop.ts';
 import type { AttributeValue, HopKind, HopRecord, Retries } from './record.ts';
 
 /**
@@ -50,6 +50,8 @@ export const Field = {
   user_agent: 41,
   attributes: 42,
   baggage: 43,
+  asked: 44,
+  wait: 45,
 } as const;
 export type Field = (typeof Field)[keyof typeof Field];
 
@@ -86,13 +88,13 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
   const hop = hopText === undefined ? undefined : parseHop(hopText);
   const received = positive(values, Field.received);
   const answered = positive(values, Field.answered);
-  const agent = received !== undefined && answered !== undefined ? answered - received : undefined;
+  const heldUp = received !== undefined && answered !== undefined ? answered - received : undefined;
   const handshake = duration(values, Field.Th);
   const request = duration(values, Field.TR);
   const queue = duration(values, Field.Tw);
   const start =
     (kind === 'http'
-      ? requestStart(values, received, request, agent)
+      ? requestStart(values, received, request, heldUp)
       : acceptedAt(values, received, handshake)) ?? end;
   const serverName = values.text(Field.server);
   const secure = frontend.endsWith('~');
@@ -108,7 +110,7 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
     phases: {
       handshake,
       request,
-      agent,
+      agent: agentWait(values, received, answered),
       queue,
       connect: duration(values, Field.Tc),
       response: duration(values, Field.Tr),
@@ -127,7 +129,7 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
       values.text(Field.protocol),
     ),
     userAgent: values.text(Field.user_agent),
-    requestId: values.text(Field.request_id) ?? ownRequestId(hop),
+    requestId: values.text(Field.request_id),
     route: values.text(Field.route),
     baggage: values.text(Field.baggage),
     statusCode: positive(values, Field.status),
@@ -173,12 +175,31 @@ function requestStart(
   values: FieldValues,
   received: number | undefined,
   request: number | undefined,
-  agent: number | undefined,
+  heldUp: number | undefined,
 ): number | undefined {
-  const receiving = request === undefined ? undefined : request - (agent ?? 0) / 1000;
+  const receiving = request === undefined ? undefined : request - (heldUp ?? 0) / 1000;
   if (received !== undefined && receiving !== undefined && receiving < AT_ONCE) return received;
   const start = positive(values, Field.start) ?? startByTimers(values) ?? received;
   return start !== undefined && received !== undefined ? Math.min(start, received) : start;
+}
+
+/**
+ * Microseconds from asking this agent to its answer. Rules and engines behind it may run before the time of the answer
+ * is noted: HAProxy's own measure, in whole milliseconds, bounds it. A line of an older wiring does not say when the
+ * agent was asked, and has the time since the request was there.
+ */
+function agentWait(
+  values: FieldValues,
+  received: number | undefined,
+  answered: number | undefined,
+): number | undefined {
+  const asked = values.number(Field.asked) ?? received;
+  const wait = duration(values, Field.wait);
+  if (asked === undefined || asked === 0) return undefined;
+  const atLeast = wait === undefined ? undefined : wait * 1000;
+  if (answered === undefined) return atLeast;
+  const measured = answered - asked;
+  return atLeast === undefined || measured <= atLeast + 1000 ? measured : atLeast;
 }
 
 function startByTimers(values: FieldValues): number | undefined {
@@ -203,11 +224,6 @@ function acceptedAt(
 function methodOf(values: FieldValues): string | undefined {
   const method = values.text(Field.method);
   return method === BAD_REQUEST ? undefined : method;
-}
-
-/** What HAProxy tells the server where the client sent no request id. */
-function ownRequestId(hop: Hop | undefined): string | undefined {
-  return hop === undefined ? undefined : `${hop.traceId}-${hop.spanId}`;
 }
 
 type Target = { readonly path: string | undefined; readonly query: string | undefined };

@@ -71,8 +71,8 @@ function httpLines(shipped: ShippedLines, options: SnippetOptions): string[] {
 function chosen(lines: readonly string[], { trust, propagators }: SnippetOptions): string[] {
   return lines.flatMap((line) => {
     if (line.startsWith('acl otel_trusted ')) return [`acl otel_trusted ${trusted(trust, line)}`];
-    if (line.startsWith('tcp-request content set-var(txn.otel.trust)')) {
-      return [otherwise(trust, line)];
+    if (/^tcp-request content set-var\(txn\.otel\.trust\) str\(restart\)/.test(line)) {
+      return [trust === 'ignore' ? line.replace('str(restart)', 'str(ignore)') : line];
     }
     // A route of the example is nobody's own.
     if (/^http-request set-var\(txn\.otel\.route\)/.test(line)) return [`# ${line}`];
@@ -81,12 +81,6 @@ function chosen(lines: readonly string[], { trust, propagators }: SnippetOptions
     );
     return [isBaggage && propagators.includes('baggage') ? line.slice(2) : line];
   });
-}
-
-/** What is done with the trace of those who are not trusted: said also where everybody is. */
-function otherwise(trust: Trust, line: string): string {
-  if (trust === 'continue') return line.replace(/str\(restart\).*/, 'str(continue)');
-  return trust === 'ignore' ? line.replace('str(restart)', 'str(ignore)') : line;
 }
 
 /** The criterion of the rule, as the example has it for private networks. */

@@ -133,6 +133,30 @@ describe('times', () => {
     expect(record.phases).toMatchObject({ request: undefined, agent: undefined });
   });
 
+  test.each([
+    ['what held the request up before', { asked: 1_795_418_260_807_672 }, 200],
+    [
+      'what held it up behind, to the millisecond',
+      { answered: 1_795_418_260_850_000, wait: 2 },
+      2_000,
+    ],
+    ['nothing where it was not long', { answered: 1_795_418_260_810_400, wait: 2 }, 2_828],
+    ['all where nobody was asked', { asked: 0 }, undefined],
+    ['what came before rules that were not run', { answered: 0, wait: 3 }, 3_000],
+  ])('of the wait for the agent is left out %s', (_what, changes, agent) => {
+    expect(parsed(changes).phases.agent).toBe(agent);
+  });
+
+  test('an older line does not say when the agent was asked', () => {
+    const { asked: _asked, wait: _wait, ...fields } = JSON.parse(recordLine());
+    const line = Buffer.from(JSON.stringify(fields));
+    expect(new AccessLog().parse(line, 0, line.length)?.phases.agent).toBe(300);
+  });
+
+  test('a request id that no line tells is not made up', () => {
+    expect(parsed({ request_id: '-' }).requestId).toBeUndefined();
+  });
+
   test('no time lies behind the end', () => {
     const record = parsed({ accepted: 1_795_418_260_999, received: 0, Tw: 99 });
     expect([record.start, record.clientStart]).toEqual([record.end, record.end]);
