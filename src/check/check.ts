@@ -7,7 +7,10 @@ import { type Finding, SEVERITY_ORDER } from './finding.ts';
 import { checkHeaders } from './header-rules.ts';
 import { checkLogFormat } from './log-format-rules.ts';
 import { checkLoggers } from './log-rules.ts';
+import { checkOrder } from './order-rules.ts';
+import { checkRequestId } from './request-id-rules.ts';
 import { checkRings } from './ring-rules.ts';
+import { checkSilence } from './silence-rules.ts';
 import { type Frontend, frontendsOf, type Subject, tracedFrontends } from './subject.ts';
 
 /** What became of one frontend. */
@@ -34,7 +37,10 @@ const RULES: readonly Rule[] = [
   checkRings,
   checkLoggers,
   checkLogFormat,
+  checkSilence,
   checkHeaders,
+  checkOrder,
+  checkRequestId,
 ];
 
 /** Looks at all that the agent depends on. What several frontends share is told once. */

@@ -11,6 +11,9 @@ const LONG_WAIT = 250;
 
 const EVENT = 'on-frontend-http-request';
 
+/** As part of the event's condition, which HAProxy evaluates right before it asks. */
+const NOTES_ASKED = 'set-var(txn.otel.asked)';
+
 /** The SPOE file of a frontend's filter line. */
 export function checkEngine(frontend: Frontend, subject: Subject): Finding[] {
   const [named] = frontend.engines;
@@ -107,6 +110,15 @@ function checkMessages(
         what: `"mint" is sent ${event === undefined ? 'never' : `at ${event.words[1]}`}`,
         why: 'The rules of the frontend run before the answer is there, and so do those of requests that no server gets.',
         lines: [`event ${EVENT}`],
+      }),
+    );
+  }
+  if (event?.words[1] === EVENT && !event.words.some((word) => word.includes(NOTES_ASKED))) {
+    findings.push(
+      finding('agent-wait-shared', section, event, {
+        what: 'the engine does not note when it asks',
+        why: 'haproxy.phase.agent_us has the waits for a body and for other engines in it.',
+        lines: [`event ${EVENT} if { date(0,us),${NOTES_ASKED} -m found }`],
       }),
     );
   }

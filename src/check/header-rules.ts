@@ -1,7 +1,8 @@
-import { isPublic, parseAddress } from '../haproxy/addresses.ts';
+import type { ProxySection } from '../haproxy/proxies.ts';
 import { says } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { type Finding, finding } from './finding.ts';
+import { isConditional, removesHeader, requestRules } from './header-changes.ts';
 import { backendsOf, type Frontend, proposed, type Subject } from './subject.ts';
 import { setVariable } from './variables.ts';
 
@@ -21,11 +22,6 @@ export function checkHeaders(frontend: Frontend, subject: Subject): Finding[] {
   ];
 }
 
-/** `http-request` rules in the order in which they run. */
-function rules(statements: readonly Statement[]): Statement[] {
-  return statements.filter(({ words }) => words[0] === 'http-request');
-}
-
 /** A rule about a header, by whatever case its name is written in. */
 function about(rule: Statement, action: string, header: string): boolean {
   return says(rule, 'http-request', action) && rule.words[2]?.toLowerCase() === header;
@@ -33,8 +29,10 @@ function about(rule: Statement, action: string, header: string): boolean {
 
 function checkTraceparent(frontend: Frontend, subject: Subject): Finding[] {
   const { section, proxy } = frontend;
-  const own = rules(proxy.statements);
-  const behind = backendsOf(frontend, subject).flatMap(({ statements }) => rules(statements));
+  const own = requestRules(proxy.statements);
+  const behind = backendsOf(frontend, subject).flatMap(({ statements }) =>
+    requestRules(statements),
+  );
   const all = [...own, ...behind];
   const shipped = subject.shipped.http;
   const set = all.find((rule) => about(rule, 'set-header', TRACEPARENT));
@@ -77,10 +75,6 @@ function checkTraceparent(frontend: Frontend, subject: Subject): Finding[] {
   return findings;
 }
 
-function isConditional({ words }: Statement): boolean {
-  return words.includes('if') || words.includes('unless');
-}
-
 function checkOrder(
   own: readonly Statement[],
   behind: readonly Statement[],
@@ -104,7 +98,7 @@ function checkOrder(
       }),
     );
   }
-  const removed = all.find((rule, index) => index > at && about(rule, 'del-header', TRACEPARENT));
+  const removed = all.find((rule, index) => index > at && removesHeader(rule, TRACEPARENT));
   if (removed !== undefined) {
     const isMeant = behind.includes(removed) || isConditional(removed);
     findings.push(
@@ -119,7 +113,7 @@ function checkOrder(
           }),
     );
   }
-  const cleared = all.slice(0, at).some((rule) => about(rule, 'del-header', TRACEPARENT));
+  const cleared = all.slice(0, at).some((rule) => removesHeader(rule, TRACEPARENT));
   if (isConditional(set) && !cleared) {
     findings.push(
       finding('header-conditional', section, set, {
@@ -149,7 +143,7 @@ function checkOrder(
 
 function checkOthers({ section, proxy }: Frontend, { shipped }: Subject): Finding[] {
   const findings: Finding[] = [];
-  const own = rules(proxy.statements);
+  const own = requestRules(proxy.statements);
   const handled = (header: string): boolean =>
     own.some(
       ({ words }) =>
@@ -162,18 +156,6 @@ function checkOthers({ section, proxy }: Frontend, { shipped }: Subject): Findin
         what: `${passed.map((name) => (name.endsWith('-') ? `${name}*` : name)).join(', ')} of clients get through`,
         why: 'A server that reads them before traceparent continues another trace.',
         lines: proposed(shipped.http, new RegExp(`del-header (${passed.join('|')})( |$)`)),
-      }),
-    );
-  }
-  const hasId =
-    handled('x-request-id') ||
-    proxy.statements.some(({ words }) => words[0] === 'unique-id-header');
-  if (!hasId) {
-    findings.push(
-      finding('request-id-missing', section, proxy.head, {
-        what: 'no request id: neither x-request-id nor unique-id-header is set',
-        why: 'A line in the log of a server cannot be found in its trace, nor a trace by what a user reports.',
-        lines: proposed(shipped.http, /txn\.otel\.request_id\)/),
       }),
     );
   }
@@ -202,7 +184,7 @@ function checkTrust({ section, proxy }: Frontend, { shipped }: Subject): Finding
   const findings: Finding[] = [];
   for (const setting of ['trust', 'ratio'] as const) {
     const variable = `txn.otel.${setting}`;
-    const late = rules(proxy.statements).find(({ words }) =>
+    const late = requestRules(proxy.statements).find(({ words }) =>
       words.some((word) => setVariable(word) === variable),
     );
     if (late === undefined) continue;
@@ -215,22 +197,39 @@ function checkTrust({ section, proxy }: Frontend, { shipped }: Subject): Finding
       }),
     );
   }
-  const bind = proxy.statements.find(({ words }) => words[0] === 'bind' && isEdge(words[1] ?? ''));
-  const decides = proxy.statements.some(({ words }) =>
-    words.some((word) => setVariable(word) === 'txn.otel.trust'),
-  );
-  if (bind !== undefined && !decides) {
-    findings.push(
-      finding('trust-missing', section, bind, {
-        what: 'anybody can continue a trace here',
-        why: 'Whoever reaches this address chooses trace ids and what is sampled. Say whom you trust.',
-        lines: proposed(shipped.http, /^(acl|tcp-request) .*otel_trusted( src|$)/),
-      }),
-    );
-  }
-  return findings;
+  return findings.some(({ code }) => code === 'trust-late')
+    ? findings
+    : [...findings, ...checkTrusted(proxy, section, shipped.http)];
 }
 
-function isEdge(addresses: string): boolean {
-  return addresses.split(',').some((address) => isPublic(parseAddress(address)));
+const TRUST_LINES = /^(acl|tcp-request) .*otel_trusted( src|$)/;
+
+/** Of whom nothing is said is not trusted: lines that only say whom not to trust leave nobody. */
+function checkTrusted(
+  { statements, head }: ProxySection,
+  section: string,
+  shipped: readonly string[],
+): Finding[] {
+  const rules = statements.filter(({ words }) =>
+    words.some((word) => setVariable(word) === 'txn.otel.trust'),
+  );
+  const [first] = rules;
+  if (first === undefined) {
+    return [
+      finding('trust-missing', section, head, {
+        what: 'no rule says whom to trust',
+        why: "No caller's trace is continued here, and the agent warns of it. Say whom you trust, or nobody.",
+        lines: proposed(shipped, TRUST_LINES),
+      }),
+    ];
+  }
+  const distrusts = rules.every(({ words }) => /^str\((restart|ignore)\)$/.test(words[3] ?? ''));
+  if (!distrusts || !rules.every(isConditional)) return [];
+  return [
+    finding('trust-nobody', section, first, {
+      what: 'rules say whom not to trust, and none whom to trust',
+      why: 'Of whom nothing is said is not trusted: no trace is continued, as it was by lines of an older version.',
+      lines: proposed(shipped, TRUST_LINES),
+    }),
+  ];
 }

@@ -148,9 +148,6 @@ function checkDatagrams(
   return findings;
 }
 
-/** The digit of the trace flags in the hop that says whether it is sampled: README.md, "No line for the others". */
-const SAMPLED_DIGIT = 'var(txn.otel.hop),bytes(51,1)';
-
 function checkOptions({ section, proxy }: Frontend): Finding[] {
   const findings: Finding[] = [];
   const normal = optionOf(proxy.statements, 'dontlog-normal');
@@ -160,26 +157,6 @@ function checkOptions({ section, proxy }: Frontend): Finding[] {
         what: '"option dontlog-normal": only failures are logged',
         why: 'What is not logged has no span.',
         lines: ['no option dontlog-normal'],
-      }),
-    );
-  }
-  const silent = proxy.statements.find(
-    ({ words }) =>
-      words[1] === 'set-log-level' &&
-      words[2] === 'silent' &&
-      // Of these there would be no span anyway.
-      !words.some((word) => word.startsWith(SAMPLED_DIGIT)),
-  );
-  if (silent !== undefined) {
-    findings.push(
-      finding('log-silent', section, silent, {
-        what: 'some requests are not logged',
-        why: 'They have no span, and their servers are told of one. To leave out their traces, set txn.otel.ratio to 0.',
-        lines: [
-          ['tcp-request content set-var(txn.otel.ratio) str(0)', ...silent.words.slice(3)].join(
-            ' ',
-          ),
-        ],
       }),
     );
   }

@@ -111,12 +111,13 @@ function checkBehind(frontend: Frontend, subject: Subject): Finding[] {
     );
   }
   const state = all.findLast((rule) => isOfAgent(rule) && changesHeader(rule, 'tracestate'));
-  const removed = state && all.slice(all.indexOf(state) + 1).find((r) => removesHeader(r, 'tracestate'));
+  const removed =
+    state && all.slice(all.indexOf(state) + 1).find((r) => removesHeader(r, 'tracestate'));
   if (removed !== undefined) {
     findings.push(
       finding('header-withheld', section, removed, {
         what: 'tracestate is not told to all servers',
-        why: "What other systems on the way put there is lost: right for servers of others, wrong for your own.",
+        why: 'What other systems on the way put there is lost: right for servers of others, wrong for your own.',
       }),
     );
   }

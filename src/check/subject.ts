@@ -69,13 +69,15 @@ export function frontendsOf({ configuration }: Subject): ProxySection[] {
   return configuration.proxies.filter(({ kind }) => kind !== 'backend');
 }
 
-/** The backends that a frontend may choose, as far as they are named. */
+/** The backends that a frontend may choose: all, where only a request says which. */
 export function backendsOf({ proxy }: Frontend, { configuration }: Subject): ProxySection[] {
   const names = proxy.statements.flatMap(({ words }) =>
     words[0] === 'default_backend' || words[0] === 'use_backend' ? [words[1]] : [],
   );
+  const isOpen = names.some((name) => name?.includes('%'));
   return configuration.proxies.filter(
-    ({ kind, name }) => kind !== 'frontend' && names.includes(name),
+    ({ kind, name, mode }) =>
+      kind !== 'frontend' && (names.includes(name) || (isOpen && mode === 'http')),
   );
 }
 

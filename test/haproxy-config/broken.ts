@@ -60,8 +60,14 @@ export const CASES: readonly Case[] = [
   [
     'asked in the backend',
     asIs,
-    replacing('event on-frontend-http-request\n', 'event on-backend-http-request\n'),
+    replacing(/event on-frontend-http-request if \{ date.*\n/, 'event on-backend-http-request\n'),
     'engine-event at event on-backend-http-request',
+  ],
+  [
+    'the engine of an older version',
+    asIs,
+    replacing(/(event on-frontend-http-request) if \{ date.*\n/, '$1\n'),
+    'agent-wait-shared at event on-frontend-http-request',
   ],
   [
     'the agent not told of trust',
@@ -258,7 +264,34 @@ export const CASES: readonly Case[] = [
       '    http-request set-log-level silent if { path /healthz }\n    http-request deny',
     ),
     asIs,
+    'log-silent-undone at http-request set-log-level silent if { path /healthz }',
+  ],
+  [
+    'some requests not logged, and said so',
+    replacing(
+      '    http-request deny',
+      '    http-request set-log-level silent if { path /healthz }\n    http-request set-var(txn.otel.silent) bool(true) if { path /healthz }\n    http-request deny',
+    ),
+    asIs,
     'log-silent at http-request set-log-level silent if { path /healthz }',
+  ],
+  [
+    'some responses of a backend not logged',
+    replacing(
+      '\nbackend app\n',
+      '\nbackend app\n    http-response set-log-level silent if { status 200 }\n',
+    ),
+    asIs,
+    'log-silent-undone at http-response set-log-level silent if { status 200 }',
+  ],
+  [
+    'silenced behind the level of the response',
+    replacing(
+      '    http-request deny',
+      '    http-response set-log-level silent if { status 404 }\n    http-request deny',
+    ),
+    asIs,
+    'log-silent at http-response set-log-level silent if { status 404 }',
   ],
   [
     'probes logged',
@@ -303,8 +336,8 @@ export const CASES: readonly Case[] = [
   [
     'no end',
     replacing(
-      '"end":%[date(0,us)],"accepted":%Ts%ms,"received":%[var(txn.otel.received,0)],"answered"',
-      '"accepted":%Ts%ms,"received":%[var(txn.otel.received,0)],"answered"',
+      '"end":%[date(0,us)],"accepted":%Ts%ms,"received":%[var(txn.otel.received,0)],"asked"',
+      '"accepted":%Ts%ms,"received":%[var(txn.otel.received,0)],"asked"',
     ),
     asIs,
     'log-field-missing at log-format "{$' + '{OTEL_RECORD}}"',
@@ -427,14 +460,141 @@ export const CASES: readonly Case[] = [
     'trust-late at http-request set-var(txn.otel.trust) str(restart) unless otel_trusted',
   ],
   [
-    'an edge that trusts everybody',
-    both(without(/set-var\(txn\.otel\.trust\)/), replacing('bind 127.0.0.1:8080', 'bind :8080')),
+    'nobody said to be trusted or not',
+    without(/set-var\(txn\.otel\.trust\)/),
     asIs,
-    'trust-missing at bind :8080',
+    'trust-missing at frontend www',
+  ],
+  [
+    'lines of an older version, which only distrust',
+    without(/str\(continue\)/),
+    asIs,
+    'trust-nobody at tcp-request content set-var(txn.otel.trust) str(restart) unless otel_trusted',
+  ],
+  [
+    'accepted before trust is decided',
+    replacing(
+      'frontend www\n',
+      'frontend www\n    tcp-request content accept if { src 192.0.2.1 }\n',
+    ),
+    asIs,
+    'trust-skipped at tcp-request content accept if { src 192.0.2.1 }',
+  ],
+  [
+    'accepted by the defaults',
+    both(
+      replacing('\ndefaults\n', '\ndefaults base\n'),
+      replacing(
+        'frontend www\n',
+        'defaults rules from base\n    tcp-request content accept if { src 192.0.2.1 }\n    http-request allow if { src 192.0.2.2 }\n\nfrontend www from rules\n',
+      ),
+      replacing('\nfrontend tcp\n', '\ndefaults rest from base\n\nfrontend tcp\n'),
+    ),
+    asIs,
+    'trust-skipped at tcp-request content accept if { src 192.0.2.1 }|headers-skipped at http-request allow if { src 192.0.2.2 }',
+  ],
+  [
+    'allowed before headers are set',
+    replacing(
+      /( *http-request set-var\(txn\.otel\.answered\))/,
+      '    http-request allow if { path /public }\n$1',
+    ),
+    asIs,
+    'headers-skipped at http-request allow if { path /public }',
+  ],
+  [
+    'denied, and asked for a password, before the path is kept',
+    replacing(
+      /( *http-request set-var\(txn\.otel\.answered\))/,
+      '    http-request deny if { path /private }\n    http-request auth unless { path /open }\n$1',
+    ),
+    asIs,
+    'record-skipped at http-request deny if { path /private }|record-skipped at http-request auth unless { path /open }',
+  ],
+  [
+    'a header of another format set by a backend',
+    replacing(
+      '\nbackend app\n',
+      'backend app\n    http-request set-header X-B3-TraceId %[uuid()]\n',
+    ),
+    asIs,
+    'header-overwritten at http-request set-header X-B3-TraceId %[uuid()]',
+  ],
+  [
+    'traceparent set by a backend',
+    replacing(
+      '\nbackend app\n',
+      'backend app\n    http-request set-header Traceparent %[uuid()]\n',
+    ),
+    asIs,
+    'header-overwritten at http-request set-header Traceparent %[uuid()]',
+  ],
+  [
+    'traceparent edited behind',
+    replacing(
+      '    http-request deny',
+      '    http-request replace-header traceparent (.*)..$ \\100\n    http-request deny',
+    ),
+    asIs,
+    'header-overwritten at http-request replace-header traceparent (.*)..$ \\100',
+  ],
+  [
+    'all that begins like it removed by a backend of many',
+    both(
+      replacing('default_backend app', 'use_backend %[path,field(2,/)]\n    default_backend slow'),
+      replacing('\nbackend app\n', 'backend app\n    http-request del-header trace -m beg\n'),
+    ),
+    asIs,
+    'header-withheld at http-request del-header trace -m beg|header-withheld at http-request del-header trace -m beg',
+  ],
+  [
+    'a unique id that HAProxy adds as well',
+    replacing(
+      'frontend www\n',
+      'frontend www\n    unique-id-format %[uuid()]\n    unique-id-header X-Request-ID\n',
+    ),
+    asIs,
+    'request-id-twice at http-request set-header x-request-id %[var(txn.otel.hop),bytes(0,49)] unless otel_follow { req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 }',
+  ],
+  [
+    "a unique id that HAProxy adds to a client's",
+    both(
+      without(/^ *http-request .*(x-request-id|request_id)/),
+      replacing(
+        'frontend www\n',
+        'frontend www\n    unique-id-format %[uuid()]\n    unique-id-header X-Request-ID\n',
+      ),
+    ),
+    asIs,
+    'request-id-twice at unique-id-header X-Request-ID',
+  ],
+  [
+    'a request id of his own behind',
+    replacing(
+      '    http-request deny',
+      '    http-request set-header X-Request-ID %[uuid()]\n    http-request deny',
+    ),
+    asIs,
+    'request-id-untrue at http-request set-header X-Request-ID %[uuid()]',
+  ],
+  [
+    'a request id of his own above',
+    replacing(
+      /( *http-request set-var\(txn\.otel\.answered\))/,
+      '    http-request set-header X-Request-ID %[uuid()]\n$1',
+    ),
+    asIs,
+    'request-id-replaced at http-request set-header X-Request-ID %[uuid()]',
+  ],
+  [
+    'a request id on no span',
+    without(/^ *http-request set-var\(txn\.otel\.request_id\) req/),
+    asIs,
+    'request-id-unread at http-request set-header x-request-id %[var(txn.otel.hop),bytes(0,49)] unless otel_follow { req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 }',
   ],
   [
     'no request id',
-    without(/^ *http-request .*request_id\)/),
+    without(/^ *http-request .*(x-request-id|request_id)/),
     asIs,
     'request-id-missing at frontend www',
   ],

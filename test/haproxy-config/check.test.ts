@@ -72,7 +72,10 @@ test('nothing is wrong where what is not sampled has no line', () => {
     folder,
     example(
       folder,
-      replacing(/^ *log-format .*OTEL_RECORD/m, `${blockWith('haproxy', 'silent')}$&`),
+      replacing(
+        /^ *log-format .*OTEL_RECORD/m,
+        `${blockWith('haproxy', 'set-log-level silent if { var')}$&`,
+      ),
     ),
   );
   expect(report.findings).toEqual([]);
