@@ -99,6 +99,7 @@ export const SEVERITIES = {
   'trust-late': 'error',
   'ratio-late': 'error',
   'trust-missing': 'warning',
+  'trust-assumed': 'error',
   'trust-nobody': 'error',
   'trust-skipped': 'warning',
   'request-id-missing': 'hint',

@@ -1,9 +1,10 @@
-import type { ProxySection } from '../haproxy/proxies.ts';
+import { lastOf } from '../haproxy/proxies.ts';
 import { says } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { type Finding, finding } from './finding.ts';
 import { isConditional, removesHeader, requestRules } from './header-changes.ts';
 import { backendsOf, type Frontend, proposed, type Subject } from './subject.ts';
+import { checkTrust } from './trust-rules.ts';
 import { setVariable } from './variables.ts';
 
 const TRACEPARENT = 'traceparent';
@@ -170,66 +171,23 @@ function checkWait({ section, proxy }: Frontend, { shipped }: Subject): Finding[
         words.some((word) => setVariable(word) === `txn.otel.${name}`),
       ),
   );
-  if (missing.length === 0) return [];
+  const format = lastOf(proxy.statements, 'log-format');
+  const record = format?.words[1] ?? '';
+  if (missing.length === 0) {
+    if (format === undefined || !/"answered":/.test(record) || /"asked":/.test(record)) return [];
+    return [
+      finding('agent-wait-shared', section, format, {
+        what: 'the line does not have the time at which HAProxy asked',
+        why: 'haproxy.phase.agent_us has the waits for a body and for other engines in it.',
+        lines: proposed(shipped.global, /^setenv OTEL_TIMES/),
+      }),
+    ];
+  }
   return [
     finding('agent-wait-missing', section, proxy.head, {
       what: `nothing sets ${missing.map((name) => `txn.otel.${name}`).join(' and ')}`,
       why: 'How long requests wait for the agent is on no span, and starts are known to the millisecond only.',
       lines: proposed(shipped.http, new RegExp(`set-var\\(txn\\.otel\\.(${missing.join('|')})\\)`)),
-    }),
-  ];
-}
-
-function checkTrust({ section, proxy }: Frontend, { shipped }: Subject): Finding[] {
-  const findings: Finding[] = [];
-  for (const setting of ['trust', 'ratio'] as const) {
-    const variable = `txn.otel.${setting}`;
-    const late = requestRules(proxy.statements).find(({ words }) =>
-      words.some((word) => setVariable(word) === variable),
-    );
-    if (late === undefined) continue;
-    const [, ...rest] = late.words;
-    findings.push(
-      finding(`${setting}-late`, section, late, {
-        what: `${variable} is set when the agent was asked already`,
-        why: 'The filter asks before http-request rules run: the agent is told nothing of it.',
-        lines: [['tcp-request', 'content', ...rest].join(' ')],
-      }),
-    );
-  }
-  return findings.some(({ code }) => code === 'trust-late')
-    ? findings
-    : [...findings, ...checkTrusted(proxy, section, shipped.http)];
-}
-
-const TRUST_LINES = /^(acl|tcp-request) .*otel_trusted( src|$)/;
-
-/** Of whom nothing is said is not trusted: lines that only say whom not to trust leave nobody. */
-function checkTrusted(
-  { statements, head }: ProxySection,
-  section: string,
-  shipped: readonly string[],
-): Finding[] {
-  const rules = statements.filter(({ words }) =>
-    words.some((word) => setVariable(word) === 'txn.otel.trust'),
-  );
-  const [first] = rules;
-  if (first === undefined) {
-    return [
-      finding('trust-missing', section, head, {
-        what: 'no rule says whom to trust',
-        why: "No caller's trace is continued here, and the agent warns of it. Say whom you trust, or nobody.",
-        lines: proposed(shipped, TRUST_LINES),
-      }),
-    ];
-  }
-  const distrusts = rules.every(({ words }) => /^str\((restart|ignore)\)$/.test(words[3] ?? ''));
-  if (!distrusts || !rules.every(isConditional)) return [];
-  return [
-    finding('trust-nobody', section, first, {
-      what: 'rules say whom not to trust, and none whom to trust',
-      why: 'Of whom nothing is said is not trusted: no trace is continued, as it was by lines of an older version.',
-      lines: proposed(shipped, TRUST_LINES),
     }),
   ];
 }

@@ -472,6 +472,21 @@ export const CASES: readonly Case[] = [
     'trust-nobody at tcp-request content set-var(txn.otel.trust) str(restart) unless otel_trusted',
   ],
   [
+    'a condition of an older version, which trusts whom nobody distrusts',
+    replacing(
+      'var(txn.otel.trust) -m str continue',
+      'var(txn.otel.trust,continue) -m str continue',
+    ),
+    asIs,
+    'trust-assumed at acl otel_follow var(txn.otel.trust,continue) -m str continue',
+  ],
+  [
+    'times of an older version',
+    replacing('"asked":%[var(txn.otel.asked,0)],', ''),
+    asIs,
+    'agent-wait-shared at log-format "{$' + '{OTEL_RECORD}}"',
+  ],
+  [
     'accepted before trust is decided',
     replacing(
       'frontend www\n',
