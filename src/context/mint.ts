@@ -77,7 +77,7 @@ export type MinterOptions = {
   /** Takes the messages that are not about minting. */
   readonly other?: (notify: NotifyReader) => void;
   readonly onBadArgument?: BadArgument;
-  /** Called for each request of which HAProxy did not say whether to trust its caller. */
+  /** Called for each request with a context of which HAProxy did not say whether to trust it. */
   readonly onTrustUnset?: () => void;
 };
 
@@ -132,7 +132,7 @@ export class Minter {
 
   private answer(notify: NotifyReader, ack: AckWriter): void {
     const { request } = this;
-    if (!request.trustSet) this.onTrustUnset();
+    if (!request.trustSet && request.hasContext) this.onTrustUnset();
     if (request.trust !== 'ignore') request.findCaller(notify);
     const { callerView, callerStart } = request;
     const follows = request.trust === 'continue';

@@ -16,6 +16,13 @@ export const asIs: Edit = (text) => text;
 /** In the frontend for HTTP, whose log lines come first. */
 export const httpFormat = /log-format "\{\$\{OTEL_RECORD\}\}"/;
 
+const PLAIN = `    mode http
+    option dontlognull
+    timeout connect 2s
+    timeout client 30s
+    timeout server 5s
+`;
+
 /** What is broken, the configuration, the engine, and the one thing that is found and where. */
 export type Case = readonly [what: string, config: Edit, engine: Edit, found: string];
 
@@ -498,12 +505,11 @@ export const CASES: readonly Case[] = [
   [
     'accepted by the defaults',
     both(
-      replacing('\ndefaults\n', '\ndefaults base\n'),
       replacing(
         'frontend www\n',
-        'defaults rules from base\n    tcp-request content accept if { src 192.0.2.1 }\n    http-request allow if { src 192.0.2.2 }\n\nfrontend www from rules\n',
+        `defaults rules\n${PLAIN}    tcp-request content accept if { src 192.0.2.1 }\n    http-request allow if { src 192.0.2.2 }\n\nfrontend www from rules\n`,
       ),
-      replacing('\nfrontend tcp\n', '\ndefaults rest from base\n\nfrontend tcp\n'),
+      replacing('\nfrontend tcp\n', `\ndefaults\n${PLAIN}\nfrontend tcp\n`),
     ),
     asIs,
     'trust-skipped at tcp-request content accept if { src 192.0.2.1 }|headers-skipped at http-request allow if { src 192.0.2.2 }',
