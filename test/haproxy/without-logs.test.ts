@@ -28,7 +28,13 @@ const TIMERS = VERSION.includes('version 2.')
 
 let chain: Chain;
 beforeAll(async () => {
-  chain = await Chain.start({ editConfig: withoutLogs });
+  chain = await Chain.start({
+    editConfig: (config) =>
+      withoutLogs(config).replace(
+        '    http-request deny',
+        '    http-request set-log-level silent if { path /quiet }\n    http-request deny',
+      ),
+  });
 }, 60_000);
 afterAll(() => chain.stop());
 
@@ -101,6 +107,11 @@ test('from 3.0 on: retries too', async () => {
   expect(client?.attributes['haproxy.server.name']).toBe('app1');
   const told = 'http.request.resend_count' in (client?.attributes ?? {});
   expect(told).toBe(Object.keys(TIMERS).length > 0);
+});
+
+test('what is silenced in the log has its hop', async () => {
+  const { traceId } = await chain.get('/quiet');
+  expect((await chain.hop(traceId)).server.attributes['url.path']).toBe('/quiet');
 });
 
 test('what no server answered has no hop, and what was not sampled neither', async () => {
