@@ -57,9 +57,10 @@ function checkContentRules({ section, proxy }: Frontend): Finding[] {
 
 function checkRequestRules({ section, proxy }: Frontend): Finding[] {
   const rules = requestRules(proxy.statements);
-  const headers = above(
-    rules,
-    (rule) => isOfAgent(rule) && CONTEXT_HEADERS.some((name) => changesHeader(rule, name)),
+  const headers = above(rules, (rule) =>
+    CONTEXT_HEADERS.some(
+      (name) => removesHeader(rule, name) || (isOfAgent(rule) && changesHeader(rule, name)),
+    ),
   );
   const skipped = (headers?.before ?? [])
     .filter(({ words }) => words[1] === 'allow')

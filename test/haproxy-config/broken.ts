@@ -524,6 +524,15 @@ export const CASES: readonly Case[] = [
     'headers-skipped at http-request allow if { path /public }',
   ],
   [
+    'allowed before other formats are removed',
+    replacing(
+      /( *http-request del-header uber-trace-id)/,
+      '    http-request allow if { path /public }\n$1',
+    ),
+    asIs,
+    'headers-skipped at http-request allow if { path /public }',
+  ],
+  [
     'denied, and asked for a password, before the path is kept',
     replacing(
       /( *http-request set-var\(txn\.otel\.answered\))/,
