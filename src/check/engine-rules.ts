@@ -11,8 +11,8 @@ const LONG_WAIT = 250;
 
 const EVENT = 'on-frontend-http-request';
 
-/** As part of the event's condition, which HAProxy evaluates right before it asks. */
-const NOTES_ASKED = 'set-var(txn.otel.asked)';
+/** As the log line knows it, behind the prefix. */
+const WAIT = 'wait';
 
 /** The SPOE file of a frontend's filter line. */
 export function checkEngine(frontend: Frontend, subject: Subject): Finding[] {
@@ -113,12 +113,12 @@ function checkMessages(
       }),
     );
   }
-  if (event?.words[1] === EVENT && !event.words.some((word) => word.includes(NOTES_ASKED))) {
+  if (lastOf(agent.statements, 'option', 'set-process-time')?.words[2] !== WAIT) {
     findings.push(
-      finding('agent-wait-shared', section, event, {
-        what: 'the engine does not note when it asks',
-        why: 'haproxy.phase.agent_us has the waits for a body and for other engines in it.',
-        lines: [`event ${EVENT} if { date(0,us),${NOTES_ASKED} -m found }`],
+      finding('agent-wait-unbounded', section, agent.head, {
+        what: 'the engine does not note how long a request waits for this agent',
+        why: 'haproxy.phase.agent_us is on no span, or has the waits for a body and for other engines in it.',
+        lines: [`option set-process-time ${WAIT}`],
       }),
     );
   }

@@ -45,7 +45,7 @@ export const SEVERITIES = {
   'agent-observe-missing': 'hint',
   'agent-port': 'error',
   'agent-wait-missing': 'hint',
-  'agent-wait-shared': 'hint',
+  'agent-wait-unbounded': 'hint',
   'frame-size': 'warning',
 
   'log-missing': 'error',

@@ -174,10 +174,10 @@ function checkWait({ section, proxy }: Frontend, { shipped }: Subject): Finding[
   const format = lastOf(proxy.statements, 'log-format');
   const record = format?.words[1] ?? '';
   if (missing.length === 0) {
-    if (format === undefined || !/"answered":/.test(record) || /"asked":/.test(record)) return [];
+    if (format === undefined || !/"answered":/.test(record) || /"wait":/.test(record)) return [];
     return [
-      finding('agent-wait-shared', section, format, {
-        what: 'the line does not have the time at which HAProxy asked',
+      finding('agent-wait-unbounded', section, format, {
+        what: 'the line does not have how long HAProxy waited for this agent',
         why: 'haproxy.phase.agent_us has the waits for a body and for other engines in it.',
         lines: proposed(shipped.global, /^setenv OTEL_TIMES/),
       }),

@@ -9,7 +9,6 @@ import {
   requestRules,
 } from './header-changes.ts';
 import { backendsOf, type Frontend, proposed, type Subject } from './subject.ts';
-import { setVariable } from './variables.ts';
 
 const HEADER = 'x-request-id';
 const READ = 'http-request set-var(txn.otel.request_id) req.fhdr(x-request-id),json(utf8s)';
@@ -71,7 +70,7 @@ function checkSpan(
   section: string,
 ): Finding[] {
   const read = all.findLastIndex(({ words }) =>
-    words.some((word) => setVariable(word) === 'txn.otel.request_id'),
+    words.some((word) => word.includes('set-var(txn.otel.request_id)')),
   );
   const reader = all[read];
   if (reader === undefined) {

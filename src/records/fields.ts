@@ -50,8 +50,7 @@ export const Field = {
   user_agent: 41,
   attributes: 42,
   baggage: 43,
-  asked: 44,
-  wait: 45,
+  wait: 44,
 } as const;
 export type Field = (typeof Field)[keyof typeof Field];
 
@@ -110,7 +109,7 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
     phases: {
       handshake,
       request,
-      agent: agentWait(values, received, answered),
+      agent: agentWait(values, heldUp),
       queue,
       connect: duration(values, Field.Tc),
       response: duration(values, Field.Tr),
@@ -184,22 +183,16 @@ function requestStart(
 }
 
 /**
- * Microseconds from asking this agent to its answer. Rules and engines behind it may run before the time of the answer
- * is noted: HAProxy's own measure, in whole milliseconds, bounds it. A line of an older wiring does not say when the
- * agent was asked, and has the time since the request was there.
+ * Microseconds that the request waited for this agent. Between the two times that are known to the microsecond others may
+ * have held it up as well: HAProxy's own measure, in whole milliseconds, bounds what was this agent's. A line of an
+ * older wiring does not have it.
  */
-function agentWait(
-  values: FieldValues,
-  received: number | undefined,
-  answered: number | undefined,
-): number | undefined {
-  const asked = values.number(Field.asked) ?? received;
-  const wait = duration(values, Field.wait);
-  if (asked === undefined || asked === 0) return undefined;
-  const atLeast = wait === undefined ? undefined : wait * 1000;
-  if (answered === undefined) return atLeast;
-  const measured = answered - asked;
-  return atLeast === undefined || measured <= atLeast + 1000 ? measured : atLeast;
+function agentWait(values: FieldValues, heldUp: number | undefined): number | undefined {
+  const measured = values.number(Field.wait);
+  if (measured === undefined) return heldUp;
+  if (measured < 0) return undefined;
+  const atLeast = measured * 1000;
+  return heldUp === undefined || heldUp > atLeast + 1000 ? atLeast : heldUp;
 }
 
 function startByTimers(values: FieldValues): number | undefined {

@@ -67,14 +67,14 @@ export const CASES: readonly Case[] = [
   [
     'asked in the backend',
     asIs,
-    replacing(/event on-frontend-http-request if \{ date.*\n/, 'event on-backend-http-request\n'),
+    replacing('event on-frontend-http-request\n', 'event on-backend-http-request\n'),
     'engine-event at event on-backend-http-request',
   ],
   [
     'the engine of an older version',
     asIs,
-    replacing(/(event on-frontend-http-request) if \{ date.*\n/, '$1\n'),
-    'agent-wait-shared at event on-frontend-http-request',
+    without(/set-process-time/),
+    'agent-wait-unbounded at spoe-agent otel',
   ],
   [
     'the agent not told of trust',
@@ -343,8 +343,8 @@ export const CASES: readonly Case[] = [
   [
     'no end',
     replacing(
-      '"end":%[date(0,us)],"accepted":%Ts%ms,"received":%[var(txn.otel.received,0)],"asked"',
-      '"accepted":%Ts%ms,"received":%[var(txn.otel.received,0)],"asked"',
+      '"end":%[date(0,us)],"accepted":%Ts%ms,"received":%[var(txn.otel.received,0)],"answered"',
+      '"accepted":%Ts%ms,"received":%[var(txn.otel.received,0)],"answered"',
     ),
     asIs,
     'log-field-missing at log-format "{$' + '{OTEL_RECORD}}"',
@@ -489,9 +489,9 @@ export const CASES: readonly Case[] = [
   ],
   [
     'times of an older version',
-    replacing('"asked":%[var(txn.otel.asked,0)],', ''),
+    replacing(',"wait":%[var(txn.otel.wait,-1)]', ''),
     asIs,
-    'agent-wait-shared at log-format "{$' + '{OTEL_RECORD}}"',
+    'agent-wait-unbounded at log-format "{$' + '{OTEL_RECORD}}"',
   ],
   [
     'accepted before trust is decided',
@@ -584,7 +584,7 @@ export const CASES: readonly Case[] = [
       'frontend www\n    unique-id-format %[uuid()]\n    unique-id-header X-Request-ID\n',
     ),
     asIs,
-    'request-id-twice at http-request set-header x-request-id %[var(txn.otel.hop),bytes(0,49)] unless otel_follow { req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 }',
+    'request-id-twice at http-request set-header x-request-id %[var(txn.otel.hop),bytes(0,49),set-var(txn.otel.request_id)] unless { var(txn.otel.request_id) -m found }',
   ],
   [
     "a unique id that HAProxy adds to a client's",
@@ -618,9 +618,12 @@ export const CASES: readonly Case[] = [
   ],
   [
     'a request id on no span',
-    without(/^ *http-request set-var\(txn\.otel\.request_id\) req/),
+    both(
+      without(/^ *http-request set-var\(txn\.otel\.request_id\) req/),
+      replacing(',set-var(txn.otel.request_id)]', ']'),
+    ),
     asIs,
-    'request-id-unread at http-request set-header x-request-id %[var(txn.otel.hop),bytes(0,49)] unless otel_follow { req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 }',
+    'request-id-unread at http-request set-header x-request-id %[var(txn.otel.hop),bytes(0,49)] unless { var(txn.otel.request_id) -m found }',
   ],
   [
     'no request id',

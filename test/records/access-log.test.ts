@@ -128,27 +128,29 @@ describe('times', () => {
   });
 
   test('a request that never reached the rules starts by the timers', () => {
-    const record = parsed({ received: 0, answered: 0, accepted: 1_795_418_260_850, TR: -1 });
+    const record = parsed({
+      received: 0,
+      answered: 0,
+      wait: -1,
+      accepted: 1_795_418_260_850,
+      TR: -1,
+    });
     expect(record.start).toBe(1_795_418_260_850_000);
     expect(record.phases).toMatchObject({ request: undefined, agent: undefined });
   });
 
   test.each([
-    ['what held the request up before', { asked: 1_795_418_260_807_672 }, 200],
-    [
-      'what held it up behind, to the millisecond',
-      { answered: 1_795_418_260_850_000, wait: 2 },
-      2_000,
-    ],
+    ['nothing where nobody else held the request up', {}, 300],
     ['nothing where it was not long', { answered: 1_795_418_260_810_400, wait: 2 }, 2_828],
-    ['all where nobody was asked', { asked: 0 }, undefined],
+    ['what others did, to the millisecond', { answered: 1_795_418_260_850_000, wait: 2 }, 2_000],
+    ['all where the agent was not asked', { wait: -1 }, undefined],
     ['what came before rules that were not run', { answered: 0, wait: 3 }, 3_000],
   ])('of the wait for the agent is left out %s', (_what, changes, agent) => {
     expect(parsed(changes).phases.agent).toBe(agent);
   });
 
-  test('an older line does not say when the agent was asked', () => {
-    const { asked: _asked, wait: _wait, ...fields } = JSON.parse(recordLine());
+  test('an older line does not say how much of it was for the agent', () => {
+    const { wait: _wait, ...fields } = JSON.parse(recordLine());
     const line = Buffer.from(JSON.stringify(fields));
     expect(new AccessLog().parse(line, 0, line.length)?.phases.agent).toBe(300);
   });

@@ -12,9 +12,8 @@ export const FIELDS = {
   end: 1_795_418_260_853_713,
   accepted: 1_795_418_260_807,
   received: 1_795_418_260_807_572,
-  asked: 1_795_418_260_807_572,
   answered: 1_795_418_260_807_872,
-  wait: -1,
+  wait: 0,
   Th: 0,
   Ti: 0,
   TR: 0,
@@ -49,13 +48,12 @@ export function hopOf(index: number, flags = '03'): string {
   return `${ids.slice(0, 32)}-${ids.slice(32, 48)}-${flags}-${ids.slice(48, 64)}`;
 }
 
-/** A record of the shipped shape, with these fields changed; the agent is asked as soon as the request is there. */
+/** A record of the shipped shape, with these fields changed. */
 export function recordLine(
   hop: string = hopOf(1),
   changes: Readonly<Record<string, unknown>> = {},
 ): string {
-  const asked = changes.received ?? FIELDS.received;
-  const { attributes, ...fields } = { ...FIELDS, asked, ...changes };
+  const { attributes, ...fields } = { ...FIELDS, ...changes };
   const trace_id = hop.slice(0, 32);
   const span_id = hop.slice(33, 49);
   return JSON.stringify({ hop, trace_id, span_id, ...fields, attributes });
