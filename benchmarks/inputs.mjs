@@ -18,7 +18,7 @@ export const PLAIN = [
     [
       ['traceparent', NOTHING],
       ['traceparent_count', count(0)],
-      ['trust', NOTHING],
+      ['trust', text('restart')],
       ['ratio', NOTHING],
     ],
   ],
@@ -31,7 +31,7 @@ export const WITH_CONTEXT = [
     [
       ['traceparent', text(`00-${TRACE_ID}-${PARENT_ID}-01`)],
       ['traceparent_count', count(1)],
-      ['trust', NOTHING],
+      ['trust', text('continue')],
       ['ratio', NOTHING],
     ],
   ],

@@ -181,9 +181,44 @@ describe('times', () => {
   });
 
   test('a request that never reached the rules starts by the timers', () => {
-    const record = parsed({ received: 0, answered: 0, accepted: 1_795_418_260_850, TR: -1 });
+    const record = parsed({
+      received: 0,
+      answered: 0,
+      wait: -1,
+      accepted: 1_795_418_260_850,
+      TR: -1,
+    });
     expect(record.start).toBe(1_795_418_260_850_000);
     expect(record.phases).toMatchObject({ request: undefined, agent: undefined });
+  });
+
+  test.each([
+    ['nothing where nobody else held the request up', {}, 300],
+    ['nothing where it was not long', { answered: 1_795_418_260_810_400, wait: 2 }, 2_828],
+    ['what others did, to the millisecond', { answered: 1_795_418_260_850_000, wait: 2 }, 2_000],
+    ['all where the agent was not asked', { wait: -1 }, undefined],
+    ['what came before rules that were not run', { answered: 0, wait: 3 }, 3_000],
+  ])('of the wait for the agent is left out %s', (_what, changes, agent) => {
+    expect(parsed(changes).phases.agent).toBe(agent);
+  });
+
+  test('where nobody else can hold it up all of it is for the agent', () => {
+    expect(parsed().phases.agent).toBe(300);
+  });
+
+  test('a request id is that of the trace, unless another is noted, or none', () => {
+    expect(parsed({ request_id: undefined }).requestId).toBe(hopOf(1).slice(0, 49));
+    expect(parsed({ request_id: '' }).requestId).toBeUndefined();
+    expect(parsed({ request_id: undefined, protocol: undefined }).requestId).toBeUndefined();
+    const line = recordLine(hopOf(1), { request_id: '' }).replace(
+      ' route=',
+      ' request_id="b" sent="/b" request_id="c" sent="/c" server_status="201" server_status="500" route=',
+    );
+    expect(parse(line)).toMatchObject({
+      requestId: 'c',
+      sent: { path: '/c' },
+      serverStatusCode: 201,
+    });
   });
 
   test('no time lies behind the end', () => {
