@@ -29,6 +29,10 @@ Usage: haproxy-otel-spoa add [options]           prints what it would change
   --spop ADDRESS        where the agent is asked                      HAPROXY_OTEL_SPOP
   --records ADDRESS     where it takes records                        HAPROXY_OTEL_RECORDS
   --config FILE         the agent's settings, which have these two    those of the service
+  --access-log json     your loggers get one JSON object a line, with trace id,
+                        span id and timings                           own: as it is
+  --lines sampled       from HAProxy 3.1 on: what is not sampled does not get
+                        to the agent at all                           all
   --through-reload      before HAProxy 3.1: report long responses that outlive a
                         reload, whose lines then have the severity "warning"
   --haproxy PROGRAM     the HAProxy that has to accept it             haproxy
@@ -48,6 +52,8 @@ const OPTIONS = {
   spop: { type: 'string' },
   records: { type: 'string' },
   config: { type: 'string' },
+  'access-log': { type: 'string' },
+  lines: { type: 'string' },
   'through-reload': { type: 'boolean' },
   haproxy: { type: 'string' },
   write: { type: 'boolean' },
@@ -132,7 +138,7 @@ export function changesOf(
 }
 
 function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
-  const { frontend, tcp, trust, propagators, spop, records } = values;
+  const { frontend, tcp, trust, propagators, spop, records, lines } = values;
   const words = {
     frontend: frontend?.join(','),
     tcp: tcp ? '' : undefined,
@@ -140,6 +146,8 @@ function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
     propagators,
     spop,
     records,
+    lines,
+    'access-log': values['access-log'],
     'through-reload': values['through-reload'] ? '' : undefined,
   };
   return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined));

@@ -3,9 +3,11 @@ import {
   quoted,
   replyRules,
   ruleLine,
+  SAMPLED_MESSAGE,
   STOPPING_MESSAGE,
   structuredData,
 } from '../records/format.ts';
+import { JSON_LOG } from '../records/json-log.ts';
 import { SILENT } from './levels.ts';
 import type { WiringOptions } from './options.ts';
 import type { Reporting, Side } from './reporting.ts';
@@ -28,7 +30,9 @@ export function loggingLines(
 ): string[] {
   const alone = reporting.isAlone
     ? ['log-format "-"', 'no option dontlog-normal', 'no option logasap']
-    : [];
+    : options.jsonLog && reporting.kind === 'http'
+      ? ['log-format "${OTEL_ACCESS_LOG}"']
+      : [];
   const since = [...replyLines(reporting.since), ...profileLines(reporting, options, length)];
   const before = [...replyLines(reporting.before), ...formatLines(reporting, options, length)];
   const isSame = since.join('\n') === before.join('\n');
@@ -97,6 +101,7 @@ export function sharedLines(
   const reads = new Set(options.propagators.flatMap((name) => READS[name] ?? []));
   const settings = [
     ...[...reads].map((name) => `    setenv ${name} on`),
+    ...(options.jsonLog ? [`    setenv OTEL_ACCESS_LOG ${quoted(JSON_LOG)}`] : []),
     ...before.map(
       (variant) =>
         `    setenv OTEL_RECORD_${nameOf(variant).toUpperCase()} ${quoted(structuredData(variant.kind, 'format', { reply: variant.reply }))}`,
@@ -182,7 +187,7 @@ function profiles(variant: Variant, options: WiringOptions): string[] {
   return [
     `log-profile ${name}`,
     `    on error ${sd(false, true)}`,
-    `    on any ${sd(false, false)}`,
+    `    on any ${options.onlySampled && kind === 'http' ? `format "${SAMPLED_MESSAGE}" ` : ''}${sd(false, false)}`,
     ...stopping,
   ];
 }

@@ -96,7 +96,7 @@ function targetsOf(
     .filter(({ name }) => options.frontends?.includes(name) ?? true)
     .filter(({ mode }) => mode === 'http' || (mode === 'tcp' && options.tcp))
     .map((proxy): Target => {
-      const reporting = reportingOf(proxy, configuration);
+      const reporting = reportingOf(proxy, configuration, options);
       const rules = rulesOf(proxy, reporting, options, configuration);
       const logging = loggingLines(reporting, options, length);
       const filters =

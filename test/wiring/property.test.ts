@@ -42,6 +42,7 @@ const options = fc.constantFrom(
   { trust: 'restart' },
   { propagators: 'b3,xray' },
   { 'through-reload': '' },
+  { 'access-log': 'json', lines: 'sampled' },
 );
 
 test('remove takes back what add did, and add done twice is add done once', () => {
