@@ -94,6 +94,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'listen.ts',
     'options.ts',
     'records/format.ts',
+    'records/json-log.ts',
     'replace-files.ts',
     'settings.ts',
   ],

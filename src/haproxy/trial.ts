@@ -84,3 +84,30 @@ export function newMessages(before: readonly Message[], after: readonly Message[
     return at === -1;
   });
 }
+
+export function describeMessage({ file, line, text }: Message): string {
+  return file === undefined ? text : `${file}:${line}: ${text}`;
+}
+
+/** @returns what HAProxy refuses of `before`, or of `after` and not of `before`: warnings count; undefined is nothing */
+export function compare(
+  before: Candidate,
+  after: Candidate,
+  program: Program,
+  env: Env,
+  directory: string,
+): string | undefined {
+  const old = tryOut(before, program, env, directory);
+  if (!old.accepted) {
+    const first = old.messages.find(({ level }) => level === 'alert');
+    const why = first === undefined ? 'it says no reason' : describeMessage(first);
+    return `HAProxy refuses the configuration as it is: ${why}`;
+  }
+  const now = tryOut(after, program, env, directory);
+  const [first] = newMessages(old.messages, now.messages);
+  if (now.accepted && first === undefined) return undefined;
+  const what = `HAProxy ${now.accepted ? 'warns of' : 'refuses'} the result`;
+  if (first === undefined) return `${what}, and says no reason`;
+  const line = first.file && after.texts.get(first.file)?.split('\n')[(first.line ?? 0) - 1];
+  return `${what}: ${describeMessage(first)}${line ? `: "${line.trim()}"` : ''}`;
+}

@@ -111,6 +111,9 @@ const REQUEST = 'txn.otel.request';
 /** As a `log-profile`'s message (`format`): empty, and so not sent, unless the process is stopping. */
 export const STOPPING_MESSAGE = '%{-M}[stopping,iif(-,)]';
 
+/** The same, unless the hop is sampled. */
+export const SAMPLED_MESSAGE = '%{-M}[var(txn.otel.hop),bytes(51,1),hex2i,and(1),bool,iif(-,)]';
+
 /** An action of a proxy's rules. Its condition, if it has one, stands behind `if`. */
 export type Rule = {
   readonly phase: 'tcp-request content' | 'http-request' | 'http-response' | 'http-after-response';

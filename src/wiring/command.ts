@@ -1,21 +1,15 @@
 import { resolve } from 'node:path';
 import { serviceSettings } from '../config/settings-file.ts';
-import { findProgram, type Program } from '../haproxy/program.ts';
+import { programOf } from '../haproxy/program.ts';
 import { startedWith } from '../haproxy/running.ts';
-import { newMessages, tryOut } from '../haproxy/trial.ts';
+import { compare } from '../haproxy/trial.ts';
 import { type Options, parseOptions, ToolExit } from '../options.ts';
 import { applyChanges, type Change } from '../replace-files.ts';
 import { ConfigError, type Env } from '../settings.ts';
-import { engineText, isOurs } from './engine-file.ts';
+import { engineText, engineThere } from './engine-file.ts';
 import type { Words } from './options.ts';
-import {
-  describeControllers,
-  describeFrontend,
-  describeMessage,
-  diffOf,
-  readable,
-} from './summary.ts';
-import { engineThere, readFiles, wire } from './wire.ts';
+import { describeControllers, describeFrontend, diffOf } from './summary.ts';
+import { readFiles, wire } from './wire.ts';
 
 const HELP = `haproxy-otel-spoa add: lets a configuration of HAProxy be traced, and changes nothing else
 
@@ -35,6 +29,10 @@ Usage: haproxy-otel-spoa add [options]           prints what it would change
   --spop ADDRESS        where the agent is asked                      HAPROXY_OTEL_SPOP
   --records ADDRESS     where it takes records                        HAPROXY_OTEL_RECORDS
   --config FILE         the agent's settings, which have these two    those of the service
+  --access-log json     your loggers get one JSON object a line, with trace id,
+                        span id and timings                           own: as it is
+  --lines sampled       from HAProxy 3.1 on: what is not sampled does not get
+                        to the agent at all                           all
   --through-reload      before HAProxy 3.1: report long responses that outlive a
                         reload, whose lines then have the severity "warning"
   --haproxy PROGRAM     the HAProxy that has to accept it             haproxy
@@ -54,6 +52,8 @@ const OPTIONS = {
   spop: { type: 'string' },
   records: { type: 'string' },
   config: { type: 'string' },
+  'access-log': { type: 'string' },
+  lines: { type: 'string' },
   'through-reload': { type: 'boolean' },
   haproxy: { type: 'string' },
   write: { type: 'boolean' },
@@ -79,14 +79,11 @@ export function addCommand(
   const reading = { env: started.env, version, features };
   const { plan, texts } = wire(files, wordsOf(values), settings, reading, directory);
   const engine = { path: plan.engine, text: engineText() };
-  const there = engineThere(plan.engine, isOurs);
-  compare(
-    { paths: started.paths, before: files.clean, after: texts, engine },
-    program,
-    started.env,
-    directory,
-  );
-
+  const there = engineThere(plan.engine);
+  const { paths } = started;
+  const before = { paths, texts: files.clean, engine: undefined };
+  const refusal = compare(before, { paths, texts, engine }, program, started.env, directory);
+  if (refusal !== undefined) throw new ConfigError(`nothing is written: ${refusal}`);
   const changes: Change[] = [
     { path: plan.engine, before: there, after: Buffer.from(engine.text) },
     ...changesOf(files.current, texts, directory),
@@ -140,49 +137,8 @@ export function changesOf(
   }));
 }
 
-type Comparison = {
-  readonly paths: readonly string[];
-  readonly before: ReadonlyMap<string, string>;
-  readonly after: ReadonlyMap<string, string>;
-  readonly engine: { readonly path: string; readonly text: string } | undefined;
-};
-
-/** @throws ConfigError where HAProxy refuses what is to be written, or warns of more than before */
-function compare(
-  { paths, before, after, engine }: Comparison,
-  program: Program,
-  env: Env,
-  directory: string,
-): void {
-  const old = tryOut({ paths, texts: before, engine: undefined }, program, env, directory);
-  if (!old.accepted) {
-    const first = old.messages.find(({ level }) => level === 'alert');
-    throw new ConfigError(
-      `HAProxy refuses the configuration as it is: ${first ? describeMessage(first) : 'it says no reason'}`,
-    );
-  }
-  const now = tryOut({ paths, texts: after, engine }, program, env, directory);
-  const [first] = newMessages(old.messages, now.messages);
-  if (now.accepted && first === undefined) return;
-  const line = first?.file && after.get(first.file)?.split('\n')[(first.line ?? 0) - 1];
-  const told = `${first ? describeMessage(first) : 'it says no reason'}${line ? `: "${readable(line).trim()}"` : ''}`;
-  throw new ConfigError(
-    `nothing is written: HAProxy ${now.accepted ? 'warns of' : 'refuses'} the result: ${told}`,
-  );
-}
-
-export function programOf(name: string | undefined, env: Env): Program {
-  const program = findProgram(name ?? 'haproxy', env);
-  if (program !== undefined) return program;
-  throw new ConfigError(
-    name === undefined
-      ? 'no HAProxy is installed here: --haproxy PROGRAM is needed'
-      : `--haproxy is "${name}": a HAProxy that can be run is accepted`,
-  );
-}
-
 function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
-  const { frontend, tcp, trust, propagators, spop, records } = values;
+  const { frontend, tcp, trust, propagators, spop, records, lines } = values;
   const words = {
     frontend: frontend?.join(','),
     tcp: tcp ? '' : undefined,
@@ -190,6 +146,8 @@ function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
     propagators,
     spop,
     records,
+    lines,
+    'access-log': values['access-log'],
     'through-reload': values['through-reload'] ? '' : undefined,
   };
   return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined));

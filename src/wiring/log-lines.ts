@@ -4,9 +4,11 @@ import {
   RESPONSE_SIZES,
   replyRules,
   ruleLine,
+  SAMPLED_MESSAGE,
   STOPPING_MESSAGE,
   structuredData,
 } from '../records/format.ts';
+import { JSON_LOG } from '../records/json-log.ts';
 import type { Circumstances } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { WiringOptions } from './options.ts';
@@ -30,7 +32,9 @@ export function loggingLines(
 ): string[] {
   const alone = reporting.isAlone
     ? ['log-format "-"', 'no option dontlog-normal', 'no option logasap']
-    : [];
+    : options.jsonLog && reporting.kind === 'http'
+      ? ['log-format "${OTEL_ACCESS_LOG}"']
+      : [];
   const since = [...replyLines(reporting.since), ...profileLines(reporting, options, length)];
   const before = [...replyLines(reporting.before), ...formatLines(reporting, options, length)];
   const isSame = since.join('\n') === before.join('\n');
@@ -106,6 +110,7 @@ export function sharedLines(
     ...[...reads].map((name) => `    setenv ${name} on`),
     ...(has('isHeldUp') ? ['    setenv OTEL_WAIT on'] : []),
     ...(has('isCompressed') ? RESPONSE_SIZE : []),
+    ...(options.jsonLog ? [`    setenv OTEL_ACCESS_LOG ${quoted(JSON_LOG)}`] : []),
     ...before.map(
       (variant) =>
         `    setenv OTEL_RECORD_${nameOf(variant).toUpperCase()} ${quoted(structuredData(variant.kind, 'format', { reply: variant.reply }))}`,
@@ -202,7 +207,7 @@ function profiles(variant: Variant, options: WiringOptions): string[] {
   return [
     `log-profile ${name}`,
     `    on error ${sd(false, true)}`,
-    `    on any ${sd(false, false)}`,
+    `    on any ${options.onlySampled && kind === 'http' ? `format "${SAMPLED_MESSAGE}" ` : ''}${sd(false, false)}`,
     ...stopping,
   ];
 }

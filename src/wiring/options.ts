@@ -34,13 +34,20 @@ export type WiringOptions = {
   readonly records: ListenAddress;
   /** Whether responses that outlive a reload are reported before HAProxy 3.1, at the cost of the severity of lines. */
   readonly throughReload: boolean;
+  /** Whether records of what is not sampled are kept out of the ring, from HAProxy 3.1 on. */
+  readonly onlySampled: boolean;
+  /** Whether the user's loggers get one JSON object a line in place of what they got. */
+  readonly jsonLog: boolean;
 };
 
 /** What stands behind the name of each, as it is written. */
 export type Words = Readonly<Record<string, string | undefined>>;
 
 /** Those that `add` writes down in the configuration, to be as they were when it is run again. */
-const RECORDED = ['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records', 'through-reload'];
+const RECORDED = [
+  ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records'],
+  ...['access-log', 'lines', 'through-reload'],
+];
 const FLAGS = ['tcp', 'through-reload'];
 
 /** @throws ConfigError for a value that is not accepted */
@@ -62,6 +69,8 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
     spop: listener('--spop', 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop),
     records: listener('--records', 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records),
     throughReload: words['through-reload'] !== undefined,
+    onlySampled: read(given, '--lines', 'all', oneOf(['all', 'sampled'])) === 'sampled',
+    jsonLog: read(given, '--access-log', 'own', oneOf(['own', 'json'])) === 'json',
   };
 }
 

@@ -21,7 +21,7 @@ import { loggingLines, sharedLines } from './log-lines.ts';
 import { checkNames, type Trust, type WiringOptions } from './options.ts';
 import type { SectionLines } from './places.ts';
 import { type Reporting, reportingOf } from './reporting.ts';
-import { type Rules, rulesOf, trustOf } from './rules.ts';
+import { REQUEST_ID_READ, type Rules, rulesOf, trustOf } from './rules.ts';
 
 /** What is to be done to a configuration, and what becomes of its frontends. */
 export type Plan = {
@@ -75,7 +75,7 @@ export function planWiring(
   for (const [defaults, users] of groupBy(targets, ({ proxy }) => proxy.defaults)) {
     wireUsers(defaults, users, configuration, draft);
   }
-  for (const { proxy } of targets) companions(proxy, configuration, draft);
+  for (const { proxy } of targets) companions(proxy, configuration, options, draft);
   const planned = new Map(targets.map(({ proxy, reporting }) => [proxy, reporting]));
   return {
     edits: draft.edits,
@@ -103,7 +103,7 @@ function targetsOf(
     .filter(({ name }) => options.frontends?.includes(name) ?? true)
     .filter(({ mode }) => mode === 'http' || (mode === 'tcp' && options.tcp))
     .map((proxy): Target => {
-      const reporting = reportingOf(proxy, configuration);
+      const reporting = reportingOf(proxy, configuration, options);
       const circumstances = circumstancesOf(proxy, configuration);
       const rules = rulesOf(proxy, reporting, options, circumstances);
       const logging = loggingLines(reporting, options, length);
@@ -129,8 +129,12 @@ function filterLines(
   const path = Buffer.from(engine).toString('latin1');
   const own = `filter spoe engine otel config ${/[\s#"'\\$]/.test(path) ? `'${path}'` : path}`;
   const { top, filters } = impliedFilters(proxy);
+  // HAProxy 2.6 never ends the wait for an engine that stands behind one with a shorter timeout.
+  const hasOther = proxy.own.some((line) => says(line, 'filter', 'spoe'));
   const from = lastOf(global, 'default-path');
-  if (from === undefined || from.words[1] === 'current') return { top: [own, ...top], filters };
+  if (from === undefined || from.words[1] === 'current') {
+    return hasOther ? { top, filters: [own, ...filters] } : { top: [own, ...top], filters };
+  }
   // Once HAProxy has read another file it does not look for any from there, until it is said again.
   return { last: [own, ...top, ...filters, 'global', from.words.join(' ')] };
 }
@@ -218,12 +222,19 @@ function inDefaults(
 }
 
 /** What has to stand behind rules of the user's, to know what they did. */
-function companions(proxy: ProxySection, configuration: Configuration, draft: Draft): void {
+function companions(
+  proxy: ProxySection,
+  configuration: Configuration,
+  options: WiringOptions,
+  draft: Draft,
+): void {
   if (proxy.mode !== 'http') return;
   const { requestId } = circumstancesOf(proxy, configuration);
   if (requestId === 'rules') {
-    for (const rule of requestIdRules(proxy, configuration))
+    for (const rule of requestIdRules(proxy, configuration)) {
       draft.beside(rule, () => ruleLine(noteRule('http-request', 'request_id')));
+      if (options.jsonLog) draft.beside(rule, () => REQUEST_ID_READ);
+    }
   }
   for (const rule of targetRules(proxy, configuration))
     draft.beside(rule, () => ruleLine(noteRule('http-request', 'sent')));

@@ -1,15 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { findProgram } from '../haproxy/program.ts';
+import { findProgram, programOf } from '../haproxy/program.ts';
 import { startedWith } from '../haproxy/running.ts';
-import { tryOut } from '../haproxy/trial.ts';
+import { describeMessage, tryOut } from '../haproxy/trial.ts';
 import { parseOptions, ToolExit } from '../options.ts';
 import { type Change, readIfThere } from '../replace-files.ts';
 import { ConfigError, type Env } from '../settings.ts';
-import { changesOf, finish, programOf } from './command.ts';
+import { changesOf, finish } from './command.ts';
 import { isOurs } from './engine-file.ts';
 import { ENGINE_FILE } from './plan.ts';
-import { describeMessage } from './summary.ts';
 import { readFiles } from './wire.ts';
 
 const HELP = `haproxy-otel-spoa remove: takes out of a configuration of HAProxy what "add" put in

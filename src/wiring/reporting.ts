@@ -3,6 +3,7 @@ import { countsBytes, formatOf, isStructured, parseLogger } from '../haproxy/log
 import { lastOf, loggersOf, optionOf, type ProxySection } from '../haproxy/proxies.ts';
 import { says } from '../haproxy/sections.ts';
 import { levelRules } from './levels.ts';
+import type { WiringOptions } from './options.ts';
 
 /** Which hops are reported when the headers of their reply go out. Beside a line these may be those that have none. */
 type Replies = 'none' | 'all' | 'normal' | 'silenced';
@@ -30,11 +31,15 @@ const WITHOUT_LEVEL = ['raw', 'timed', 'iso'];
 const VERBOSE = 7;
 
 /** Decides by what logs there are already; what the user has of them is not touched. */
-export function reportingOf(proxy: ProxySection, configuration: Configuration): Reporting {
+export function reportingOf(
+  proxy: ProxySection,
+  configuration: Configuration,
+  { jsonLog }: WiringOptions,
+): Reporting {
   const loggers = loggersOf(proxy, configuration.global).map(parseLogger);
   const isAlone = loggers.length === 0;
   const kind = proxy.mode === 'http' ? 'http' : 'tcp';
-  const format = formatOf(proxy);
+  const format = jsonLog && proxy.mode === 'http' ? '%B' : formatOf(proxy);
   const hasLine = isAlone || format !== undefined;
   const rules = levelRules(proxy, configuration);
   const silenced = kind === 'http' && rules.some(({ level }) => level === 'silent');
@@ -77,7 +82,7 @@ export function reportingOf(proxy: ProxySection, configuration: Configuration): 
     before,
     since,
     isAlone,
-    isLast: isAlone || proxy.own.some((line) => says(line, 'no', 'log')),
+    isLast: isAlone || jsonLog || proxy.own.some((line) => says(line, 'no', 'log')),
     isLevelFree: loggers.every(
       ({ format: each, level }) => WITHOUT_LEVEL.includes(each ?? '') && level === VERBOSE,
     ),

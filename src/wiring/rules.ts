@@ -37,6 +37,7 @@ export function rulesOf(
       ...HEADERS,
       ...options.propagators.flatMap((name) => FORMATS[name]),
       ...requestIdRules(circumstances),
+      ...(options.jsonLog ? [requestIdOf(circumstances)] : []),
       ...(circumstances.isStatusSet ? [ruleLine(noteRule('http-response', 'server_status'))] : []),
       ...levelRules(reporting, options),
     ],
@@ -103,6 +104,15 @@ function requestIdRules({ requestId }: Circumstances): string[] {
     default:
       return requestId satisfies never;
   }
+}
+
+/** For a log line of the user's. */
+export const REQUEST_ID_READ = 'http-request set-var(txn.otel.request_id) req.fhdr(x-request-id)';
+
+function requestIdOf({ requestId }: Circumstances): string {
+  return requestId === 'unique'
+    ? 'http-request set-var(txn.otel.request_id) unique-id'
+    : REQUEST_ID_READ;
 }
 
 const ONE_ID =

@@ -1,6 +1,5 @@
 import { createTwoFilesPatch } from 'diff';
 import { describeController } from '../haproxy/controllers.ts';
-import type { Message } from '../haproxy/program.ts';
 import type { Trust } from './options.ts';
 import type { PlannedFrontend } from './plan.ts';
 
@@ -49,8 +48,4 @@ function describeTrust(trust: Trust): string {
 
 export function describeControllers(texts: ReadonlyMap<string, string>): string[] {
   return [...texts].flatMap(([file, text]) => describeController(file, text) ?? []);
-}
-
-export function describeMessage({ file, line, text }: Message): string {
-  return file === undefined ? text : `${file}:${line}: ${text}`;
 }

@@ -1,11 +1,9 @@
-import { resolve } from 'node:path';
 import {
   type Configuration,
   parseConfiguration,
   type ReadingOptions,
   readTexts,
 } from '../haproxy/configuration.ts';
-import { readIfThere } from '../replace-files.ts';
 import { ConfigError, type Env } from '../settings.ts';
 import { applyEdits } from './edits.ts';
 import { unwire } from './markers.ts';
@@ -94,11 +92,4 @@ export function wire(
     ]),
   );
   return { clean, options, plan, texts };
-}
-
-/** @throws ConfigError for a file of this name that somebody else wrote */
-export function engineThere(path: string, isOurs: (text: string) => boolean): Buffer | undefined {
-  const there = readIfThere(path);
-  if (there === undefined || isOurs(there.toString('utf8'))) return there;
-  throw new ConfigError(`${resolve(path)} is there already, and was not written by "add"`);
 }

@@ -17,7 +17,10 @@ export function plain(config: string, rules: readonly string[] = []): string {
     );
 }
 
-/** What `add` makes of a configuration, in a folder of its own below `folder`: the engine's file stays there. */
+/**
+ * What `add` makes of a configuration, in a folder of its own below `folder`: the engine's file stays there, with time to
+ * spare, as `patientIn` has it.
+ */
 export function added(
   folder: string,
   config: string,
@@ -30,5 +33,8 @@ export function added(
   const addresses = ['--spop', `127.0.0.1:${spop}`, '--records', `127.0.0.1:${records}`];
   const { status, err } = wiring(own, 'add', ['haproxy.cfg'], [...addresses, ...args, '--write']);
   expect([status, err]).toEqual([0, expect.anything()]);
+  const engine = join(own, 'haproxy-otel-spoa.conf');
+  const shipped = readFileSync(engine, 'utf8');
+  writeFileSync(engine, shipped.replace('timeout processing 50ms', 'timeout processing 10s'));
   return readFileSync(file, 'utf8');
 }

@@ -16,7 +16,6 @@ import {
   sendHttp1,
   valuesOf,
 } from './header-server.ts';
-import { patientIn } from './patient.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
 /** What rules, engines and options of a user's own do beside the lines that `add` writes. */
@@ -29,7 +28,6 @@ const CALLER: HeaderFields = [
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-rules-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const patient = patientIn(folder);
 
 type Edit = (config: string) => string;
 const cleanups: (() => unknown)[] = [];
@@ -47,7 +45,7 @@ async function start(
   cleanups.push(() => server.stop());
   const chain = await Chain.start({
     editConfig: (config, ports) =>
-      afterwards(added(folder, patient(edit(plain(config))), ports, args)).replaceAll(
+      afterwards(added(folder, edit(plain(config)), ports, args)).replaceAll(
         `server app1 127.0.0.1:${ports.server}`,
         `server app1 127.0.0.1:${server.port}`,
       ),
@@ -238,8 +236,8 @@ spoe-message ask
   }
 
   test.each([
-    ['before ours', /^( *filter spoe engine otel.*\n)([\s\S]*?)^( *filter spoe engine slow.*\n)/m],
-    ['behind ours', /^()()()$/m],
+    ['before ours, where add has it', /^()()()$/m],
+    ['behind ours', /^( *filter spoe engine slow.*\n)([\s\S]*?)^( *filter spoe engine otel.*\n)/m],
   ])(
     'not that of another engine %s',
     async (_where, order) => {
@@ -302,7 +300,7 @@ describe('what a user silenced', () => {
             `log 127.0.0.1:${port} len 16300 format raw local0 info`,
             'log-format "%[var(txn.otel.hop),bytes(0,32)] %B"',
             'http-request set-log-level silent if { path_beg /quiet }',
-          )(patient(plain(config))),
+          )(plain(config)),
           ports,
         ).replaceAll(
           `server app1 127.0.0.1:${ports.server}`,
