@@ -43,6 +43,8 @@ export const SEVERITIES = {
   'trust-everybody': 'hint',
   'trust-hidden': 'warning',
   'rules-skipped': 'warning',
+  'headers-skipped': 'error',
+  'record-skipped': 'hint',
 } as const satisfies Record<string, Severity>;
 
 export type FindingCode = keyof typeof SEVERITIES;

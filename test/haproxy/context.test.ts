@@ -517,7 +517,7 @@ describe('hops of traces that are not sampled', () => {
       agentEnv: { HAPROXY_OTEL_KEEP_ERRORS: 'true' },
       editConfig: (config) =>
         config.replace(
-          /^ *log-format "-"/m,
+          /^ *log-format "%B"/m,
           `${blockWith('haproxy', 'set-log-level silent if { var')}$&`,
         ),
     });
