@@ -49,6 +49,9 @@ export const SEVERITIES = {
 
 export type FindingCode = keyof typeof SEVERITIES;
 
+/** What is said of a line. */
+export type Said = readonly [code: FindingCode, what: string, why: string];
+
 /** Where something is, or should be. */
 export type Position = Pick<Statement, 'file' | 'line'>;
 

@@ -1,6 +1,6 @@
 import type { Statement } from '../haproxy/statements.ts';
 import type { Propagator } from '../wiring/options.ts';
-import type { Said } from './user-rules.ts';
+import type { Said } from './finding.ts';
 
 /** What each format is written in; `-` at the end stands for all that begin so. */
 const HEADERS: Readonly<Record<Propagator, readonly string[]>> = {

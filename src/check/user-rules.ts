@@ -3,7 +3,7 @@ import { backendsOf } from '../haproxy/proxies.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import type { PlannedFrontend } from '../wiring/plan.ts';
 import type { Wired } from '../wiring/wire.ts';
-import { type Finding, type FindingCode, finding } from './finding.ts';
+import { type Finding, finding, type Said } from './finding.ts';
 import { headerFindings } from './header-rules.ts';
 import type { Subject } from './subject.ts';
 
@@ -11,8 +11,6 @@ import type { Subject } from './subject.ts';
 const SETTABLE = 'txn.otel.trust, .ratio, .route';
 const RESERVED =
   /^(hop|traceparent|tracestate|received|asked|answered|wait|request|peer|target|record|reported|server_tls|silent)$/;
-
-export type Said = readonly [code: FindingCode, what: string, why: string];
 
 /** What a user can do around the lines that undoes them. */
 export function checkRules({ clean, plan, options }: Wired, subject: Subject): Finding[] {
