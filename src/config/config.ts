@@ -92,6 +92,7 @@ export function loadConfig(env: Env, host: Host = { sockets: {}, journal: false 
       resourceAttributes: readResource(env),
       exporter: disabled ? { kind: 'none' } : readExporter(env),
       batchSize,
+      batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024)),
       scheduleDelay: read(env, 'OTEL_BSP_SCHEDULE_DELAY', 5_000, integerFrom(0, 3_600_000)),
       queueSpans,
       queueBytes: read(env, 'HAPROXY_OTEL_QUEUE_BYTES', 134_217_728, integerFrom(1_048_576)),

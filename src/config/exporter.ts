@@ -11,6 +11,7 @@ import {
 } from '../settings.ts';
 import type { ExporterConfig, OtlpConfig } from '../telemetry/config.ts';
 import { readOtlpHeaders } from './otlp-headers.ts';
+import { readProxy } from './proxy.ts';
 
 export function readExporter(env: Env): ExporterConfig {
   const kind = read(env, 'OTEL_TRACES_EXPORTER', 'otlp', oneOf(['otlp', 'console', 'none']));
@@ -33,8 +34,9 @@ function readOtlpConfig(env: Env): OtlpConfig {
       'OTEL_EXPORTER_OTLP_CLIENT_KEY and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: both or neither is accepted',
     );
   }
+  const receiver = readOtlp(env, 'ENDPOINT', 'http://localhost:4317', endpoint);
   return {
-    endpoint: readOtlp(env, 'ENDPOINT', 'http://localhost:4317', endpoint),
+    endpoint: receiver,
     insecure: readOtlp(env, 'INSECURE', false, boolean),
     headers: readOtlpHeaders(env),
     compression: readOtlp(env, 'COMPRESSION', 'none', oneOf(['gzip', 'none'])),
@@ -45,5 +47,6 @@ function readOtlpConfig(env: Env): OtlpConfig {
     certificate: readOtlp(env, 'CERTIFICATE', undefined, file),
     clientKey,
     clientCertificate,
+    proxy: readProxy(env, receiver),
   };
 }

@@ -47,6 +47,8 @@ export type ReceiverOptions = {
   /** Takes what is accepted; without it, spans are kept in `spans`. */
   readonly onSpans?: (spans: readonly ReceivedSpan[]) => void;
   readonly verdict?: Verdict;
+  /** The largest request that is taken, in bytes; gRPC's 4 MiB otherwise. */
+  readonly maxRequest?: number;
   /** Milliseconds before an export is answered. */
   readonly delay?: number;
   /** Takes what comes as it is, in place of all others: for whom decoding costs too much. */
@@ -61,10 +63,16 @@ export class OtlpReceiver {
   metadata: Readonly<Record<string, string>> = {};
   calls = 0;
   port = 0;
-  private readonly server = new Server();
+  private readonly server: Server;
+
+  private constructor(maxRequest?: number) {
+    this.server = new Server(
+      maxRequest === undefined ? {} : { 'grpc.max_receive_message_length': maxRequest },
+    );
+  }
 
   static async start(options: ReceiverOptions = {}): Promise<OtlpReceiver> {
-    const receiver = new OtlpReceiver();
+    const receiver = new OtlpReceiver(options.maxRequest);
     receiver.server.addService(TRACE_SERVICE, {
       export: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
         receiver.calls += 1;

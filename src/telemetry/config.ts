@@ -19,6 +19,8 @@ export type TelemetryConfig = {
   readonly exporter: ExporterConfig;
   /** Spans a batch. */
   readonly batchSize: number;
+  /** Bytes a batch, encoded; one hop alone may have more. */
+  readonly batchBytes: number;
   /** The longest time that a span waits for its batch to fill, in milliseconds. */
   readonly scheduleDelay: number;
   /** The bounds of what waits for the receiver; the oldest go first beyond either. */
@@ -58,4 +60,16 @@ export type OtlpConfig = {
   readonly certificate: string | undefined;
   readonly clientKey: string | undefined;
   readonly clientCertificate: string | undefined;
+  /** Undefined where the receiver is connected to directly. */
+  readonly proxy: ProxyConfig | undefined;
+};
+
+/** An HTTP proxy that is asked to CONNECT to the receiver. */
+export type ProxyConfig = {
+  /** The environment variable that named it. */
+  readonly variable: string;
+  /** Host and port. */
+  readonly address: string;
+  /** `user:password`, as for basic authentication. */
+  readonly credentials: string | undefined;
 };

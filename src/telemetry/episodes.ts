@@ -66,6 +66,12 @@ export function logQueueEvent(log: Logger, event: QueueEvent): void {
     case 'refused':
       log.error(fields, 'the receiver refuses spans');
       return;
+    case 'splitting':
+      log.warn(
+        fields,
+        'the receiver finds batches too large, they are split: HAPROXY_OTEL_BATCH_BYTES can bound them',
+      );
+      return;
     case 'dropping':
       log.error(fields, 'export queue is full, the oldest spans are dropped');
       return;

@@ -2,10 +2,11 @@ import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
+import type { Batch } from './batch.ts';
 import type { ExporterConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
-import { type Batch, OtlpSender, type SendResult } from './otlp.ts';
-import { OtlpSpans } from './otlp-spans.ts';
+import { OtlpSender, type SendResult } from './otlp.ts';
+import { OtlpSpans, type SpanMark } from './otlp-spans.ts';
 import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import { tellSpans } from './spans.ts';
@@ -81,6 +82,7 @@ class BatchExporter implements Exporter {
   private readonly watch: ExportWatch;
   private readonly queue: ExportQueue;
   private readonly batchSize: number;
+  private readonly batchBytes: number;
   private readonly scheduleDelay: number;
   private readonly spans: OtlpSpans;
   private timer: NodeJS.Timeout | undefined;
@@ -93,6 +95,7 @@ class BatchExporter implements Exporter {
     onEvent: (event: QueueEvent) => void,
   ) {
     this.batchSize = config.batchSize;
+    this.batchBytes = config.batchBytes;
     this.scheduleDelay = config.scheduleDelay;
     this.spans = new OtlpSpans(scope);
     this.sender = sender;
@@ -114,9 +117,11 @@ class BatchExporter implements Exporter {
 
   add(record: HopRecord, hop: Hop, kept?: Kept): void {
     // The spans of one hop stay together: a batch of 1 is one of 2 where there is a CLIENT span.
+    const before = this.spans.mark();
     tellSpans(this.spans, record, hop, kept);
+    if (this.spans.size > this.batchBytes && before.spans > 0) this.ship(before);
     const full =
-      this.spans.count + MOST_SPANS > this.batchSize || this.spans.size > MAX_BATCH_BYTES;
+      this.spans.count + MOST_SPANS > this.batchSize || this.spans.size > this.batchBytes;
     if (full) this.ship();
     else this.timer ??= setTimeout(() => this.ship(), this.scheduleDelay);
   }
@@ -142,15 +147,13 @@ class BatchExporter implements Exporter {
     return result;
   }
 
-  private ship(): void {
+  /** @param mark up to where; the timer is the rest's then */
+  private ship(mark?: SpanMark): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.spans.count > 0) this.queue.push(this.spans.take());
+    if (this.spans.count > 0) this.queue.push(this.spans.take(mark));
   }
 }
-
-/** gRPC servers refuse messages over 4 MiB unless told otherwise; the last hop still has to fit in. */
-const MAX_BATCH_BYTES = 3 * 1024 * 1024;
 
 /** Spans of one hop. */
 const MOST_SPANS = 2;

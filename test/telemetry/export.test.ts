@@ -6,10 +6,12 @@ import { Metadata, ServerCredentials, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { generate } from 'selfsigned';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { OtlpReceiver, OtlpSpanKind, type ReceiverOptions } from '../../src/demo/otlp-receiver.ts';
+import { OtlpReceiver, type ReceiverOptions } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
+import { createAuthority } from './authority.ts';
+import { expectExactly, send } from './hops.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-export-'));
 const running: AgentProcess[] = [];
@@ -36,32 +38,6 @@ async function start(endpoint: string, env: Record<string, string> = {}): Promis
   });
   running.push(agent);
   return agent;
-}
-
-/** Sends the records of these hops as HAProxy's ring does. */
-async function send(agent: AgentProcess, from: number, to: number): Promise<void> {
-  const port = Number(String(agent.logged('ready')?.records).split(':').at(-1));
-  const socket = connect(port, '127.0.0.1');
-  for (let first = from; first < to; first += 500) {
-    const indices = Array.from({ length: Math.min(500, to - first) }, (_, i) => first + i);
-    const text = indices.map((i) => octetCounted(recordLine(hopOf(i)))).join('');
-    if (!socket.write(text)) await new Promise<void>((resolve) => socket.once('drain', resolve));
-  }
-  await new Promise<void>((resolve) => {
-    socket.once('close', () => resolve());
-    socket.end();
-  });
-}
-
-/** Every hop from `from` to `to` is there with both of its spans, exactly once. */
-function expectExactly(receiver: OtlpReceiver, from: number, to: number): void {
-  for (const kind of [OtlpSpanKind.SERVER, OtlpSpanKind.CLIENT]) {
-    const spans = receiver.spans.filter((span) => span.kind === kind);
-    expect(spans).toHaveLength(to - from);
-    const traces = new Set(spans.map(({ traceId }) => traceId));
-    const indices = Array.from({ length: to - from }, (_, i) => from + i);
-    expect(indices.filter((i) => !traces.has(hopOf(i).slice(0, 32)))).toEqual([]);
-  }
 }
 
 test('batches are as large and as late as OTEL_BSP_* say', async () => {
@@ -121,17 +97,7 @@ test('gzip makes the bytes on the wire fewer', async () => {
 });
 
 describe('TLS', async () => {
-  const ca = await generate([{ name: 'commonName', value: 'test-ca' }], {
-    extensions: [{ name: 'basicConstraints', cA: true }],
-  });
-  const issue = (name: string) =>
-    generate([{ name: 'commonName', value: name }], {
-      ca: { key: ca.private, cert: ca.cert },
-      extensions: [
-        { name: 'basicConstraints', cA: false },
-        { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] },
-      ],
-    });
+  const { authority, issue } = await createAuthority();
   const server = await issue('localhost');
   const client = await issue('agent');
   const stranger = await generate([{ name: 'commonName', value: 'stranger' }]);
@@ -141,10 +107,10 @@ describe('TLS', async () => {
     writeFileSync(path, content);
     return path;
   };
-  const caFile = pem('ca.pem', ca.cert);
+  const caFile = pem('ca.pem', authority);
   const credentials = (mutual: boolean): ServerCredentials =>
     ServerCredentials.createSsl(
-      Buffer.from(ca.cert),
+      Buffer.from(authority),
       [{ private_key: Buffer.from(server.private), cert_chain: Buffer.from(server.cert) }],
       mutual,
     );

@@ -6,7 +6,7 @@ import { type Hop, parseHop } from '../../src/context/hop.ts';
 import { decodeSpans } from '../../src/demo/otlp-receiver.ts';
 import { AccessLog } from '../../src/records/access-log.ts';
 import type { AttributeValue, HopRecord } from '../../src/records/record.ts';
-import type { Batch } from '../../src/telemetry/otlp.ts';
+import type { Batch } from '../../src/telemetry/batch.ts';
 import { OtlpSpans } from '../../src/telemetry/otlp-spans.ts';
 import { ReadableSpans } from '../../src/telemetry/readable-spans.ts';
 import { type SpanSink, tellSpans } from '../../src/telemetry/spans.ts';

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Batch, SendResult } from '../../src/telemetry/otlp.ts';
+import type { Batch } from '../../src/telemetry/batch.ts';
+import type { SendResult } from '../../src/telemetry/otlp.ts';
 import { ExportQueue, type QueueEvent } from '../../src/telemetry/queue.ts';
 
 const SENT: SendResult = { kind: 'sent', rejected: 0, message: '' };
