@@ -18,8 +18,8 @@ export class ProtobufWriter {
   private view = viewOf(this.buffer);
   /** A buffer that was lent and came back: a new one costs the kernel its pages and V8 a collection sooner. */
   private spare: Buffer<ArrayBuffer> | undefined;
-  /** The memory of buffers that were handed over and did not come back: by identity, as anybody's may have their length. */
-  private readonly lent = new WeakMap<ArrayBuffer, Buffer<ArrayBuffer>>();
+  /** All that was handed over and did not come back, with its buffer: by identity, as anybody's may have its length. */
+  private readonly lent = new WeakMap<Buffer, Buffer<ArrayBuffer>>();
 
   constructor(headRoom: number) {
     this.headRoom = headRoom;
@@ -44,7 +44,7 @@ export class ProtobufWriter {
       buffer.copyWithin(this.headRoom, end, position);
       return copy;
     }
-    this.lent.set(buffer.buffer, buffer);
+    this.lent.set(taken, buffer);
     const { spare } = this;
     this.spare = undefined;
     this.use(spare?.length === buffer.length ? spare : Buffer.allocUnsafeSlow(buffer.length));
@@ -52,12 +52,12 @@ export class ProtobufWriter {
     return taken;
   }
 
-  /** Takes back what `take` handed over, to write over it; nobody else may need it any more. Ignores all other buffers. */
-  giveBack({ buffer }: Buffer<ArrayBuffer>): void {
-    const own = this.lent.get(buffer);
-    if (own === undefined) return;
-    this.lent.delete(buffer);
-    this.spare = own;
+  /** Takes back what `take` handed over, to write over it; nobody else may need it any more. Ignores all else. */
+  giveBack(taken: Buffer): void {
+    const buffer = this.lent.get(taken);
+    if (buffer === undefined) return;
+    this.lent.delete(taken);
+    this.spare = buffer;
   }
 
   /** Takes back what was written since `start`. */
