@@ -39,6 +39,9 @@ const MAX_BACKOFF = 10_000;
 /** The longest wait that a receiver may ask for, in milliseconds. */
 const MAX_DELAY = 300_000;
 
+/** An episode of refusals is over when there was none for this long, in milliseconds. */
+const REFUSAL_EPISODE = 60_000;
+
 /**
  * Refusals for size in a row that are answered with a smaller batch at once: enough to come from the largest batches,
  * all on their way at a time, to a single span. Who refuses more than that has another reason, as a quota.
@@ -65,7 +68,8 @@ export class ExportQueue {
   private failedRetries = 0;
   private backoff: NodeJS.Timeout | undefined;
   private droppedInEpisode = 0;
-  private refusing = false;
+  /** When a receiver that is told of as refusing did so last. */
+  private refusedAt: number | undefined;
   private readonly sizeLimit = new SizeLimit();
   /** Refused for size since the last batch that was not. */
   private tooLarge = 0;
@@ -163,7 +167,7 @@ export class ExportQueue {
         this.tooLarge = 0;
         this.sizeLimit.sent();
         if (result.rejected > 0) this.refuse(result.rejected, result.message);
-        else this.refusing = false;
+        else this.accepted();
         return;
       case 'refused':
         this.answered();
@@ -263,7 +267,12 @@ export class ExportQueue {
 
   private refuse(spans: number, reason: string): void {
     this.counts.refused += spans;
-    if (!this.refusing) this.onEvent({ kind: 'refused', reason });
-    this.refusing = true;
+    if (this.refusedAt === undefined) this.onEvent({ kind: 'refused', reason });
+    this.refusedAt = performance.now();
+  }
+
+  /** Some batches may be refused while others are accepted: that is one episode. */
+  private accepted(): void {
+    if (performance.now() - (this.refusedAt ?? 0) > REFUSAL_EPISODE) this.refusedAt = undefined;
   }
 }

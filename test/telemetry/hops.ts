@@ -4,13 +4,18 @@ import { type OtlpReceiver, OtlpSpanKind } from '../../src/demo/otlp-receiver.ts
 import type { AgentProcess } from '../agent-process.ts';
 import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
 
-/** Sends the records of these hops as HAProxy's ring does. */
-export async function send(agent: AgentProcess, from: number, to: number): Promise<void> {
+/** Sends the records of these hops as HAProxy's ring does, with changes to the fields of each. */
+export async function send(
+  agent: AgentProcess,
+  from: number,
+  to: number,
+  changes: (index: number) => Readonly<Record<string, unknown>> = () => ({}),
+): Promise<void> {
   const port = Number(String(agent.logged('ready')?.records).split(':').at(-1));
   const socket = connect(port, '127.0.0.1');
   for (let first = from; first < to; first += 500) {
     const indices = Array.from({ length: Math.min(500, to - first) }, (_, i) => first + i);
-    const text = indices.map((i) => octetCounted(recordLine(hopOf(i)))).join('');
+    const text = indices.map((i) => octetCounted(recordLine(hopOf(i), changes(i)))).join('');
     if (!socket.write(text)) await new Promise<void>((resolve) => socket.once('drain', resolve));
   }
   await new Promise<void>((resolve) => {
