@@ -91,11 +91,12 @@ export class Connection {
   }
 
   private watchConnecting(): void {
-    const isConnecting = () =>
-      this.client.getChannel().getConnectivityState(false) === connectivityState.CONNECTING;
+    const channel = this.client.getChannel();
+    if (channel.getConnectivityState(false) === connectivityState.READY) return;
     this.connecting ??= setTimeout(() => {
       this.connecting = undefined;
-      if (this.state === 'open' && isConnecting()) this.onStuck();
+      const isConnecting = channel.getConnectivityState(false) === connectivityState.CONNECTING;
+      if (this.state === 'open' && isConnecting) this.onStuck();
     }, CONNECT_LIMIT);
   }
 }

@@ -43,11 +43,12 @@ const MIN_RESOLUTION_INTERVAL = 5_000;
 
 /**
  * Milliseconds between two pings, sent only while a call waits, and for the answer to one. A peer that is gone without
- * a word is found within their sum, however long a call may take. gRPC servers end a connection that pings more often
- * than every 5 minutes, but only after three pings without a response of theirs in between: by then calls have failed.
+ * a word is found within their sum. A gRPC server that is left at its defaults ends a connection at the fourth ping
+ * within 5 minutes without a response of its own in between: no call lasts for more than three.
  */
 const KEEPALIVE_TIME = 15_000;
 const KEEPALIVE_TIMEOUT = 10_000;
+const MAX_PINGS = 3;
 
 /** Calls in a row without an answer after which the connection is replaced, and again after each further one. */
 const MAX_UNANSWERED = 2;
@@ -80,7 +81,7 @@ export class OtlpSender {
     const options: ChannelOptions = {
       'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_BACKOFF,
       'grpc.dns_min_time_between_resolutions_ms': MIN_RESOLUTION_INTERVAL,
-      'grpc.keepalive_time_ms': KEEPALIVE_TIME,
+      'grpc.keepalive_time_ms': Math.max(KEEPALIVE_TIME, Math.ceil(config.timeout / MAX_PINGS)),
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT,
       'grpc.primary_user_agent': `haproxy-otel-spoa/${VERSION}`,
       'grpc.default_compression_algorithm':

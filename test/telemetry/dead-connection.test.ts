@@ -89,10 +89,10 @@ describe.each(['http', 'https'])('%s', (scheme) => {
     await expectRecovery(all, 20);
   });
 
-  test.concurrent('the same where a call may take two minutes: a ping finds it', async () => {
+  test.concurrent('the same where a call may take longer: a ping finds it', async () => {
     const all = await startAll(scheme, false, {
-      OTEL_EXPORTER_OTLP_TIMEOUT: '120000',
-      OTEL_BSP_EXPORT_TIMEOUT: '120000',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '45000',
+      OTEL_BSP_EXPORT_TIMEOUT: '45000',
     });
     await send(all.agent, 0, 10);
     await until('the first hops', () => all.receiver.spans.length === 20);
@@ -112,6 +112,26 @@ describe.each(['http', 'https'])('%s', (scheme) => {
     all.relay.speak();
     await expectRecovery(all, 20);
   });
+});
+
+test.concurrent('a receiver that is slow is pinged, and not left', async () => {
+  const receiver = await OtlpReceiver.start({ delay: 20_000 });
+  const agent = await AgentProcess.start({
+    HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+    HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+    OTEL_EXPORTER_OTLP_TIMEOUT: '30000',
+    OTEL_BSP_SCHEDULE_DELAY: '20',
+    HAPROXY_OTEL_STOP_TIMEOUT: '60000',
+  });
+  cleanups.push(
+    () => receiver.stop(),
+    () => agent.end('SIGKILL'),
+  );
+  await send(agent, 0, 10);
+  await until('the call', () => receiver.calls === 1);
+  await agent.end();
+  expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 20, retries: 0 } });
 });
 
 test('a peer that stays silent costs one connection, and the queue stays bounded', async () => {
