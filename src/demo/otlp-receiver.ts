@@ -47,7 +47,7 @@ export type ReceiverOptions = {
   /** Takes what is accepted; without it, spans are kept in `spans`. */
   readonly onSpans?: (spans: readonly ReceivedSpan[]) => void;
   readonly verdict?: Verdict;
-  /** The largest request that is taken, in bytes; gRPC's 4 MiB otherwise. */
+  /** The largest request that is accepted, in bytes; gRPC's 4 MiB otherwise. */
   readonly maxRequest?: number;
   /** Milliseconds before an export is answered. */
   readonly delay?: number;

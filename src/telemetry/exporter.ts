@@ -137,7 +137,7 @@ class BatchExporter implements Exporter {
     this.sender.close();
     this.sender = next;
     this.watch.use(config);
-    this.queue.retryNow();
+    this.queue.receiverChanged();
   }
 
   private async send(batch: Batch): Promise<SendResult> {

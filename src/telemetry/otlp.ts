@@ -69,6 +69,7 @@ export class OtlpSender {
   private readonly open: () => Connection;
   private connection: Connection;
   private unanswered = 0;
+  private state: 'open' | 'closed' = 'open';
   private readonly faults: ReceiverFaults;
   private readonly proxy: ProxyTunnel | undefined;
 
@@ -123,6 +124,7 @@ export class OtlpSender {
 
   /** Closes the connection when the calls that are on their way have been answered. */
   close(): void {
+    this.state = 'closed';
     this.connection.drain();
     this.proxy?.close();
   }
@@ -134,7 +136,7 @@ export class OtlpSender {
   }
 
   private replace(connection: Connection): void {
-    if (connection !== this.connection) return;
+    if (connection !== this.connection || this.state === 'closed') return;
     this.connection = this.open();
     connection.close();
   }

@@ -68,9 +68,9 @@ export class ExportQueue {
   private failedRetries = 0;
   private backoff: NodeJS.Timeout | undefined;
   private droppedInEpisode = 0;
-  /** When a receiver that is told of as refusing did so last. */
+  /** When spans were refused last, in an episode that was logged. */
   private refusedAt: number | undefined;
-  private readonly sizeLimit = new SizeLimit();
+  private sizeLimit = new SizeLimit();
   /** Refused for size since the last batch that was not. */
   private tooLarge = 0;
   private idle: (() => void)[] = [];
@@ -241,6 +241,13 @@ export class ExportQueue {
       () => this.retryNow(),
       Math.max(jittered, Math.min(delay, MAX_DELAY)),
     );
+  }
+
+  /** Another receiver may accept what this one did not. */
+  receiverChanged(): void {
+    this.sizeLimit = new SizeLimit();
+    this.tooLarge = 0;
+    this.retryNow();
   }
 
   /** Asks the receiver without waiting any longer. */

@@ -19,8 +19,8 @@ const SCOPE = {
 
 const accessLog = new AccessLog();
 
-/** Tells a hop of two spans whose path has this many characters. */
-function tell(spans: OtlpSpans, index: number, length: number): void {
+/** Adds a hop of two spans whose path has this many characters. */
+function addHop(spans: OtlpSpans, index: number, length: number): void {
   const line = Buffer.from(recordLine(hopOf(index), { pathq: `/${'x'.repeat(length)}` }));
   const record = accessLog.parse(line, 0, line.length);
   const hop = parseHop(hopOf(index));
@@ -41,7 +41,7 @@ test('both halves have the resource and the scope, and all spans in order', () =
     fc.property(lengths, (paths) => {
       const spans = new OtlpSpans(SCOPE);
       paths.forEach((length, index) => {
-        tell(spans, index, length);
+        addHop(spans, index, length);
       });
       const batch = spans.take();
       const whole = decodeSpans(batch.bytes);
@@ -60,7 +60,7 @@ test('both halves have the resource and the scope, and all spans in order', () =
 
 test('they are of about the same size, and have memory of their own', () => {
   const spans = new OtlpSpans(SCOPE);
-  for (let i = 0; i < 1000; i += 1) tell(spans, i, 100);
+  for (let i = 0; i < 1000; i += 1) addHop(spans, i, 100);
   const batch = spans.take();
   const [first, second] = splitBatch(batch) ?? [];
   expect(Math.abs((first?.bytes.length ?? 0) - (second?.bytes.length ?? 0))).toBeLessThan(2000);
@@ -73,15 +73,15 @@ test('spans up to a mark are one batch, those behind it are in the next', () => 
   fc.assert(
     fc.property(lengths, lengths, (paths, more) => {
       const [spans, reference] = [new OtlpSpans(SCOPE), new OtlpSpans(SCOPE)];
-      const tellBoth = (length: number, index: number): void => {
-        tell(spans, index, length);
-        tell(reference, index, length);
+      const addBoth = (length: number, index: number): void => {
+        addHop(spans, index, length);
+        addHop(reference, index, length);
       };
-      paths.forEach(tellBoth);
+      paths.forEach(addBoth);
       const mark = spans.mark();
-      more.forEach(tellBoth);
+      more.forEach(addBoth);
       const first = spans.take(mark);
-      more.forEach(tellBoth);
+      more.forEach(addBoth);
       const batches = [first, spans.take()];
       expect(batches.map(({ spans: count }) => count)).toEqual([2 * paths.length, 4 * more.length]);
       expect(batches.flatMap(({ bytes }) => decodeSpans(bytes))).toEqual(

@@ -157,6 +157,24 @@ describe('what the receiver refuses', () => {
   });
 });
 
+test('refusals among what is accepted are one episode, until there were none for a minute', async () => {
+  const { queue, calls, kinds } = queueWith();
+  const answer = async (result: SendResult): Promise<void> => {
+    queue.push(batch(1));
+    calls.at(-1)?.answer(result);
+    await settle();
+  };
+  for (let i = 0; i < 5; i += 1) {
+    await answer(INVALID);
+    await answer(SENT);
+  }
+  expect(kinds()).toEqual(['refused']);
+  await vi.advanceTimersByTimeAsync(61_000);
+  await answer(SENT);
+  await answer(INVALID);
+  expect(kinds()).toEqual(['refused', 'refused']);
+});
+
 describe('flush', () => {
   test('ends when nothing is left', async () => {
     const { queue, calls } = queueWith();

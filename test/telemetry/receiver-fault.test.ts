@@ -81,7 +81,7 @@ test.each<[string, string, () => Promise<number>, string]>([
   ['http', 'a page of a balancer', () => listen(createHttp2Server(page)), A_PAGE],
   ['https', 'a page of a balancer', () => listen(createSecureServer({ key, cert }, page)), A_PAGE],
 ])(
-  '%s:// to %s is told in words of the settings, and spans wait',
+  '%s:// to %s is logged in words of the settings, and spans wait',
   async (scheme, _name, start, words) => {
     const port = await start();
     const agent = await startExporting(`${scheme}://localhost:${port}`, {
@@ -102,7 +102,7 @@ test.each<[string, string, () => Promise<number>, string]>([
   },
 );
 
-test('an endpoint without a scheme is told of the setting that chose for it', async () => {
+test('for an endpoint without a scheme the setting that chose for it is named', async () => {
   const port = await tlsReceiver();
   const agent = await startExporting(`localhost:${port}`, {
     OTEL_EXPORTER_OTLP_INSECURE: 'true',

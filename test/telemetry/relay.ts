@@ -40,7 +40,7 @@ export class Relay {
     for (const pair of this.pairs) this.pass(pair);
   }
 
-  /** Connections so far lead nowhere, which the agent is not told; new ones work. */
+  /** Connections so far lead nowhere, without a FIN or RST for the agent; new ones work. */
   forget(): void {
     for (const pair of this.pairs) {
       pair.agent.unpipe().pause();
