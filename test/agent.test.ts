@@ -236,6 +236,21 @@ test('a telemetry thread that dies takes the process with it, and the reason is 
   expect(agent.logged('telemetry thread died')?.reason).toContain('told to die');
 });
 
+test('a stop that fails says why', async () => {
+  const preload = join(import.meta.dirname, 'fail-to-stop.mjs');
+  const agent = await start({ NODE_OPTIONS: `--import=${preload}` });
+  agent.process.kill('SIGTERM');
+  expect(await agent.exited()).toBe(1);
+  expect(agent.logged('could not stop in order')).toMatchObject({
+    level: 'fatal',
+    err: {
+      type: 'Error',
+      message: 'told to stay open: for a test',
+      stack: expect.stringContaining('agent.js'),
+    },
+  });
+});
+
 test('the telemetry thread, and no other, runs at a lower priority', async () => {
   const agent = await start();
   const tasks = `/proc/${agent.process.pid}/task`;
