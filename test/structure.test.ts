@@ -120,6 +120,21 @@ test('only the command reads the environment', () => {
   expect(readers).toEqual(['main.ts']);
 });
 
+test('an error is logged as err, which alone is written with its message and stack', () => {
+  const calls = files.flatMap((file) =>
+    [
+      ...readFileSync(join(SRC, file), 'utf8').matchAll(
+        /\blog\.(?:fatal|error|warn|info|debug|trace)\(\s*\{([^}]*)\}/g,
+      ),
+    ].map(([, fields = '']) => `${file}: ${fields.trim()}`),
+  );
+  expect(calls.length).toBeGreaterThan(20);
+  expect(calls.filter((fields) => /\berr: error\b/.test(fields)).length).toBeGreaterThan(2);
+  expect(
+    calls.filter((fields) => /\berror\b(?!\.message)/.test(fields.replace(/\berr: error\b/, ''))),
+  ).toEqual([]);
+});
+
 test('the page never makes markup of text', () => {
   const folder = join(SRC, 'admin/page');
   const scripts = readdirSync(folder).filter((file) => file.endsWith('.js'));

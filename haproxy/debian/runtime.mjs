@@ -35,7 +35,9 @@ export function fetchRuntime(architecture, folder) {
   const path = join(folder, `${archive.package}-${RUNTIME_VERSION}.tgz`);
   if (!existsSync(path)) {
     const name = `${archive.package}@${RUNTIME_VERSION}`;
-    execFileSync('npm', ['pack', name, '--silent', '--pack-destination', folder], {
+    // Without a network the reason is shown within seconds.
+    const patience = ['--loglevel=error', '--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
+    execFileSync('npm', ['pack', name, ...patience, '--pack-destination', folder], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   }

@@ -21,6 +21,7 @@ export type ReceivedSpan = {
   readonly start: bigint;
   readonly end: bigint;
   readonly attributes: Readonly<Record<string, unknown>>;
+  readonly droppedAttributes: number;
   /** 0 is unset, 1 is ok, 2 is error. */
   readonly status: number;
   readonly links: readonly ReceivedLink[];
@@ -139,7 +140,7 @@ const { root } = protobuf.parse(`
   message Span {
     bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; bytes parent_span_id = 4;
     string name = 5; int32 kind = 6; fixed64 start = 7; fixed64 end = 8;
-    repeated KeyValue attributes = 9; repeated Link links = 13; Status status = 15; fixed32 flags = 16;
+    repeated KeyValue attributes = 9; uint32 dropped_attributes_count = 10; repeated Link links = 13; Status status = 15; fixed32 flags = 16;
   }
   message Link { bytes trace_id = 1; bytes span_id = 2; fixed32 flags = 6; }
   message Status { int32 code = 3; }
@@ -166,6 +167,7 @@ type WireSpan = {
   start: string;
   end: string;
   attributes: WireAttributes;
+  droppedAttributesCount: number;
   links: { traceId: Buffer; spanId: Buffer; flags: number }[];
   status?: { code: number };
   flags: number;
@@ -199,6 +201,7 @@ export function decodeSpans(request: Uint8Array): ReceivedSpan[] {
         start: BigInt(span.start),
         end: BigInt(span.end),
         attributes: readAttributes(span.attributes),
+        droppedAttributes: span.droppedAttributesCount,
         status: span.status?.code ?? OtlpStatus.UNSET,
         links: span.links.map(({ traceId, spanId, flags }) => ({
           traceId: traceId.toString('hex'),

@@ -16,6 +16,7 @@ export type TelemetryConfig = {
   /** Connections that failed before a request become spans, and are not only counted. */
   readonly connectionErrorSpans: boolean;
   readonly resourceAttributes: Readonly<Record<string, string>>;
+  readonly spanLimits: SpanLimits;
   readonly exporter: ExporterConfig;
   /** Spans a batch. */
   readonly batchSize: number;
@@ -38,6 +39,13 @@ export type KeepConfig = {
   readonly slowerThan: number | undefined;
   /** As many a second, at most. */
   readonly perSecond: number;
+};
+
+/** How much one span may have. */
+export type SpanLimits = {
+  readonly attributeCount: number;
+  /** Characters of a string, and of each string in a list; undefined is no limit. */
+  readonly attributeValueLength: number | undefined;
 };
 
 /** What a running thread can change. */

@@ -44,8 +44,7 @@ export function createFaultLog(log: Logger): (error: unknown) => void {
   return (error) => {
     count += 1;
     if (count > 1) return;
-    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    log.error({ reason }, 'a fault in what the admin listener shows, tracing goes on');
+    log.error({ err: error }, 'a fault in what the admin listener shows, tracing goes on');
     setTimeout(() => {
       if (count > 1) log.error({ faults: count }, 'faults in what the admin listener shows');
       count = 0;

@@ -5,11 +5,12 @@ import type { Kept } from './attributes.ts';
 import type { Batch } from './batch.ts';
 import type { ExporterConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
+import { LimitedSpans } from './limited-spans.ts';
 import { OtlpSender, type SendResult } from './otlp.ts';
 import { OtlpSpans, type SpanMark } from './otlp-spans.ts';
 import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
-import { tellSpans } from './spans.ts';
+import { type SpanSink, tellSpans } from './spans.ts';
 
 /** Where the spans of hops go. `flush` gives up after `limit` milliseconds; what is left then is lost. */
 export type Exporter = {
@@ -37,7 +38,7 @@ export function createExporter(
     case 'none':
       return new NoExporter();
     case 'console':
-      return new ConsoleExporter(scope);
+      return new ConsoleExporter(config, scope);
     case 'otlp':
       return new BatchExporter(config, scope, new OtlpSender(config.exporter), watch, onEvent);
     default:
@@ -61,13 +62,15 @@ class ConsoleExporter implements Exporter {
   readonly waiting = 0;
   private readonly console = new ConsoleSpanExporter();
   private readonly spans: ReadableSpans;
+  private readonly sink: SpanSink;
 
-  constructor(scope: SpanScope) {
+  constructor(config: TelemetryConfig, scope: SpanScope) {
     this.spans = new ReadableSpans(scope);
+    this.sink = new LimitedSpans(this.spans, config.spanLimits);
   }
 
   add(record: HopRecord, hop: Hop, kept?: Kept): void {
-    this.counts.exported += tellSpans(this.spans, record, hop, kept);
+    this.counts.exported += tellSpans(this.sink, record, hop, kept);
     this.console.export(this.spans.take(), () => {});
   }
 
@@ -85,6 +88,7 @@ class BatchExporter implements Exporter {
   private readonly batchBytes: number;
   private readonly scheduleDelay: number;
   private readonly spans: OtlpSpans;
+  private readonly sink: SpanSink;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -98,6 +102,7 @@ class BatchExporter implements Exporter {
     this.batchBytes = config.batchBytes;
     this.scheduleDelay = config.scheduleDelay;
     this.spans = new OtlpSpans(scope);
+    this.sink = new LimitedSpans(this.spans, config.spanLimits);
     this.sender = sender;
     this.watch = watch;
     this.queue = new ExportQueue(
@@ -118,7 +123,7 @@ class BatchExporter implements Exporter {
   add(record: HopRecord, hop: Hop, kept?: Kept): void {
     // The spans of one hop stay together: a batch of 1 is one of 2 where there is a CLIENT span.
     const before = this.spans.mark();
-    tellSpans(this.spans, record, hop, kept);
+    tellSpans(this.sink, record, hop, kept);
     if (this.spans.size > this.batchBytes && before.spans > 0) this.ship(before);
     const full =
       this.spans.count + MOST_SPANS > this.batchSize || this.spans.size > this.batchBytes;

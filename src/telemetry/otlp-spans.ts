@@ -26,6 +26,7 @@ const Tag = {
   SPAN_START: 0x39,
   SPAN_END: 0x41,
   SPAN_ATTRIBUTES: 0x4a,
+  SPAN_DROPPED_ATTRIBUTES_COUNT: 0x50,
   SPAN_LINKS: 0x6a,
   SPAN_STATUS: 0x7a,
   STATUS_CODE: 0x18,
@@ -140,9 +141,13 @@ export class OtlpSpans implements SpanSink {
     attributes.wrote(name, value, out.position);
   }
 
-  end(): void {
+  end(dropped = 0): void {
     this.repeat();
     this.attributes.end();
+    if (dropped > 0) {
+      this.out.byte(Tag.SPAN_DROPPED_ATTRIBUTES_COUNT);
+      this.out.varint(dropped);
+    }
     const moved = this.out.endMessage(this.spanStart);
     if (moved !== 0) this.attributes.forget();
   }

@@ -9,6 +9,7 @@ import {
   setLogger,
 } from '@grpc/grpc-js';
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
+import { portOf } from '../endpoint.ts';
 import { VERSION } from '../version.ts';
 import type { Batch } from './batch.ts';
 import type { OtlpConfig } from './config.ts';
@@ -174,12 +175,11 @@ function readResponse(bytes: Buffer): SendResult {
 function parseEndpoint({ endpoint, insecure }: OtlpConfig): { address: string; plain: boolean } {
   if (endpoint.startsWith('unix:')) return { address: endpoint, plain: true };
   const scheme = /^[a-z]+:\/\//i.test(endpoint) ? '' : insecure ? 'http://' : 'https://';
-  const { protocol, hostname, port } = new URL(scheme + endpoint);
+  const { protocol, hostname } = new URL(scheme + endpoint);
   const plain = protocol === 'http:';
-  // A port that is the scheme's own is not kept by URL.
-  const own = /:(\d+)\/?$/.exec(endpoint)?.[1];
-  const fallback = plain ? DEFAULT_PORT.plain : DEFAULT_PORT.tls;
-  return { address: `${hostname}:${port || own || fallback}`, plain };
+  // URL drops a port that is the scheme's own.
+  const port = portOf(endpoint) ?? (plain ? DEFAULT_PORT.plain : DEFAULT_PORT.tls);
+  return { address: `${hostname}:${port}`, plain };
 }
 
 function createCredentials(config: OtlpConfig, plain: boolean): ChannelCredentials {

@@ -229,7 +229,11 @@ frontend origin
 }, 60_000);
 
 test('journalctl tells warnings from the rest', async () => {
-  await machine.must('sh', '-c', 'echo OTEL_LOG_LEVEL=loud >>/etc/haproxy-otel-spoa/settings.env');
+  await machine.must(
+    'sh',
+    '-c',
+    'echo OTEL_TRACES_EXPORTER=zipkin >>/etc/haproxy-otel-spoa/settings.env',
+  );
   await machine.must('systemctl', 'reload', SERVICE);
   await until(
     'the failed reload',
@@ -237,14 +241,14 @@ test('journalctl tells warnings from the rest', async () => {
   );
   const priority = (...range: string[]): Promise<string> =>
     machine.must('journalctl', '--unit', SERVICE, '--output', 'cat', '--no-pager', ...range);
-  expect(await priority('--priority', 'warning')).toContain('OTEL_LOG_LEVEL is \\"loud\\"');
+  expect(await priority('--priority', 'warning')).toContain('OTEL_TRACES_EXPORTER is \\"zipkin\\"');
   expect(await priority('--priority', 'warning')).not.toContain('"msg":"ready"');
   expect(await priority()).toContain('"msg":"ready"');
   expect(await state()).toBe('active');
   // The same setting at a start: systemd tries again until somebody corrects it.
   expect((await machine.run('systemctl', 'restart', SERVICE)).status).not.toBe(0);
   expect(await priority('--priority', 'err')).toContain(
-    'haproxy-otel-spoa: OTEL_LOG_LEVEL is "loud"',
+    'haproxy-otel-spoa: OTEL_TRACES_EXPORTER is "zipkin"',
   );
   await machine.must('cp', '/srv/settings.env', '/etc/haproxy-otel-spoa/settings.env');
   await until('the agent', async () => (await state()) === 'active');
