@@ -1,7 +1,8 @@
 #!/bin/sh
-# Guess: "baggage: tenant=" is a member with an empty value, as the W3C grammar has it (value = *baggage-octet), and is
-#        handed on.
-# Seen:  @opentelemetry/core 2.12.1 drops it when it reads, though an empty value that was set in the process is written.
+# Guess: "baggage: tenant=" is a member with an empty value, as the W3C grammar has it (value = *baggage-octet), and
+#        is handed on.
+# Seen:  @opentelemetry/core 2.12.1 drops it when it reads, though an empty value that was set in the process is
+#        written.
 # So:    a member that only marks its presence needs a value, or it ends at the first JavaScript server.
 set -eu
 dir=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Guess: glossy, which reads RFC 5424 well, writes it well.
-# Seen:  glossy 0.1.7 writes milliseconds without their zeros in front: 4 ms is ".04", which is 40 ms, 40 ms is ".40", and 0
-#        is ".00". It reads back another time than it wrote.
+# Seen:  glossy 0.1.7 writes milliseconds without their zeros in front: 4 ms is ".04", which is 40 ms, 40 ms is ".40",
+#        and 0 is ".00". It reads back another time than it wrote.
 # So:    times of lines made by it are wrong by up to 0.9 s in one of ten.
 set -eu
 dir=$(mktemp -d)

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Guess: a gRPC call that HAProxy's `http-request reject` closes is UNAVAILABLE to the caller, as for a connection that broke.
-# Seen:  HAProxy 2.6.12 (3.0.11, 3.2.26, 3.4.7 too) ends the HTTP/2 stream with ENHANCE_YOUR_CALM, which @grpc/grpc-js 1.14.7 makes RESOURCE_EXHAUSTED:
-#        the status that OTLP has for a receiver out of quota, final without RetryInfo. `http-request deny` with 403 is
-#        PERMISSION_DENIED, with 429 UNAVAILABLE, with 413 UNKNOWN.
-# So:    RESOURCE_EXHAUSTED does not mean that a receiver has read the batch; answer OTLP that is too much with 429 or 503.
+# Guess: a gRPC call that HAProxy's `http-request reject` closes is UNAVAILABLE to the caller, as for a connection
+#        that broke.
+# Seen:  HAProxy 2.6.12 (3.0.11, 3.2.26, 3.4.7 too) ends the HTTP/2 stream with ENHANCE_YOUR_CALM, which @grpc/grpc-js
+#        1.14.7 makes RESOURCE_EXHAUSTED: the status that OTLP has for a receiver out of quota, final without
+#        RetryInfo. `http-request deny` with 403 is PERMISSION_DENIED, with 429 UNAVAILABLE, with 413 UNKNOWN.
+# So:    RESOURCE_EXHAUSTED does not mean that a receiver has read the batch; answer OTLP that is too much with 429 or
+#        503.
 set -eu
 haproxy -v | grep 'version 2\.6\.' >/dev/null || { echo "this was seen on HAProxy 2.6"; exit 1; }
 dir=$(mktemp -d)

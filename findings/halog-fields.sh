@@ -1,8 +1,8 @@
 #!/bin/sh
-# Guess: halog, which comes with HAProxy, skips as many words before the log line as its help says, 5 by default; for lines
-#        of `log stdout format raw` that is `-s 0`, for RFC 5424 (7 words before the message) `-s 7`.
-# Seen:  halog of HAProxy 2.6.12 skips four more than -s says: the default is what `-s 1` is, raw lines need `-s -4`, and
-#        RFC 5424 `-s 3`. With any other number every line is a "parsing error", and the exit code is 0.
+# Guess: halog, which comes with HAProxy, skips as many words before the log line as its help says, 5 by default; for
+#        lines of `log stdout format raw` that is `-s 0`, for RFC 5424 (7 words before the message) `-s 7`.
+# Seen:  halog of HAProxy 2.6.12 skips four more than -s says: the default is what `-s 1` is, raw lines need `-s -4`,
+#        and RFC 5424 `-s 3`. With any other number every line is a "parsing error", and the exit code is 0.
 # So:    find the number by `-s N -st` on one line before believing that a log has no requests.
 set -eu
 haproxy -v | grep 'version 2\.6\.' >/dev/null || { echo "this was seen on HAProxy 2.6"; exit 1; }

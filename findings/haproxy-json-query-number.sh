@@ -1,7 +1,8 @@
 #!/bin/sh
 # Guess: json_query gives a number in a JSON body as it stands there, a whole one at least.
-# Seen:  HAProxy 2.6.12 (3.0.11, 3.2.26, 3.4.7 likewise) gives six significant digits: 1700000000 is 1.7e+09. With "int" whole
-#        numbers are right up to 2^53, nothing is given above, fractions are cut off, and 1e3 is 1. Digits in quotes are right.
+# Seen:  HAProxy 2.6.12 (3.0.11, 3.2.26, 3.4.7 likewise) gives six significant digits: 1700000000 is 1.7e+09. With
+#        "int" whole numbers are right up to 2^53, nothing is given above, fractions are cut off, and 1e3 is 1. Digits
+#        in quotes are right.
 # So:    a rule on a timestamp, size or id asks for "int", or the sender quotes it, as OTLP/JSON does.
 set -eu
 haproxy -v | grep 'version 2\.6\.' >/dev/null || { echo "this was seen on HAProxy 2.6"; exit 1; }

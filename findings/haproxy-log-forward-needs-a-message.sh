@@ -1,8 +1,9 @@
 #!/bin/sh
-# Guess: HAProxy's log-forward hands on any RFC 5424 message as it came. The message part is optional there (6: [SP MSG]):
-#        structured data alone is a whole message.
-# Seen:  HAProxy 2.6.12 (3.2.26 likewise) does not recognise a message without that part: all of it behind the priority is the
-#        text of a new message, which has the time of forwarding and no host, and its last two bytes are cut off.
+# Guess: HAProxy's log-forward hands on any RFC 5424 message as it came. The message part is optional there (6: [SP
+#        MSG]): structured data alone is a whole message.
+# Seen:  HAProxy 2.6.12 (3.2.26 likewise) does not recognise a message without that part: all of it behind the
+#        priority is the text of a new message, which has the time of forwarding and no host, and its last two bytes
+#        are cut off.
 # So:    what goes through log-forward needs a message part, one character is enough.
 set -eu
 haproxy -v | grep 'version 2\.6\.' >/dev/null || { echo "this was seen on HAProxy 2.6"; exit 1; }

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Guess: HAProxy's `protobuf` and `ungrpc` find a nested field by its path, so that a rule can route OTLP by service.name:
-#        protobuf(1.1.1.2.1), the value of the first attribute of the first resource.
-# Seen:  on HAProxy 2.6.12 (and 3.0.11) only a path along the first field of each message is found: the attribute's key
-#        (1.1.1.1), but not its value behind it (1.1.1.2.1), nor the scope's name behind the resource (1.2.1.1). No error,
-#        an empty sample. 3.2.26 and 3.4.7 find all three.
+# Guess: HAProxy's `protobuf` and `ungrpc` find a nested field by its path, so that a rule can route OTLP by
+#        service.name: protobuf(1.1.1.2.1), the value of the first attribute of the first resource.
+# Seen:  on HAProxy 2.6.12 (and 3.0.11) only a path along the first field of each message is found: the attribute's
+#        key (1.1.1.1), but not its value behind it (1.1.1.2.1), nor the scope's name behind the resource (1.2.1.1).
+#        No error, an empty sample. 3.2.26 and 3.4.7 find all three.
 # So:    a rule on OTLP's content needs 3.2.
 set -eu
 haproxy -v | grep 'version 2\.6\.' >/dev/null || { echo "this was seen on HAProxy 2.6"; exit 1; }

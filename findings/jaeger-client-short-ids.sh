@@ -1,8 +1,10 @@
 #!/bin/sh
-# Guess: "uber-trace-id" has a span id of 16 digits, and a trace id of 16 or 32, as OpenTelemetry's propagator writes it.
-# Seen:  jaeger-client 3.19.0 drops zeros in front of the ids that it makes: about one span id in 16 is shorter, one in 256
-#        by two digits. A trace id that it was given keeps its zeros.
-# So:    a pattern or an ACL with fixed lengths loses one caller in sixteen, at random: accept 1 to 16 digits, and pad.
+# Guess: "uber-trace-id" has a span id of 16 digits, and a trace id of 16 or 32, as OpenTelemetry's propagator writes
+#        it.
+# Seen:  jaeger-client 3.19.0 drops zeros in front of the ids that it makes: about one span id in 16 is shorter, one
+#        in 256 by two digits. A trace id that it was given keeps its zeros.
+# So:    a pattern or an ACL with fixed lengths loses one caller in sixteen, at random: accept 1 to 16 digits, and
+#        pad.
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

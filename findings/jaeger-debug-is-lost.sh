@@ -1,8 +1,8 @@
 #!/bin/sh
-# Guess: "uber-trace-id" with the flags 3 (sampled and debug: keep this trace whatever the limits) keeps them through an
-#        OpenTelemetry server, and "jaeger-baggage", with which one sends baggage by hand, is read.
-# Seen:  @opentelemetry/propagator-jaeger 2.12.0 keeps sampled alone and hands on 01; jaeger-client 3.19.0 hands on 3. The
-#        baggage header is read by jaeger-client alone.
+# Guess: "uber-trace-id" with the flags 3 (sampled and debug: keep this trace whatever the limits) keeps them through
+#        an OpenTelemetry server, and "jaeger-baggage", with which one sends baggage by hand, is read.
+# Seen:  @opentelemetry/propagator-jaeger 2.12.0 keeps sampled alone and hands on 01; jaeger-client 3.19.0 hands on 3.
+#        The baggage header is read by jaeger-client alone.
 # So:    a debug trace is one of many from the first OpenTelemetry server on.
 set -eu
 dir=$(mktemp -d)

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Guess: a parser of RFC 5424 that reads the examples of section 6.5 reads an escaped quote in a parameter (6.3.3) as well,
-#        as HAProxy's %{+E} writes it, and NILVALUE as "not known".
-# Seen:  nsyslog-parser 0.10.1 reads the plain line. With one \" in a value all structured data is part of the message and
-#        none of it data; a timestamp of "-" becomes the time of reading, and other NILVALUEs the text "-".
+# Guess: a parser of RFC 5424 that reads the examples of section 6.5 reads an escaped quote in a parameter (6.3.3) as
+#        well, as HAProxy's %{+E} writes it, and NILVALUE as "not known".
+# Seen:  nsyslog-parser 0.10.1 reads the plain line. With one \" in a value all structured data is part of the message
+#        and none of it data; a timestamp of "-" becomes the time of reading, and other NILVALUEs the text "-".
 # So:    behind it, test with a request that has a quote in it, not with a plain one.
 set -eu
 dir=$(mktemp -d)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Guess: a trace id of 128 bits goes through "ot-tracer-traceid" as it is: the propagator reads all 32 digits.
-# Seen:  @opentelemetry/propagator-ot-trace 0.29.0 reads 32 digits and writes the last 16, so the next server continues
-#        another trace, whose id is padded with zeros; and reads only the word "true" as sampled, not the 1 of B3.
+# Seen:  @opentelemetry/propagator-ot-trace 0.29.0 reads 32 digits and writes the last 16, so the next server
+#        continues another trace, whose id is padded with zeros; and reads only the word "true" as sampled, not the 1
+#        of B3.
 # So:    behind such a server the first half of the id is gone: compare the second halves.
 set -eu
 dir=$(mktemp -d)

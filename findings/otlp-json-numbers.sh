@@ -1,6 +1,6 @@
 #!/bin/sh
-# Guess: what the SDK sends as OTLP/JSON is what protobuf's JSON mapping allows: "NaN" and "Infinity" are strings, and a
-#        64-bit integer is one of at most 19 digits.
+# Guess: what the SDK sends as OTLP/JSON is what protobuf's JSON mapping allows: "NaN" and "Infinity" are strings, and
+#        a 64-bit integer is one of at most 19 digits.
 # Seen:  @opentelemetry/otlp-transformer 0.223.1 writes NaN and Infinity as null, which is "no value" there; 1e21 as
 #        intValue 1e+21, which no int64 is; and an array of whole and broken numbers as two types in one array.
 # So:    who receives OTLP/JSON from JavaScript has to bear a null doubleValue and an intValue out of range.

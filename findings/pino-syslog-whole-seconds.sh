@@ -1,7 +1,7 @@
 #!/bin/sh
 # Guess: pino's time, in milliseconds, is the timestamp of the syslog line, which has room for microseconds.
-# Seen:  pino-syslog 4.0.0 cuts it to the second, for RFC 5424, its default, as well: the lines of one second have no order, and
-#        lie up to a second before the span that wrote them. The program's name is "-", not the logger's.
+# Seen:  pino-syslog 4.0.0 cuts it to the second, for RFC 5424, its default, as well: the lines of one second have no
+#        order, and lie up to a second before the span that wrote them. The program's name is "-", not the logger's.
 # So:    the exact time is the one in the JSON of the message.
 set -eu
 dir=$(mktemp -d)

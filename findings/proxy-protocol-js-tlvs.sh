@@ -1,7 +1,7 @@
 #!/bin/sh
 # Guess: a parser of the PROXY protocol, version 2, separates the header, TLVs included, from what the client sent.
-# Seen:  proxy-protocol-js 4.0.6 reads the addresses of what HAProxy writes, and leaves the TLVs (here a unique id, as by
-#        `proxy-v2-options unique-id`) in front of the client's bytes, as their beginning.
+# Seen:  proxy-protocol-js 4.0.6 reads the addresses of what HAProxy writes, and leaves the TLVs (here a unique id, as
+#        by `proxy-v2-options unique-id`) in front of the client's bytes, as their beginning.
 # So:    a test server built with it works until a TLV is switched on.
 set -eu
 dir=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Guess: a sender of RFC 5424 over TCP frames its messages as RFC 6587 has it: a length before, or a newline behind.
-# Seen:  winston-syslog 2.7.1 with `protocol: 'tcp4', type: '5424'` writes them one behind the other with nothing between,
-#        so a receiver has one long line, until the connection is closed.
+# Seen:  winston-syslog 2.7.1 with `protocol: 'tcp4', type: '5424'` writes them one behind the other with nothing
+#        between, so a receiver has one long line, until the connection is closed.
 # So:    such a logger needs a datagram listener, or an `eol` of its own ("\n"), which works.
 set -eu
 dir=$(mktemp -d)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Guess: a server behind an AWS load balancer continues the trace that the balancer starts: it sends "Root=1-…", or
 #        "Root=1-…;Sampled=1", without a Parent where the client sent none.
-# Seen:  @opentelemetry/propagator-aws-xray 2.2.0 extracts nothing unless all three are there, nor where Sampled is "?"
-#        (the next hop may decide): the trace id is lost, and a new trace begins.
+# Seen:  @opentelemetry/propagator-aws-xray 2.2.0 extracts nothing unless all three are there, nor where Sampled is
+#        "?" (the next hop may decide): the trace id is lost, and a new trace begins.
 # So:    who writes this header for such a server writes a Parent, and 0 or 1.
 set -eu
 dir=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Guess: every span with the status ERROR is red in Zipkin, which marks spans that have a tag "error".
-# Seen:  @opentelemetry/exporter-zipkin 2.12.0 writes that tag only where the status has a description; a failed span without
-#        one has "otel.status_code" alone. An event's attributes, and links, are not sent at all.
+# Seen:  @opentelemetry/exporter-zipkin 2.12.0 writes that tag only where the status has a description; a failed span
+#        without one has "otel.status_code" alone. An event's attributes, and links, are not sent at all.
 # So:    a status that should show in Zipkin needs a description.
 set -eu
 dir=$(mktemp -d)
