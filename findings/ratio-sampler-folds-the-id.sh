@@ -1,9 +1,9 @@
 #!/bin/sh
-# Guess: TraceIdRatioBased decides by the same bits of a trace id in every SDK, so that all servers keep the same
-#        traces. (The consistent sampler, and those of Go and Java, look at the right-hand half.)
+# Guess: TraceIdRatioBased decides by the right-hand half of a trace id, where W3C Trace Context has the random bits, so
+#        that every server that does so keeps the same traces.
 # Seen:  @opentelemetry/sdk-trace-base 2.12.1 folds the whole id into 32 bits by exclusive or: what stands in the
-#        left-hand half decides as much. Of 10,000 random ids that it keeps at 0.5, half are not kept by the
-#        right-hand 56 bits.
+#        left-hand half decides as much. Of 10,000 random ids that it keeps at 0.5, half are not kept by the right-hand
+#        56 bits.
 # So:    without the parent's decision, a proxy and a JavaScript server keep different traces at the same ratio.
 set -eu
 dir=$(mktemp -d)
