@@ -30,6 +30,10 @@ export function verdictOf(error: ServiceError, headers: Metadata | undefined): V
     return { kind: 'retryable', delay: undefined };
   }
   if (code !== status.RESOURCE_EXHAUSTED) return { kind: 'refused' };
+  // A stream that was reset with ENHANCE_YOUR_CALM, as by a proxy's rule: that says nothing of sizes.
+  if (!isAnswered({ error, headers, response: undefined })) {
+    return { kind: 'retryable', delay: undefined };
+  }
   const delay = retryDelay(metadata);
   return delay === undefined ? { kind: 'too_large' } : { kind: 'retryable', delay };
 }
@@ -57,6 +61,7 @@ export function isAnswered({ error, headers }: CallResult): boolean {
   if (error === undefined || headers !== undefined) return true;
   return Object.keys(error.metadata?.getMap() ?? {}).length > 0;
 }
+
 /** google.rpc.Status as far as it is needed: the RetryInfo among its details. */
 const { root } = protobuf.parse(`
   syntax = "proto3";

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http2';
+import { constants, createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
@@ -13,6 +13,38 @@ const SPLIT =
 /** What an agent that has stopped says of its spans. */
 function spansOf(agent: AgentProcess): Record<string, number> {
   return (agent.logged('stopped') as { spans: Record<string, number> }).spans;
+}
+
+/** A receiver behind something that answers in its place where `pass` returns false. */
+async function receiveBehind(
+  pass: (stream: ServerHttp2Stream, body: Buffer) => boolean,
+): Promise<{ readonly endpoint: string; readonly spans: number }> {
+  let spans = 0;
+  const server = createServer();
+  server.on('stream', (stream) => {
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.on('end', () => {
+      const body = Buffer.concat(chunks);
+      if (!pass(stream, body)) return;
+      spans += decodeSpans(body.subarray(5)).length;
+      stream.respond(
+        { ':status': 200, 'content-type': 'application/grpc' },
+        { waitForTrailers: true },
+      );
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(Buffer.alloc(5));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterwards(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    get spans() {
+      return spans;
+    },
+  };
 }
 
 const LONG_PATH = () => ({ pathq: `/${'x'.repeat(8000)}` });
@@ -93,39 +125,35 @@ test('of spans that are too large by themselves no other is lost', async () => {
 });
 
 test('an HTTP status 413 of what is in front of the receiver is a size, too', async () => {
-  let spans = 0;
-  const server = createServer();
-  server.on('stream', (stream, headers) => {
-    const chunks: Buffer[] = [];
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-    stream.on('end', () => {
-      const body = Buffer.concat(chunks);
-      if (body.length > 50_000) {
-        stream.respond({ ':status': 413, 'content-type': 'text/html' });
-        stream.end('<html><head><title>413 Request Entity Too Large</title></head></html>');
-        return;
-      }
-      expect(headers['content-type']).toBe('application/grpc');
-      spans += decodeSpans(body.subarray(5)).length;
-      stream.respond(
-        { ':status': 200, 'content-type': 'application/grpc' },
-        { waitForTrailers: true },
-      );
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      stream.end(Buffer.alloc(5));
-    });
+  const receiver = await receiveBehind((stream, body) => {
+    if (body.length <= 50_000) return true;
+    stream.respond({ ':status': 413, 'content-type': 'text/html' });
+    stream.end('<html><head><title>413 Request Entity Too Large</title></head></html>');
+    return false;
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  afterwards(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  const agent = await startExporting(`http://127.0.0.1:${port}`, {
-    OTEL_BSP_SCHEDULE_DELAY: '500',
-  });
+  const agent = await startExporting(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
   await send(agent, 0, 200);
-  await until('400 spans', () => spans === 400);
+  await until('400 spans', () => receiver.spans === 400);
   await agent.end();
   expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 400, refused: 0 } });
   expect(agent.logged(SPLIT)).toBeDefined();
+});
+
+test('a stream that is reset in front of the receiver is no size: spans wait', async () => {
+  let resets = 0;
+  const receiver = await receiveBehind((stream) => {
+    if (resets === 3) return true;
+    resets += 1;
+    stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    return false;
+  });
+  const agent = await startExporting(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
+  await send(agent, 0, 200);
+  await until('400 spans', () => receiver.spans === 400);
+  await agent.end();
+  expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 400, refused: 0 } });
+  expect(agent.logged(SPLIT)).toBeUndefined();
+  expect(agent.logged('export fails, spans wait')).toBeDefined();
 });
 
 test('a quota that is refused without RetryInfo is no storm, and what waits meanwhile arrives', async () => {
