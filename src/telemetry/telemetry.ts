@@ -40,6 +40,7 @@ export async function runTelemetry(
   const receiver = new RecordReceiver({
     onRecord: pipeline.takeLine,
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
+    onRenew: (peer, age) => log.debug({ peer, age: Math.round(age) }, 'ring connection renewed'),
   });
   const accept = (socket: Socket): void => {
     receiver.accept(socket);
