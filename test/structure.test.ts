@@ -79,7 +79,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   haproxy: ['listen.ts', 'settings.ts'],
   check: ['config/settings-file.ts', 'haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
   snippet: ['config/settings-file.ts', 'haproxy', 'listen.ts', 'options.ts', 'settings.ts'],
-  verify: ['config/settings-file.ts', 'listen.ts', 'options.ts', 'settings.ts', 'version.ts'],
+  verify: [
+    'config/settings-file.ts',
+    'listen.ts',
+    'options.ts',
+    'settings.ts',
+    'spop',
+    'version.ts',
+  ],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>

@@ -1,10 +1,10 @@
-import { leadsTo, parseAddress } from '../haproxy/addresses.ts';
 import { lastOf, optionOf, type ProxySection } from '../haproxy/proxies.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { parseSize } from '../haproxy/units.ts';
 import { branchOf } from '../haproxy/version.ts';
 import { formatAddress } from '../listen.ts';
 import { type Finding, finding } from './finding.ts';
+import { checkSocket, reaches } from './socket-rules.ts';
 import { atLeast, type Frontend, proposed, type Subject, serversOf } from './subject.ts';
 
 export const DEFAULT_BUFSIZE = 16_384;
@@ -87,10 +87,11 @@ function checkServers(backend: ProxySection, subject: Subject): Finding[] {
   const defaults = statements.filter(({ words }) => words[0] === 'default-server');
   const has = (server: Statement, word: string): boolean =>
     [...defaults, server].some(({ words }) => words.includes(word));
-  const leads = servers.map(
-    ({ words }) => agent.spop && leadsTo(parseAddress(words[2] ?? ''), agent.spop),
-  );
+  const leads = servers.map((server) => agent.spop && reaches(server, agent.spop, subject));
   for (const [index, server] of servers.entries()) {
+    const wrong = checkSocket('agent', section, server, { listener: agent.spop, subject });
+    findings.push(...wrong);
+    if (wrong.length > 0) continue;
     // One of several agents is the one whose settings are known here.
     if (leads[index] === false && !leads.includes(true) && agent.spop !== undefined) {
       findings.push(

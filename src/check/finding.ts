@@ -44,6 +44,8 @@ export const SEVERITIES = {
   'agent-spop-check-missing': 'warning',
   'agent-observe-missing': 'hint',
   'agent-port': 'error',
+  'agent-chroot': 'error',
+  'agent-socket-access': 'error',
   'agent-wait-missing': 'hint',
   'frame-size': 'warning',
 
@@ -77,6 +79,8 @@ export const SEVERITIES = {
   'ring-server-missing': 'error',
   'ring-servers': 'warning',
   'ring-port': 'error',
+  'ring-chroot': 'error',
+  'ring-socket-access': 'error',
   'ring-octet-count': 'warning',
   'ring-maxlen-small': 'error',
   'ring-maxlen-short': 'warning',

@@ -1,4 +1,3 @@
-import { leadsTo, parseAddress } from '../haproxy/addresses.ts';
 import { lastOf } from '../haproxy/proxies.ts';
 import type { Section } from '../haproxy/sections.ts';
 import { wordAfter } from '../haproxy/sections.ts';
@@ -6,6 +5,7 @@ import { parseSize } from '../haproxy/units.ts';
 import { formatAddress } from '../listen.ts';
 import { type Finding, finding } from './finding.ts';
 import { lengthFindings } from './length-rules.ts';
+import { checkSocket, reaches } from './socket-rules.ts';
 import { atLeast, type Frontend, proposed, ringNamed, type Subject, serversOf } from './subject.ts';
 
 /** HAProxy's own where nothing is said. */
@@ -88,9 +88,9 @@ function checkServer(
 ): Finding[] {
   const { agent, shipped } = subject;
   const line = proposed(shipped.sections, /^server agent (?!.* check )/);
-  const findings: Finding[] = [];
-  const found = agent.records && leadsTo(parseAddress(server.words[2] ?? ''), agent.records);
-  if (found === false && agent.records !== undefined) {
+  const findings = checkSocket('ring', section, server, { listener: agent.records, subject });
+  const found = agent.records && reaches(server, agent.records, subject);
+  if (findings.length === 0 && found === false && agent.records !== undefined) {
     findings.push(
       finding('ring-port', section, server, {
         what: `the agent does not take records at ${server.words[2]}: HAPROXY_OTEL_RECORDS is ${formatAddress(agent.records)}`,
