@@ -1,11 +1,11 @@
-import { createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 import { MintMeter } from './admin/mint-meter.ts';
 import type { Config } from './config/config.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { Minter } from './context/mint.ts';
 import type { BadArgument } from './context/mint-request.ts';
 import { Sampler } from './context/sampling.ts';
-import { boundAddress, listen } from './listen.ts';
+import { type Listening, listen } from './listen.ts';
 import type { Logger } from './log.ts';
 import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
 import { SpopServer } from './spop/server.ts';
@@ -20,7 +20,7 @@ export class Agent {
   readonly admin: string | undefined;
   private readonly config: Config;
   private readonly log: Logger;
-  private readonly listener: Server;
+  private readonly listener: Listening;
   private readonly server: SpopServer;
   private readonly minter: Minter;
   private readonly sampling: RemoteSampling;
@@ -31,7 +31,7 @@ export class Agent {
     config: Config,
     log: Logger,
     parts: {
-      listener: Server;
+      listener: Listening;
       server: SpopServer;
       minter: Minter;
       sampling: RemoteSampling;
@@ -50,7 +50,7 @@ export class Agent {
     this.telemetry = parts.telemetry;
     this.meter = parts.meter;
     this.admin = parts.admin;
-    this.spop = boundAddress(parts.listener, config.spop);
+    this.spop = parts.listener.address;
     this.records = parts.records;
   }
 
@@ -80,17 +80,20 @@ export class Agent {
       },
       ...(meter === undefined ? {} : { onAnswered: meter.answered }),
     });
-    const listener = createServer((socket) => server.accept(socket));
+    let listener: Listening | undefined;
     let records: string;
     let admin: string | undefined;
     try {
       // HAProxy may ask before its ring finds the agent: what the first requests leave behind waits there.
-      await listen(listener, config.spop);
+      listener = await listen(
+        createServer((socket) => server.accept(socket)),
+        config.spop,
+      );
       records = await telemetry.listening;
       meter?.start(() => ({ ...minter.counts, connectionsOpen: server.size }));
       admin = await telemetry.ready;
     } catch (error) {
-      listener.close();
+      listener?.close();
       meter?.stop();
       await server.stop();
       await telemetry.stop(0);

@@ -1,5 +1,6 @@
 import type { Logger } from './log.ts';
 import type { ConnectionEnd } from './spop/connection.ts';
+import { StatusCode } from './spop/constants.ts';
 import type { Agreement } from './spop/handshake.ts';
 
 /** How long the same trouble is only counted after it was told, in milliseconds. */
@@ -10,6 +11,12 @@ const TROUBLE_EPISODE = 60_000;
  * for a while.
  */
 const AWAY = 300_000;
+
+/**
+ * A connection on which nothing was asked for this long, in milliseconds, was closed for that: HAProxy's `timeout idle`,
+ * and from 3.1 on `timeout server`, end it with the same status as an agent that does not answer.
+ */
+const IDLE = 500;
 
 /** Tells the operator of SPOP connections by episodes, and of each one at the level debug. */
 export class ConnectionLog {
@@ -58,12 +65,12 @@ export class ConnectionLog {
         this.trouble({ peer, bytes: end.bytes }, 'SPOP peer closed: it does not read its answers');
         return;
       case 'disconnected':
-        if (end.status !== 0) {
+        if (end.status !== StatusCode.NORMAL && !isIdleTimeout(end)) {
           const fields = { peer, status: end.status, reason: end.message };
           this.trouble(fields, 'HAProxy disconnected');
           return;
         }
-        this.log.debug({ peer }, 'SPOP connection closed by HAProxy');
+        this.log.debug({ peer, ...end }, 'SPOP connection closed by HAProxy');
         return;
       case 'socket':
       case 'closed':
@@ -88,4 +95,8 @@ export class ConnectionLog {
       this.troubles.delete(message);
     }, TROUBLE_EPISODE).unref();
   }
+}
+
+function isIdleTimeout({ status, idle }: ConnectionEnd & { reason: 'disconnected' }): boolean {
+  return status === StatusCode.TIMEOUT && idle >= IDLE;
 }

@@ -13,6 +13,12 @@ export function targetOf(endpoint: string): string {
   return bare.replace(/^https?:\/\//i, '').replace(/[/?#].*$/, '') || bare;
 }
 
+/** The port that is written in an endpoint, also one that its scheme has anyway. */
+export function portOf(endpoint: string): number | undefined {
+  const port = /^[^/?#]*:(\d+)$/.exec(targetOf(endpoint))?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
 /** Host and port as in a URL: an IPv6 address in brackets; the host alone where there is no port. */
 export function hostAndPort(host: string, port?: number): string {
   const bracketed = host.includes(':') ? `[${host}]` : host;

@@ -1,6 +1,7 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
+import { lookup as lookupName } from 'node:dns/promises';
 import { lstatSync, unlinkSync } from 'node:fs';
-import { connect, isIP, type Server } from 'node:net';
+import { connect, createServer, isIP, type Server, type ServerOpts } from 'node:net';
 import { hostAndPort } from './endpoint.ts';
 
 /** Where a listener stands: `host:port`, `unix:/path`, or `fd:N` for a socket that was handed over. */
@@ -30,21 +31,106 @@ export function isLoopback(host: string): boolean {
 /** A reload of HAProxy opens all its connections at once. */
 const BACKLOG = 4096;
 
+/** A server that listens, and those that stand beside it on the other addresses of its name. */
+export type Listening = {
+  /** Has the connections of all. */
+  readonly server: Server;
+  /** As it is written in settings; the port is the one really bound. */
+  readonly address: string;
+  /** What is bound, without port: empty for a socket that has none, or that was handed over. */
+  readonly hosts: readonly string[];
+  /** As `Server.close`, of all. */
+  readonly close: () => void;
+};
+
+/** All addresses of a name, as getaddrinfo(3) has them. */
+export type Lookup = (name: string) => Promise<readonly string[]>;
+
 /**
- * Opens `server` on `address`. A unix socket that nobody listens on any more is replaced.
+ * Opens `server` on `address`: where that is a name, on each address that the name has. A unix socket that nobody listens
+ * on any more is replaced.
  *
- * @throws Error with `address` in its message, and the system's error as its cause
+ * @param options of `server`: those beside it have the same
+ * @throws Error with `address` in its message, and the system's error as its cause; nothing listens then
  */
-export async function listen(server: Server, address: ListenAddress): Promise<void> {
+export async function listen(
+  server: Server,
+  address: ListenAddress,
+  options: ServerOpts = {},
+  lookup: Lookup = lookupAll,
+): Promise<Listening> {
   if (address.kind === 'unix') await removeStaleSocket(address.path);
-  await new Promise<void>((resolve, reject) => {
-    const onError = (error: Error): void =>
-      reject(
-        new Error(`cannot listen on ${formatAddress(address)}: ${error.message}`, { cause: error }),
-      );
-    server.once('error', onError);
-    server.listen({ ...toOptions(address), backlog: BACKLOG }, () => {
-      server.off('error', onError);
+  try {
+    if (address.kind === 'tcp') return await listenOnAll(server, address, options, lookup);
+    await open(server, address.kind === 'unix' ? { path: address.path } : { fd: address.fd });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`cannot listen on ${formatAddress(address)}: ${message}`, { cause: error });
+  }
+  return {
+    server,
+    address: boundAddress(server, address),
+    hosts: [],
+    close: () => void server.close(),
+  };
+}
+
+async function listenOnAll(
+  server: Server,
+  address: ListenAddress & { kind: 'tcp' },
+  options: ServerOpts,
+  lookup: Lookup,
+): Promise<Listening> {
+  const found = isIP(address.host) === 0 ? await lookup(address.host) : [address.host];
+  const hosts: string[] = [];
+  const servers: Server[] = [];
+  const close = (): void => {
+    for (const each of servers) each.close();
+  };
+  let { port } = address;
+  for (const [index, host] of found.entries()) {
+    const next = hosts.length === 0 ? server : createSibling(server, options);
+    try {
+      await open(next, { host, port });
+    } catch (error) {
+      const others = hosts.length + found.length - index - 1;
+      if (others > 0 && isNotOfThisHost(host, error)) continue;
+      close();
+      throw error;
+    }
+    servers.push(next);
+    hosts.push(host);
+    const bound = next.address();
+    if (bound !== null && typeof bound === 'object') port = bound.port;
+  }
+  return { server, address: hostAndPort(address.host, port), hosts, close };
+}
+
+async function lookupAll(name: string): Promise<string[]> {
+  const found = await lookupName(name, { all: true });
+  return [...new Set(found.map(({ address }) => address))];
+}
+
+/** /etc/hosts has `::1` also where IPv6 is off: nobody gets there, so that nobody is missed. */
+function isNotOfThisHost(host: string, error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return isIP(host) === 6 && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT');
+}
+
+/** One that hands its connections to `server`. */
+function createSibling(server: Server, options: ServerOpts): Server {
+  const sibling = createServer(options, (socket) => server.emit('connection', socket));
+  if (server.maxConnections !== undefined) sibling.maxConnections = server.maxConnections;
+  return sibling;
+}
+
+type Place = { host: string; port: number } | { path: string } | { fd: number };
+
+function open(server: Server, place: Place): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ ...place, backlog: BACKLOG }, () => {
+      server.off('error', reject);
       resolve();
     });
   });
@@ -60,30 +146,39 @@ export function isTaken(error: unknown): boolean {
 const DATAGRAM_BUFFER = 4 * 1024 * 1024;
 
 /**
- * Receives UDP on the port of the TCP listener `server`, as HAProxy's `log` line has it.
+ * Receives UDP on the addresses and the port of a TCP listener, as HAProxy's `log` line has it.
  *
  * @returns undefined for a listener that has no port of its own
  */
 export async function listenForDatagrams(
-  server: Server,
+  { server, hosts }: Listening,
   address: ListenAddress,
   onMessage: (message: Buffer) => void,
-): Promise<DatagramSocket | undefined> {
+): Promise<{ close(): void } | undefined> {
   if (address.kind === 'fd' && address.datagrams !== undefined) {
     return receiveDatagrams(address.datagrams, onMessage);
   }
   const bound = server.address();
-  if (address.kind !== 'tcp' || bound === null || typeof bound === 'string') return undefined;
-  const type = bound.family === 'IPv6' ? 'udp6' : 'udp4';
-  const socket = createSocket({ type, recvBufferSize: DATAGRAM_BUFFER });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', (error) =>
-      reject(new Error(`cannot receive datagrams on port ${bound.port}: ${error.message}`)),
-    );
-    socket.bind(bound.port, address.host, resolve);
-  });
-  socket.on('message', onMessage);
-  return socket;
+  if (hosts.length === 0 || bound === null || typeof bound === 'string') return undefined;
+  const sockets: DatagramSocket[] = [];
+  const close = (): void => {
+    for (const socket of sockets) socket.close();
+  };
+  for (const host of hosts) {
+    const type = isIP(host) === 6 ? 'udp6' : 'udp4';
+    const socket = createSocket({ type, recvBufferSize: DATAGRAM_BUFFER });
+    sockets.push(socket);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', (error) => {
+        close();
+        const where = hostAndPort(host, bound.port);
+        reject(new Error(`cannot receive datagrams on ${where}: ${error.message}`));
+      });
+      socket.bind(bound.port, host, resolve);
+    });
+    socket.on('message', onMessage);
+  }
+  return { close };
 }
 
 /** Takes over a socket whose buffer is as large as whoever opened it wanted. */
@@ -102,12 +197,8 @@ async function receiveDatagrams(
   return socket;
 }
 
-/** The address as it is written in settings; the port is the one really bound. */
-export function boundAddress(server: Server, address: ListenAddress): string {
+function boundAddress(server: Server, address: ListenAddress): string {
   const bound = server.address();
-  if (address.kind === 'tcp' && bound !== null && typeof bound === 'object') {
-    return formatAddress({ ...address, port: bound.port });
-  }
   if (address.kind === 'fd' && bound !== null) {
     return typeof bound === 'string'
       ? `unix:${bound}`
@@ -124,21 +215,6 @@ export function formatAddress(address: ListenAddress): string {
       return `unix:${address.path}`;
     case 'fd':
       return `fd:${address.fd}`;
-    default:
-      return address satisfies never;
-  }
-}
-
-function toOptions(
-  address: ListenAddress,
-): { host: string; port: number } | { path: string } | { fd: number } {
-  switch (address.kind) {
-    case 'tcp':
-      return { host: address.host, port: address.port };
-    case 'unix':
-      return { path: address.path };
-    case 'fd':
-      return { fd: address.fd };
     default:
       return address satisfies never;
   }

@@ -4,7 +4,7 @@ export type { Logger } from 'pino';
 
 /**
  * JSON lines on standard error, written at once: nothing is logged per request, and what is logged
- * must not be lost when the process ends.
+ * must not be lost when the process ends. An error is the field `err`: of any other pino writes `{}`.
  *
  * @param bindings fields of every line, as which thread it comes from
  * @param journal standard error is the journal: each line begins with its level there

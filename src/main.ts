@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { type CommandLine, parseCommandLine } from './config/command-line.ts';
-import { loadConfig } from './config/config.ts';
+import { type Config, loadConfig } from './config/config.ts';
 import { gatherSettings } from './config/settings-file.ts';
 import { summarize } from './config/summary.ts';
 import type { Logger } from './log.ts';
 import { ToolExit } from './options.ts';
 import { Reloader } from './reload.ts';
-import { ConfigError, type Env } from './settings.ts';
+import { ConfigError, type Env, LOG_LEVELS, type Warn } from './settings.ts';
 import { isJournal } from './systemd/journal.ts';
 import { Notifier } from './systemd/notifier.ts';
 import { type InheritedSockets, inheritedSockets } from './systemd/sockets.ts';
@@ -38,7 +38,7 @@ Flags, each also an environment variable:
   --records ADDRESS    HAPROXY_OTEL_RECORDS  where its ring sends to     127.0.0.1:12346
   --config FILE        HAPROXY_OTEL_CONFIG   a file with such variables, read again on SIGHUP
   --admin ADDRESS      HAPROXY_OTEL_ADMIN    health, metrics, live hops  127.0.0.1:12347, or off
-  --log-level LEVEL    OTEL_LOG_LEVEL        silent, error, warn, info, debug, trace   info
+  --log-level LEVEL    OTEL_LOG_LEVEL        ${LOG_LEVELS.join(', ')}   info
   --help, --version    add, remove, check and verify have a --help of their own
 
 ADDRESS is host:port, unix:/path or fd:N. Where spans go, which are kept and what they are called is set
@@ -73,20 +73,23 @@ async function main(): Promise<void> {
       return demo({ once: commandLine.once });
     }
     default:
-      throw new ConfigError(
-        `unknown command "${commandLine.command}": run, demo, add, remove, check or verify is accepted`,
-      );
+      commandLine.command satisfies never;
   }
 }
 
 async function run(commandLine: CommandLine): Promise<void> {
-  const gather = (): Env => gatherSettings(process.env, commandLine.settings);
+  // Until there is a log to warn in.
+  const early: Parameters<Warn>[] = [];
+  let warn: Warn = (...warning) => early.push(warning);
+  const warnNow: Warn = (...warning) => warn(...warning);
+  const gather = (): Env => gatherSettings(process.env, commandLine.settings, warnNow);
   const host = {
     sockets: inheritedSockets(process.env, process.pid),
     journal: isJournal(process.env),
   };
   const env = gather();
-  const config = loadConfig(env, host);
+  const load = (settings: Env): Config => loadConfig(settings, host, warnNow);
+  const config = load(env);
   // What takes longest comes first: all else is loaded while the thread starts.
   const telemetry = new TelemetryChannel(config.telemetry, config.threadEnv);
   const [{ createLogger }, { Agent }] = await Promise.all([
@@ -94,13 +97,15 @@ async function run(commandLine: CommandLine): Promise<void> {
     import('./agent.ts'),
   ]);
   const log = createLogger(config.logLevel, { thread: 'main' }, host.journal);
+  warn = (setting, reason) => log.warn({ setting, reason }, 'a setting needs attention');
+  for (const warning of early) warn(...warning);
   warnOfUnused(env, host.sockets, log);
   const notifier = Notifier.create(process.env, (reason) =>
     log.error({ reason }, 'systemd cannot be notified'),
   );
   const reloader = new Reloader(env, config, {
     gather,
-    load: (settings) => loadConfig(settings, host),
+    load,
     log,
     notifier,
   });
@@ -126,7 +131,7 @@ async function run(commandLine: CommandLine): Promise<void> {
     stopped.then(
       () => process.exit(AgentExit.OK),
       (error: unknown) => {
-        log.fatal({ error }, 'could not stop in order');
+        log.fatal({ err: error }, 'could not stop in order');
         process.exit(AgentExit.FAILED);
       },
     );

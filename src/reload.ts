@@ -8,6 +8,9 @@ import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
 const RELOADABLE =
   /^(OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND)$/;
 
+/** The proxy that gRPC uses is chosen by variables of everybody. */
+const PROXY = /^((no_)?grpc_proxy|https?_proxy|no_proxy|NO_PROXY)$/;
+
 /** The same of the exporter's own, as long as it stays of its kind. */
 const OF_EXPORTER =
   /^(OTEL_EXPORTER_OTLP_.*|OTEL_BSP_EXPORT_TIMEOUT|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
@@ -23,11 +26,11 @@ export type Changes = {
 export function changesBetween(before: Env, after: Env, sameKind: boolean): Changes {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const changed = names.filter((name) => {
-    const ours = /^(HAPROXY_)?OTEL_/.test(name);
+    const ours = /^(HAPROXY_)?OTEL_/.test(name) || PROXY.test(name);
     return ours && (before[name]?.trim() ?? '') !== (after[name]?.trim() ?? '');
   });
   const isReloadable = (name: string): boolean =>
-    RELOADABLE.test(name) || (sameKind && OF_EXPORTER.test(name));
+    RELOADABLE.test(name) || (sameKind && (OF_EXPORTER.test(name) || PROXY.test(name)));
   return {
     reloadable: changed.filter(isReloadable),
     needRestart: changed.filter((name) => !isReloadable(name)),

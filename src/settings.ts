@@ -24,6 +24,36 @@ export function read<T, D>(env: Env, name: string, fallback: D, parser: Parser<T
   return value;
 }
 
+/** Hears of a setting that is not used as it is written, or hardly meant so: its name, and why. */
+export type Warn = (setting: string, reason: string) => void;
+
+export const noWarn: Warn = () => {};
+
+/**
+ * Runs `parse`, and where it refuses the setting `name`, once more as if that were not set: so OpenTelemetry has it. For
+ * settings without which no span is lost.
+ */
+export function orUnset<T>(env: Env, name: string, warn: Warn, parse: (env: Env) => T): T {
+  try {
+    return parse(env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    warn(name, `${error.message}, the default is used`);
+    return parse({ ...env, [name]: undefined });
+  }
+}
+
+/** As `read`, but a value that cannot be used is the same as none too. */
+export function readOrWarn<T, D>(
+  env: Env,
+  name: string,
+  fallback: D,
+  parser: Parser<T>,
+  warn: Warn,
+): T | D {
+  return orUnset(env, name, warn, (settings) => read(settings, name, fallback, parser));
+}
+
 export function notAccepted(name: string, text: string, accepts: string): ConfigError {
   return new ConfigError(`${name} is "${text}": ${accepts} is accepted`);
 }
@@ -38,6 +68,9 @@ export function oneOf<const T extends string>(names: readonly T[]): Parser<T> {
   };
 }
 
+/** The longest time that a setting can be, in milliseconds. */
+export const LONGEST = 3_600_000;
+
 export function integerFrom(minimum: number, maximum = 2 ** 31 - 1): Parser<number> {
   return {
     accepts: `a whole number from ${minimum} to ${maximum}`,
@@ -47,6 +80,15 @@ export function integerFrom(minimum: number, maximum = 2 ** 31 - 1): Parser<numb
     },
   };
 }
+
+/** Milliseconds; 0 is no limit, for which the specification allows a very long time. */
+export const timeout: Parser<number> = {
+  accepts: integerFrom(0, LONGEST).accepts,
+  parse: (text) => {
+    const value = integerFrom(0, LONGEST).parse(text);
+    return value === 0 ? LONGEST : value;
+  },
+};
 
 export const ratio: Parser<number> = {
   accepts: 'a number from 0 to 1',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
 import { freePort } from '../src/demo/ports.ts';
+import { LOG_LEVELS } from '../src/settings.ts';
 import { VERSION } from '../src/version.ts';
 import { AgentProcess, until } from './agent-process.ts';
 import { hopOf, octetCounted, recordLine } from './records/lines.ts';
@@ -91,6 +92,7 @@ describe('the command', () => {
       '--log-level',
       'HAPROXY_OTEL_SPOP',
       'demo',
+      LOG_LEVELS.join(', '),
     ]) {
       expect(help.output).toContain(flag);
     }
@@ -100,7 +102,14 @@ describe('the command', () => {
   });
 
   test.each([
-    [['run'], { OTEL_BSP_SCHEDULE_DELAY: 'soon' }, 'OTEL_BSP_SCHEDULE_DELAY is "soon": a whole'],
+    [
+      ['run'],
+      { HAPROXY_OTEL_STOP_TIMEOUT: 'soon' },
+      'HAPROXY_OTEL_STOP_TIMEOUT is "soon": a whole',
+    ],
+    [['run'], { OTEL_TRACES_EXPORTER: 'zipkin' }, 'OTEL_TRACES_EXPORTER is "zipkin": one of'],
+    [['run', '--once'], {}, '--once is no flag of run'],
+    [['demo', '--spop', '127.0.0.1:1'], {}, '--spop is no flag of demo'],
     [['--spop', 'nowhere'], {}, 'HAPROXY_OTEL_SPOP is "nowhere": host:port'],
     [['dance'], {}, 'unknown command "dance": run, demo, snippet, check or verify is accepted'],
     [['--dance'], {}, "Unknown option '--dance'"],
@@ -234,6 +243,21 @@ test('a telemetry thread that dies takes the process with it, and the reason is 
   agent.process.kill('SIGUSR2');
   expect(await agent.exited()).toBe(1);
   expect(agent.logged('telemetry thread died')?.reason).toContain('told to die');
+});
+
+test('a stop that fails says why', async () => {
+  const preload = join(import.meta.dirname, 'fail-to-stop.mjs');
+  const agent = await start({ NODE_OPTIONS: `--import=${preload}` });
+  agent.process.kill('SIGTERM');
+  expect(await agent.exited()).toBe(1);
+  expect(agent.logged('could not stop in order')).toMatchObject({
+    level: 'fatal',
+    err: {
+      type: 'Error',
+      message: 'told to stay open: for a test',
+      stack: expect.stringContaining('agent.js'),
+    },
+  });
 });
 
 test('the telemetry thread, and no other, runs at a lower priority', async () => {

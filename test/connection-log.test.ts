@@ -38,6 +38,20 @@ test('trouble is told at once, and as a number a minute later', () => {
   expect(told).toHaveLength(3);
 });
 
+test('an idle timeout of HAProxy is no trouble; one while it waits for answers is', () => {
+  const { log, told } = start();
+  const timeout = { reason: 'disconnected', status: 2, message: 'a timeout occurred' } as const;
+  log.end('idle', { ...timeout, idle: 120_000 }, undefined);
+  log.end('idle but faulty', { ...timeout, status: 4, idle: 120_000 }, undefined);
+  vi.advanceTimersByTime(60_000);
+  log.end('hanging', { ...timeout, idle: 0 }, undefined);
+  const warnings = [
+    { peer: 'idle but faulty', status: 4, reason: 'a timeout occurred' },
+    { peer: 'hanging', status: 2, reason: 'a timeout occurred' },
+  ];
+  expect(told).toEqual(warnings.map((fields) => ['warn', 'HAProxy disconnected', fields]));
+});
+
 test('HAProxy is connected from its first connection until minutes after its last', () => {
   const { log, told } = start();
   const closed: ConnectionEnd = { reason: 'closed' };

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests need beside what setup brings, from Debian: Chromium, systemd's programs, debootstrap; and
-# Prometheus, which starts nothing as it is only unpacked into an ignored folder.
+# Prometheus, which starts nothing as it is only unpacked into an ignored folder. Without a network it says so within
+# seconds.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -15,14 +16,19 @@ if ! command -v apt-get >/dev/null; then
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
+apt="apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=10 -o Acquire::https::Timeout=10"
+failed() {
+    echo "Needed for the tests, and apt-get could not install it, see above:${missing:- prometheus}" >&2
+    exit 1
+}
+$apt update || failed
 if [ -n "$missing" ]; then
     # shellcheck disable=SC2086
-    apt-get install -qq -y --no-install-recommends $missing >/dev/null
+    $apt install -y --no-install-recommends $missing >/dev/null || failed
 fi
 if [ ! -x "$prometheus/usr/bin/promtool" ]; then
     mkdir -p "$prometheus"
-    (cd "$prometheus" && apt-get download -qq -o APT::Sandbox::User=root prometheus)
+    (cd "$prometheus" && $apt download -o APT::Sandbox::User=root prometheus) || failed
     dpkg -x "$prometheus"/prometheus_*.deb "$prometheus"
     rm "$prometheus"/prometheus_*.deb
 fi

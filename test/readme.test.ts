@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../src/config/config.ts';
+import { SETTINGS } from '../src/config/names.ts';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 import { HaproxyAttribute } from '../src/telemetry/attributes.ts';
 import { ask } from './admin/ask.ts';
@@ -82,6 +83,8 @@ test('the table of settings is what the agent reads', () => {
     (name) => name !== 'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
   );
   expect(firstColumn('Settings').sort()).toEqual([...new Set(read)].sort());
+  // What is not listed would be refused as unknown.
+  expect([...SETTINGS].sort()).toEqual(firstColumn('Settings').sort());
 });
 
 test('the table of metrics is what the agent tells, and every path that is named is there', async () => {
@@ -146,10 +149,16 @@ describe('the Collectors', () => {
     }
   });
 
+  test('go by the present names of their exporters', () => {
+    const names = configurations.flatMap(({ exporters }) => Object.keys(exporters));
+    const types = names.map((name) => name.split('/', 1)[0]);
+    expect([...new Set(types)].sort()).toEqual(['load_balancing', 'otlp_grpc']);
+  });
+
   test('route by trace id before they sample by trace', () => {
     const [first, second] = configurations;
-    expect(first.exporters.loadbalancing.routing_key).toBe('traceID');
-    expect(first.exporters.loadbalancing.resolver.dns.port).toBe('4317');
+    expect(first.exporters.load_balancing.routing_key).toBe('traceID');
+    expect(first.exporters.load_balancing.resolver.dns.port).toBe('4317');
     expect(second.receivers.otlp.protocols.grpc.endpoint).toMatch(/:4317$/);
     expect(second.processors.tail_sampling.policies.length).toBeGreaterThan(1);
   });

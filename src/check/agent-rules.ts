@@ -1,10 +1,10 @@
-import { haproxyAddress, leadsTo, parseAddress } from '../haproxy/addresses.ts';
+import { haproxyAddress, leadsTo } from '../haproxy/addresses.ts';
 import { parseLogger } from '../haproxy/loggers.ts';
 import { lastOf } from '../haproxy/proxies.ts';
 import { parseSize } from '../haproxy/units.ts';
-import { formatAddress, type ListenAddress } from '../listen.ts';
 import type { Wired } from '../wiring/wire.ts';
 import { type Finding, finding } from './finding.ts';
+import { checkListener, LISTENERS } from './socket-rules.ts';
 import type { Subject } from './subject.ts';
 
 /** Bytes that HAProxy keeps of a buffer when it makes a frame of it. */
@@ -15,8 +15,8 @@ export function checkAgent(wired: Wired, subject: Subject): Finding[] {
   const { agent, current } = subject;
   const { options } = wired;
   const findings = [
-    ...checkAddress('agent-address', 'backend otel-agents', options.spop, agent.spop, subject),
-    ...checkAddress('records-address', 'ring otel', options.records, agent.records, subject),
+    ...checkListener(LISTENERS.AGENT, options.spop, agent.spop, subject),
+    ...checkListener(LISTENERS.RECORDS, options.records, agent.records, subject),
     ...checkLoggers(wired, subject),
   ];
   if (options.records.kind !== 'tcp') {
@@ -25,13 +25,6 @@ export function checkAgent(wired: Wired, subject: Subject): Finding[] {
     findings.push(
       finding('records-datagrams', 'ring otel', headOf('ring otel', subject), { what, why }),
     );
-  }
-  const root = lastOf(current.global, 'chroot');
-  const path = [options.spop, options.records].find(({ kind }) => kind === 'unix');
-  if (root !== undefined && path !== undefined) {
-    const what = `${formatAddress(path)} is outside of the chroot`;
-    const why = 'HAProxy does not get there any more once it has started.';
-    findings.push(finding('agent-chroot', 'global', root, { what, why }));
   }
   const line = lastOf(current.global, 'tune.bufsize');
   const frame = (parseSize(line?.words[1]) ?? 0) - FRAME_RESERVE;
@@ -42,28 +35,6 @@ export function checkAgent(wired: Wired, subject: Subject): Finding[] {
     findings.push(finding('frame-size', 'global', line, { what, why, lines }));
   }
   return findings;
-}
-
-function checkAddress(
-  code: 'agent-address' | 'records-address',
-  section: string,
-  written: ListenAddress,
-  set: ListenAddress | undefined,
-  subject: Subject,
-): Finding[] {
-  const address = haproxyAddress(written);
-  if (set === undefined || leadsTo(parseAddress(address), set) !== false) return [];
-  const [variable, flag, why] =
-    code === 'agent-address'
-      ? [
-          'HAPROXY_OTEL_SPOP',
-          '--spop',
-          'No request gets an answer: HAProxy starts all traces itself.',
-        ]
-      : ['HAPROXY_OTEL_RECORDS', '--records', 'The agent gets no record, and makes no span.'];
-  const what = `the agent does not listen at ${address}: ${variable} is ${formatAddress(set)}`;
-  const lines = [`haproxy-otel-spoa add ${flag} ${formatAddress(set)} --write`];
-  return [finding(code, section, headOf(section, subject), { what, why, lines })];
 }
 
 function checkLoggers({ clean }: Wired, { agent, files }: Subject): Finding[] {

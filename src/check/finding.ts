@@ -26,7 +26,10 @@ export const SEVERITIES = {
 
   'agent-address': 'error',
   'agent-chroot': 'error',
+  'agent-socket-access': 'error',
   'records-address': 'error',
+  'records-chroot': 'error',
+  'records-socket-access': 'error',
   'records-datagrams': 'hint',
   'records-twice': 'warning',
   'record-unset': 'error',

@@ -1,5 +1,5 @@
 import { parseOptions } from '../options.ts';
-import type { Env } from '../settings.ts';
+import { ConfigError, type Env } from '../settings.ts';
 
 /** Command-line flags; each has the environment variable of the same meaning. */
 export const FLAGS = {
@@ -11,7 +11,7 @@ export const FLAGS = {
 } as const;
 
 export type CommandLine = {
-  readonly command: string;
+  readonly command: 'run' | 'demo';
   readonly help: boolean;
   readonly version: boolean;
   readonly once: boolean;
@@ -30,14 +30,29 @@ const OPTIONS = {
   'log-level': { type: 'string' },
 } as const;
 
-/** @throws ConfigError for an unknown flag or a missing value */
+/** Commands with the flags that each takes beside `--help` and `--version`. */
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  run: Object.keys(FLAGS),
+  demo: ['once'],
+};
+
+/** @throws ConfigError for an unknown command or flag, one of another command, or a missing value */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const { values, positionals } = parseOptions(args, OPTIONS, 1);
+  const command = positionals[0] ?? 'run';
+  const taken = COMMANDS[command];
+  if (taken === undefined) {
+    throw new ConfigError(
+      `unknown command "${command}": run, demo, snippet, check or verify is accepted`,
+    );
+  }
+  const other = Object.keys(values).find((flag) => !['help', 'version', ...taken].includes(flag));
+  if (other !== undefined) throw new ConfigError(`--${other} is no flag of ${command}`);
   const settings: Record<string, string> = {};
   for (const [flag, variable] of Object.entries(FLAGS)) {
     const value = values[flag as keyof typeof FLAGS];
     if (value !== undefined) settings[variable] = value;
   }
   const { help = false, version = false, once = false } = values;
-  return { command: positionals[0] ?? 'run', help, version, once, settings };
+  return { command: command === 'demo' ? 'demo' : 'run', help, version, once, settings };
 }

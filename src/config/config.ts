@@ -4,22 +4,24 @@ import { DEFAULT_ADDRESSES, type ListenAddress } from '../listen.ts';
 import {
   address,
   boolean,
-  ConfigError,
-  decodePercent,
   type Env,
   integerFrom,
+  LONGEST,
   type LogLevel,
   logLevelNamed,
-  notAccepted,
+  noWarn,
   oneOf,
   read,
+  readOrWarn,
   tokens,
+  type Warn,
 } from '../settings.ts';
 import type { ServerLimits } from '../spop/server.ts';
 import type { InheritedSockets } from '../systemd/sockets.ts';
-import type { TelemetryConfig } from '../telemetry/config.ts';
+import type { SpanLimits, TelemetryConfig } from '../telemetry/config.ts';
 import { readAdmin } from './admin.ts';
 import { readExporter } from './exporter.ts';
+import { readResource } from './resource.ts';
 import { readFormats, readKeep, readSampler } from './sampling.ts';
 
 export type Config = {
@@ -44,27 +46,24 @@ export type Host = { readonly sockets: InheritedSockets; readonly journal: boole
 /**
  * Reads all settings from `env`. Sockets that were handed over are used in place of addresses.
  *
- * @throws ConfigError at the first setting that cannot be used
+ * @param warn hears of OpenTelemetry's settings that are passed over because they cannot be used
+ * @throws ConfigError at the first of the agent's own that cannot be used, or without which spans would be lost
  */
-export function loadConfig(env: Env, host: Host = { sockets: {}, journal: false }): Config {
+export function loadConfig(
+  env: Env,
+  host: Host = { sockets: {}, journal: false },
+  warn: Warn = noWarn,
+): Config {
   const { sockets, journal } = host;
-  const disabled = read(env, 'OTEL_SDK_DISABLED', false, boolean);
-  const queueSpans = read(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 131_072, integerFrom(1));
-  const batchDefault = Math.min(2_048, queueSpans);
-  const batchSize = read(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', batchDefault, integerFrom(1));
-  if (batchSize > queueSpans) {
-    throw new ConfigError(
-      `OTEL_BSP_MAX_EXPORT_BATCH_SIZE is ${batchSize}: at most OTEL_BSP_MAX_QUEUE_SIZE, ${queueSpans}, is accepted`,
-    );
-  }
-  const sampler = readSampler(env);
+  const disabled = readOrWarn(env, 'OTEL_SDK_DISABLED', false, boolean, warn);
+  const sampler = readSampler(env, warn);
   const maxFrameSize = read(
     env,
     'HAPROXY_OTEL_MAX_FRAME_SIZE',
     65_536,
     integerFrom(256, 16_777_216),
   );
-  const logLevel = read(env, 'OTEL_LOG_LEVEL', 'info', logLevelNamed);
+  const logLevel = readOrWarn(env, 'OTEL_LOG_LEVEL', 'info', logLevelNamed, warn);
   const config: Config = {
     logLevel,
     journal,
@@ -72,12 +71,12 @@ export function loadConfig(env: Env, host: Host = { sockets: {}, journal: false 
       handedOver(sockets.spop) ?? read(env, 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop, address),
     spopLimits: {
       maxFrameSize,
-      helloTimeout: read(env, 'HAPROXY_OTEL_HELLO_TIMEOUT', 5_000, integerFrom(1, 3_600_000)),
+      helloTimeout: read(env, 'HAPROXY_OTEL_HELLO_TIMEOUT', 5_000, integerFrom(1, LONGEST)),
       maxConnections: read(env, 'HAPROXY_OTEL_MAX_CONNECTIONS', 4_096, integerFrom(1)),
       maxUnread: 1_048_576,
     },
     sampler,
-    formats: readFormats(env),
+    formats: readFormats(env, warn),
     telemetry: {
       logLevel,
       journal,
@@ -89,15 +88,22 @@ export function loadConfig(env: Env, host: Host = { sockets: {}, journal: false 
       baggageKeys: read(env, 'HAPROXY_OTEL_BAGGAGE_KEYS', [], tokens),
       connectionErrorSpans:
         read(env, 'HAPROXY_OTEL_CONNECTION_ERRORS', 'count', oneOf(['count', 'span'])) === 'span',
-      resourceAttributes: readResource(env),
-      exporter: disabled ? { kind: 'none' } : readExporter(env),
-      batchSize,
-      scheduleDelay: read(env, 'OTEL_BSP_SCHEDULE_DELAY', 5_000, integerFrom(0, 3_600_000)),
-      queueSpans,
+      resourceAttributes: readResource(env, warn),
+      spanLimits: readSpanLimits(env, warn),
+      exporter: disabled ? { kind: 'none' } : readExporter(env, warn),
+      ...readBatches(env, warn),
+      batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024)),
+      scheduleDelay: readOrWarn(
+        env,
+        'OTEL_BSP_SCHEDULE_DELAY',
+        5_000,
+        integerFrom(0, LONGEST),
+        warn,
+      ),
       queueBytes: read(env, 'HAPROXY_OTEL_QUEUE_BYTES', 134_217_728, integerFrom(1_048_576)),
       admin: readAdmin(env, handedOver(sockets.admin)),
     },
-    stopTimeout: read(env, 'HAPROXY_OTEL_STOP_TIMEOUT', 10_000, integerFrom(0, 3_600_000)),
+    stopTimeout: read(env, 'HAPROXY_OTEL_STOP_TIMEOUT', 10_000, integerFrom(0, LONGEST)),
     threadEnv: Object.fromEntries(
       Object.entries(env).filter(
         (entry): entry is [string, string] =>
@@ -112,22 +118,32 @@ function handedOver(fd: number | undefined, datagrams?: number): ListenAddress |
   return fd === undefined ? undefined : { kind: 'fd', fd, datagrams };
 }
 
-function readResource(env: Env): Record<string, string> {
-  const attributes: Record<string, string> = { 'service.name': 'haproxy' };
-  const text = env.OTEL_RESOURCE_ATTRIBUTES?.trim() ?? '';
-  for (const pair of text.split(',').filter((part) => part.trim() !== '')) {
-    const [name = '', value, ...rest] = pair.split('=');
-    const decoded = value === undefined ? undefined : decodePercent(value.trim());
-    if (name.trim() === '' || decoded === undefined || rest.length > 0) {
-      throw notAccepted(
-        'OTEL_RESOURCE_ATTRIBUTES',
-        pair.trim(),
-        'name=value,name=value with values percent-encoded',
-      );
-    }
-    attributes[name.trim()] = decoded;
+function readBatches(env: Env, warn: Warn): Pick<TelemetryConfig, 'batchSize' | 'queueSpans'> {
+  const queueSpans = readOrWarn(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 131_072, integerFrom(1), warn);
+  const setting = 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE';
+  const batchSize = readOrWarn(env, setting, Math.min(2_048, queueSpans), integerFrom(1), warn);
+  if (batchSize > queueSpans) {
+    warn(
+      setting,
+      `${setting} is ${batchSize}: at most OTEL_BSP_MAX_QUEUE_SIZE, ${queueSpans}, is accepted, which is used`,
+    );
   }
-  const serviceName = env.OTEL_SERVICE_NAME?.trim();
-  if (serviceName) attributes['service.name'] = serviceName;
-  return attributes;
+  return { queueSpans, batchSize: Math.min(batchSize, queueSpans) };
+}
+
+/** The limit for spans before that for all signals. */
+function readSpanLimits(env: Env, warn: Warn): SpanLimits {
+  const from0 = integerFrom(0);
+  const length = readOrWarn(env, 'OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', undefined, from0, warn);
+  const count = readOrWarn(env, 'OTEL_ATTRIBUTE_COUNT_LIMIT', 128, from0, warn);
+  return {
+    attributeValueLength: readOrWarn(
+      env,
+      'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT',
+      length,
+      from0,
+      warn,
+    ),
+    attributeCount: readOrWarn(env, 'OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', count, from0, warn),
+  };
 }

@@ -4,29 +4,41 @@ import {
   boolean,
   type Env,
   integerFrom,
-  listOf,
   notAccepted,
   oneOf,
   origin,
+  orUnset,
   perSecond,
   ratio,
   read,
+  readOrWarn,
+  type Warn,
 } from '../settings.ts';
 import type { KeepConfig } from '../telemetry/config.ts';
 
 /** Shares while a service has told nothing yet: what Jaeger's own clients have, and AWS's. */
 const INITIAL_RATIO = { jaeger: 0.001, xray: 0.05 } as const;
 
-export function readSampler(env: Env): SamplerConfig {
-  const name = read(env, 'OTEL_TRACES_SAMPLER', 'parentbased_always_on', oneOf(SAMPLER_NAMES));
+export function readSampler(env: Env, warn: Warn): SamplerConfig {
+  const name = readOrWarn(
+    env,
+    'OTEL_TRACES_SAMPLER',
+    'parentbased_always_on',
+    oneOf(SAMPLER_NAMES),
+    warn,
+  );
+  if (!TAKES_ARGUMENT.test(name) && env[ARGUMENT]?.trim()) {
+    warn(ARGUMENT, `is not used: the sampler is ${name}, which has none`);
+  }
   return {
     name,
     maxTracesPerSecond: read(env, 'HAPROXY_OTEL_MAX_TRACES_PER_SECOND', undefined, perSecond),
-    ...readArgument(env, name),
+    ...orUnset(env, ARGUMENT, warn, (settings) => readArgument(settings, name)),
   };
 }
 
 const ARGUMENT = 'OTEL_TRACES_SAMPLER_ARG';
+const TAKES_ARGUMENT = /(ratio|probability|remote|xray)$/;
 
 function readArgument(env: Env, name: SamplerName): Pick<SamplerConfig, 'ratio' | 'remote'> {
   switch (name) {
@@ -77,11 +89,22 @@ function readParts(env: Env, names: readonly string[]): Env {
 
 const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'xray', 'none'] as const;
 
-/** Both encodings of B3 are read by either name; baggage is HAProxy's, which passes it on. */
-export function readFormats(env: Env): readonly Format[] {
-  const names: readonly string[] = read(env, 'OTEL_PROPAGATORS', FORMATS, listOf(PROPAGATORS));
-  if (names.length > 1 && names.includes('none')) {
-    throw notAccepted('OTEL_PROPAGATORS', env.OTEL_PROPAGATORS ?? '', 'none alone');
+/**
+ * Both encodings of B3 are read by either name; baggage is HAProxy's, which passes it on. Names that are unknown, and
+ * `none` among others, are passed over.
+ */
+export function readFormats(env: Env, warn: Warn): readonly Format[] {
+  const setting = 'OTEL_PROPAGATORS';
+  const given = (env[setting] ?? '').split(',').map((name) => name.trim().toLowerCase());
+  const names = given.filter((name) => PROPAGATORS.some((known) => known === name));
+  const unknown = given.filter((name) => name !== '' && !names.includes(name));
+  if (unknown.length > 0) {
+    const accepted = PROPAGATORS.join(', ');
+    warn(setting, `"${unknown.join(',')}" is passed over: a list of ${accepted} is accepted`);
+  }
+  if (names.length === 0) return FORMATS;
+  if (names.includes('none') && new Set(names).size > 1) {
+    warn(setting, '"none" is passed over: it is accepted alone');
   }
   const formats = names.map((name) => (name === 'b3multi' ? 'b3' : name));
   return [...new Set(formats)].filter((name): name is Format =>

@@ -1,21 +1,23 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parseEnv } from 'node:util';
-import { ConfigError, type Env } from '../settings.ts';
+import { ConfigError, type Env, noWarn, type Warn } from '../settings.ts';
+import { nearestSetting, useOf } from './names.ts';
 
 /**
  * All settings: flags before the environment before the file that `HAPROXY_OTEL_CONFIG` names. The file is
  * read again each time, as a running process has no other way to new settings.
  *
  * @param flags as the variables they stand for
- * @throws ConfigError when the file cannot be read or has a line that is no setting
+ * @param warn hears of names that mean nothing to the agent
+ * @throws ConfigError when the file cannot be read or has a line that is no setting, or a name is nearly the agent's own
  */
-export function gatherSettings(environment: Env, flags: Env): Env {
+export function gatherSettings(environment: Env, flags: Env, warn: Warn = noWarn): Env {
+  checkEnvironment(environment, warn);
   const given = Object.fromEntries(
     Object.entries({ ...environment, ...flags }).filter(([, value]) => value?.trim()),
   );
   const path = given.HAPROXY_OTEL_CONFIG?.trim();
-  return path === undefined ? given : { ...readSettingsFile(path), ...given };
+  return path === undefined ? given : { ...readSettingsFile(path, warn), ...given };
 }
 
 /** Where the package keeps the settings of the service: the unit names it for the service alone. */
@@ -62,8 +64,8 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** `NAME=value` a line, as in an .env file: quotes around the value, and comments from # on. */
-function readSettingsFile(path: string): Env {
+/** What stands in a file of settings, or refuses it with the line and what is accepted there. */
+function readSettingsFile(path: string, warn: Warn): Env {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -71,12 +73,61 @@ function readSettingsFile(path: string): Env {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`the file of HAPROXY_OTEL_CONFIG cannot be read: ${reason}`);
   }
+  const settings: Record<string, string> = {};
   text.split('\n').forEach((line, index) => {
-    if (/^\s*(#|$)/.test(line) || /^\s*(HAPROXY_)?OTEL_[A-Z_]+\s*=/.test(line)) return;
+    if (/^\s*([#;]|$)/.test(line)) return;
+    const where = `${path}, line ${index + 1}`;
+    const [, name, written = ''] = /^\s*((?:HAPROXY_)?OTEL_[A-Z0-9_]+)\s*=(.*)$/s.exec(line) ?? [];
     // What stands there is not repeated: it may be part of a secret.
-    throw new ConfigError(
-      `${path}, line ${index + 1}: OTEL_…=value or HAPROXY_OTEL_…=value is accepted`,
-    );
+    if (name === undefined) {
+      throw new ConfigError(`${where}: OTEL_…=value or HAPROXY_OTEL_…=value is accepted`);
+    }
+    const use = useOf(name);
+    if (use === 'unknown') throw unknownSetting(where, name);
+    if (use === 'unused') warn(name, `${where}: is not used: the agent does not do what it is for`);
+    settings[name] = readValue(written.trim(), `${where}, ${name}`);
   });
-  return parseEnv(text);
+  return settings;
+}
+
+/** A value alone or in quotes, and a comment behind it, if there is white space on both sides of its #. */
+function readValue(written: string, where: string): string {
+  const quote = /^["'`]/.exec(written)?.[0];
+  if (quote === undefined) {
+    const [value = ''] = written.split(/\s#(?=\s|$)/);
+    if (!/\s#/.test(value)) return value.trim();
+    throw new ConfigError(
+      `${where}: a # behind white space begins a comment, if there is white space behind it too; put the value in quotes to have the # in it`,
+    );
+  }
+  const end = written.indexOf(quote, 1);
+  if (end === -1 || !/^\s*(#.*)?$/s.test(written.slice(end + 1))) {
+    throw new ConfigError(
+      `${where}: ${quote} is accepted around the whole value, with nothing but a comment behind it`,
+    );
+  }
+  return written.slice(1, end);
+}
+
+function unknownSetting(where: string, name: string): ConfigError {
+  // A third of the letters may be wrong: beyond that it is not the same name.
+  const nearest = nearestSetting(name, Math.floor(name.length / 3));
+  const hint = nearest === undefined ? '' : `, ${nearest} is`;
+  return new ConfigError(`${where}: ${name} is no setting of the agent${hint}`);
+}
+
+/** So few wrong letters that a name is hardly one of somebody else's. */
+const MISSPELT = 2;
+
+/**
+ * The environment is shared: with it come settings of OpenTelemetry's for other programs and languages. Names that
+ * begin with `HAPROXY_` are the agent's own.
+ */
+function checkEnvironment(environment: Env, warn: Warn): void {
+  for (const name of Object.keys(environment)) {
+    if (!/^(HAPROXY_)?OTEL_/.test(name) || useOf(name) !== 'unknown') continue;
+    if (name.startsWith('HAPROXY_')) throw unknownSetting('the environment', name);
+    const nearest = nearestSetting(name, MISSPELT);
+    if (nearest !== undefined) warn(name, `is no setting of the agent, ${nearest} is`);
+  }
 }

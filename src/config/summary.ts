@@ -2,7 +2,7 @@ import { withoutUserInfo } from '../endpoint.ts';
 import { formatAddress } from '../listen.ts';
 import type { Config } from './config.ts';
 
-/** The configuration as it is logged: what is in force, without the values of headers, the token and users of URLs. */
+/** The configuration as it is logged: what is in force, without the values of headers, the token, users of URLs and the proxy's password. */
 export function summarize(config: Config): Record<string, unknown> {
   const { threadEnv: _environment, telemetry, spop, ...rest } = config;
   const { admin, exporter, records, sampler: _same, logLevel: _sameLevel, ...path } = telemetry;
@@ -29,6 +29,10 @@ export function summarize(config: Config): Record<string, unknown> {
               headers: Object.fromEntries(
                 Object.keys(exporter.headers).map((name) => [name, '***']),
               ),
+              proxy: exporter.proxy && {
+                ...exporter.proxy,
+                credentials: exporter.proxy.credentials === undefined ? undefined : '***',
+              },
             }
           : exporter,
     },

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { Haproxy } from './haproxy.ts';
 import { OtlpReceiver, type ReceivedSpan } from './otlp-receiver.ts';
-import { type Ports, portsForDemo } from './ports.ts';
+import { type Ports, portsForDemo, SHIPPED_PORTS } from './ports.ts';
 import { DemoServer } from './server.ts';
 import { formatTrace } from './tree.ts';
 
@@ -41,9 +41,13 @@ const TRACES_TIMEOUT = 30_000;
 /** A trace that got no span for this long is printed, in milliseconds. */
 const QUIET = 800;
 
+/** How long the parts may take to stop before they are killed, in milliseconds. */
+const STOP_TIMEOUT = 10_000;
+
 /**
  * Starts a receiver, a server, the agent and HAProxy on the shipped configuration, sends a handful of
- * requests and prints their traces; then stays for the user's own until Ctrl-C, unless `once`.
+ * requests and prints their traces; then stays for the user's own, unless `once`. A signal ends it in order, and so
+ * does a reader of its output that goes away.
  *
  * @throws when a part does not start or a trace does not arrive whole
  */
@@ -51,7 +55,8 @@ export async function demo(options: { readonly once: boolean }): Promise<void> {
   const ports = await portsForDemo();
   const traces = new Map<string, ReceivedSpan[]>();
   const running: (() => void | Promise<void>)[] = [];
-  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  const interruption = watchInterruption();
+  const interrupted = once(interruption, 'abort');
   try {
     const receiver = await OtlpReceiver.start({ onSpans: (spans) => sort(spans, traces) });
     running.push(() => receiver.stop());
@@ -61,24 +66,59 @@ export async function demo(options: { readonly once: boolean }): Promise<void> {
     running.push(() => agent.stop());
     const haproxy = await Haproxy.start({ ports });
     running.push(() => haproxy.stop());
+    killAtExit(haproxy.process);
     print(`HAProxy http://127.0.0.1:${ports.http}, HTTP/2 on ${ports.h2}; agent on ${ports.spop};`);
     print(`server on ${ports.server}; OTLP receiver on ${receiver.port}`);
-    print(`live hops, health and metrics: http://127.0.0.1:${ports.admin}/\n`);
-    const shown = showScenarios(ports, traces).then(() =>
+    print(`live hops, health and metrics: http://127.0.0.1:${ports.admin}/`);
+    print(`${differingPorts(ports)}\n`);
+    const shown = showScenarios(ports, traces, interruption).then(() =>
       options.once ? undefined : showTraces(ports, traces, interrupted),
     );
     await Promise.race([shown, interrupted]);
   } finally {
+    setTimeout(() => process.exit(1), STOP_TIMEOUT).unref();
     for (const stop of running.reverse()) await stop();
   }
 }
 
-async function showScenarios(ports: Ports, traces: Map<string, ReceivedSpan[]>): Promise<void> {
+/**
+ * Aborted at the first signal, or when what is printed cannot be written any more. Further signals change nothing: a
+ * terminal that is closed sends SIGHUP twice, and npm passes on what its children got too.
+ */
+function watchInterruption(): AbortSignal {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, abort);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', abort);
+  return controller.signal;
+}
+
+/** Nothing stays behind a demo that ends without stopping its parts. */
+function killAtExit(child: ChildProcess): void {
+  process.once('exit', () => child.kill('SIGKILL'));
+}
+
+/** Which of the shipped ports somebody else has. */
+function differingPorts(ports: Ports): string {
+  const other = Object.entries(SHIPPED_PORTS)
+    .map(([name, shipped]) => [shipped, ports[name as keyof Ports]] as const)
+    .filter(([shipped, used]) => shipped !== used)
+    .map(([shipped, used]) => `${used} for ${shipped}`);
+  return other.length === 0
+    ? ''
+    : `Ports that are in use already are replaced: ${other.join(', ')}\n`;
+}
+
+async function showScenarios(
+  ports: Ports,
+  traces: Map<string, ReceivedSpan[]>,
+  interruption: AbortSignal,
+): Promise<void> {
   for (const [index, scenario] of SCENARIOS.entries()) {
     await send(ports.http, `demo-${index}`, scenario);
   }
   for (const [index, scenario] of SCENARIOS.entries()) {
-    const spans = await wholeTrace(traces, `demo-${index}`, scenario.spans);
+    const spans = await wholeTrace(traces, `demo-${index}`, scenario.spans, interruption);
     print(formatTrace(`${scenario.title}: GET ${scenario.path}`, spans));
     traces.delete(spans[0]?.traceId ?? '');
   }
@@ -106,8 +146,10 @@ async function startAgent(ports: Ports, endpoint: string): Promise<{ stop: () =>
       HAPROXY_OTEL_ADMIN: `127.0.0.1:${ports.admin}`,
       OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
       OTEL_BSP_SCHEDULE_DELAY: '200',
+      HAPROXY_OTEL_STOP_TIMEOUT: '2000',
     },
   });
+  killAtExit(agent);
   let errors = '';
   await new Promise<void>((resolve, reject) => {
     agent.once('error', reject);
@@ -119,9 +161,10 @@ async function startAgent(ports: Ports, endpoint: string): Promise<{ stop: () =>
   });
   return {
     stop: async () => {
-      if (agent.exitCode !== null) return;
+      if (agent.exitCode !== null || agent.signalCode !== null) return;
+      const exited = once(agent, 'exit');
       agent.kill('SIGTERM');
-      await once(agent, 'exit');
+      await exited;
     },
   };
 }
@@ -153,9 +196,11 @@ async function wholeTrace(
   traces: ReadonlyMap<string, ReceivedSpan[]>,
   requestId: string,
   count: number,
+  interruption: AbortSignal,
 ): Promise<ReceivedSpan[]> {
   const deadline = performance.now() + TRACES_TIMEOUT;
   for (;;) {
+    interruption.throwIfAborted();
     for (const spans of traces.values()) {
       const found = spans.some(({ attributes }) => String(attributes[REQUEST_ID]) === requestId);
       if (found && spans.length >= count) return spans;

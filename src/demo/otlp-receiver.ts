@@ -21,6 +21,7 @@ export type ReceivedSpan = {
   readonly start: bigint;
   readonly end: bigint;
   readonly attributes: Readonly<Record<string, unknown>>;
+  readonly droppedAttributes: number;
   /** 0 is unset, 1 is ok, 2 is error. */
   readonly status: number;
   readonly links: readonly ReceivedLink[];
@@ -47,6 +48,8 @@ export type ReceiverOptions = {
   /** Takes what is accepted; without it, spans are kept in `spans`. */
   readonly onSpans?: (spans: readonly ReceivedSpan[]) => void;
   readonly verdict?: Verdict;
+  /** The largest request that is accepted, in bytes; gRPC's 4 MiB otherwise. */
+  readonly maxRequest?: number;
   /** Milliseconds before an export is answered. */
   readonly delay?: number;
   /** Takes what comes as it is, in place of all others: for whom decoding costs too much. */
@@ -61,10 +64,16 @@ export class OtlpReceiver {
   metadata: Readonly<Record<string, string>> = {};
   calls = 0;
   port = 0;
-  private readonly server = new Server();
+  private readonly server: Server;
+
+  private constructor(maxRequest?: number) {
+    this.server = new Server(
+      maxRequest === undefined ? {} : { 'grpc.max_receive_message_length': maxRequest },
+    );
+  }
 
   static async start(options: ReceiverOptions = {}): Promise<OtlpReceiver> {
-    const receiver = new OtlpReceiver();
+    const receiver = new OtlpReceiver(options.maxRequest);
     receiver.server.addService(TRACE_SERVICE, {
       export: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
         receiver.calls += 1;
@@ -131,7 +140,7 @@ const { root } = protobuf.parse(`
   message Span {
     bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; bytes parent_span_id = 4;
     string name = 5; int32 kind = 6; fixed64 start = 7; fixed64 end = 8;
-    repeated KeyValue attributes = 9; repeated Link links = 13; Status status = 15; fixed32 flags = 16;
+    repeated KeyValue attributes = 9; uint32 dropped_attributes_count = 10; repeated Link links = 13; Status status = 15; fixed32 flags = 16;
   }
   message Link { bytes trace_id = 1; bytes span_id = 2; fixed32 flags = 6; }
   message Status { int32 code = 3; }
@@ -158,6 +167,7 @@ type WireSpan = {
   start: string;
   end: string;
   attributes: WireAttributes;
+  droppedAttributesCount: number;
   links: { traceId: Buffer; spanId: Buffer; flags: number }[];
   status?: { code: number };
   flags: number;
@@ -191,6 +201,7 @@ export function decodeSpans(request: Uint8Array): ReceivedSpan[] {
         start: BigInt(span.start),
         end: BigInt(span.end),
         attributes: readAttributes(span.attributes),
+        droppedAttributes: span.droppedAttributesCount,
         status: span.status?.code ?? OtlpStatus.UNSET,
         links: span.links.map(({ traceId, spanId, flags }) => ({
           traceId: traceId.toString('hex'),

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { BlockList, isIP } from 'node:net';
 import { formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
 
@@ -49,23 +50,70 @@ export function isPublic(address: HaproxyAddress): boolean {
   return family !== 0 && !PRIVATE.check(host, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-const ANY = /^(0\.0\.0\.0|::)$/;
-
 /**
- * Whether HAProxy on this host gets to a listener of the agent by `address`.
+ * Whether HAProxy on this host gets to a listener of the agent by `address`. Of a name HAProxy takes the first address,
+ * and the agent listens on all.
  *
  * @returns undefined where that cannot be told: the agent may be on another host, or has its socket from elsewhere
  */
-export function leadsTo(address: HaproxyAddress, listener: ListenAddress): boolean | undefined {
+export function leadsTo(
+  address: HaproxyAddress,
+  listener: ListenAddress,
+  lookup: Lookup = lookupAll,
+): boolean | undefined {
   if (address.kind === 'other' || listener.kind === 'fd') return undefined;
   if (address.kind === 'unix') return listener.kind === 'unix' && listener.path === address.path;
-  if (listener.kind === 'unix') return isLoopback(address.host) ? false : undefined;
-  const samePlace =
-    address.host === listener.host ||
-    ANY.test(listener.host) ||
-    (isLoopback(address.host) && isLoopback(listener.host));
-  if (samePlace) return address.port === listener.port;
-  return isLoopback(address.host) ? false : undefined;
+  // The same name is the same whatever it means.
+  if (listener.kind === 'tcp' && address.host === listener.host) {
+    return address.port === listener.port;
+  }
+  const [target] = lookup(address.host);
+  if (target === undefined) return undefined;
+  const elsewhere = isLoopback(target) ? false : undefined;
+  if (listener.kind === 'unix') return elsewhere;
+  const hosts = lookup(listener.host);
+  if (hosts.length === 0) return undefined;
+  return hosts.some((host) => takes(host, target)) ? address.port === listener.port : elsewhere;
+}
+
+/** Whether what is sent to `target` gets to a socket that is bound to `host`: `::` takes IPv4 too. */
+function takes(host: string, target: string): boolean {
+  const plain = withoutMapping(target);
+  if (host === '::') return true;
+  if (host === '0.0.0.0') return isIP(plain) === 4;
+  return withoutMapping(host) === plain;
+}
+
+/** One way to write an address: IPv4 without `::ffff:`, IPv6 as a URL has it. */
+function withoutMapping(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  return isIP(plain) === 6 ? new URL(`http://[${plain}]`).hostname : plain;
+}
+
+/** Addresses of a name, in the order in which HAProxy is told of them; none where that cannot be known. */
+export type Lookup = (host: string) => readonly string[];
+
+const found = new Map<string, readonly string[]>();
+
+/** getaddrinfo(3) without a choice of flags, as HAProxy asks; Node has it only for who can wait. */
+const ASK = `require('node:dns').lookup(process.argv[1], { all: true, verbatim: true }, (error, found = []) =>
+  console.log(JSON.stringify(found.map(({ address }) => address))))`;
+
+/** A name server that does not answer is nobody's fault here. Milliseconds. */
+const PATIENCE = 5_000;
+
+function lookupAll(host: string): readonly string[] {
+  if (isIP(host) !== 0) return [host];
+  if (host === '' || host === '*') return [];
+  const known = found.get(host);
+  if (known !== undefined) return known;
+  const { stdout, status } = spawnSync(process.execPath, ['-e', ASK, host], {
+    encoding: 'utf8',
+    timeout: PATIENCE,
+  });
+  const addresses: string[] = status === 0 ? JSON.parse(stdout) : [];
+  found.set(host, addresses);
+  return addresses;
 }
 
 /** How HAProxy on this host is told where a listener of the agent is. */

@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net';
 import { AccessLog } from './access-log.ts';
+import { type AgeLimits, CONNECTION_AGE, type Due, RecordAge } from './age.ts';
 import { FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
 
 export type ReceiverEvents = {
   readonly onRecord: RecordSink;
   /** A connection whose records cannot be told apart was closed. */
   readonly onBadFraming?: (peer: string, error: FramingError) => void;
+  /** A connection is being renewed for its age, in milliseconds. */
+  readonly onRenew?: (peer: string, age: number) => void;
 };
 
 /** Takes records from HAProxy's rings, and datagrams from processes of HAProxy that are stopping. */
@@ -13,14 +16,19 @@ export class RecordReceiver {
   private readonly connections = new Set<RecordConnection>();
   private readonly events: ReceiverEvents;
   private readonly accessLog = new AccessLog();
+  private readonly limits: AgeLimits;
+  private renewal: NodeJS.Timeout | undefined;
 
-  constructor(events: ReceiverEvents) {
+  /** @param limits how old a connection gets */
+  constructor(events: ReceiverEvents, limits: AgeLimits = CONNECTION_AGE) {
     this.events = events;
+    this.limits = limits;
   }
 
   accept(socket: Socket): void {
-    const connection = new RecordConnection(socket, this.events);
+    const connection = new RecordConnection(socket, this.events, new RecordAge(this.limits));
     this.connections.add(connection);
+    this.renewal ??= setInterval(() => this.renew(), this.limits.tick).unref();
     socket.once('close', () => this.connections.delete(connection));
   }
 
@@ -35,74 +43,157 @@ export class RecordReceiver {
 
   /** Closes each connection between two records; after `limit` milliseconds closes what is left. */
   async stop(limit: number): Promise<void> {
+    clearInterval(this.renewal);
     await Promise.all([...this.connections].map((connection) => connection.stop(limit)));
+  }
+
+  /** One at a time, the oldest first: a HAProxy with many rings never connects them all at once. */
+  private renew(): void {
+    const asked = [...this.connections].map(
+      (connection) => [connection, connection.due()] as const,
+    );
+    const [oldest, due] = asked.find(([, when]) => when !== 'not yet') ?? [];
+    if (oldest === undefined) return;
+    if (due === 'in silence') {
+      oldest.partInSilence();
+      return;
+    }
+    this.events.onRenew?.(oldest.peer, oldest.age.value);
+    oldest.part();
   }
 }
 
+/** A ring that is silent for this long will not write in the very moment of a reset. Milliseconds. */
+const SILENCE = 50;
+
+/** How long a HAProxy that closes its side as soon as we do may take for it, in milliseconds. */
+const HALF_CLOSE = 1_000;
+
 /**
- * Nothing came for this long: HAProxy is between two writes. Milliseconds. A longer pause on a busy
- * connection is a HAProxy that is held up, and has the more to write when it goes on.
+ * `waiting` is for silence, and open again when there is none; `parting` waits for a half-close to be answered,
+ * `resetting` for the end of what HAProxy writes.
  */
-const PAUSE = 0.3;
+type State = 'open' | 'waiting' | 'parting' | 'resetting';
 
 class RecordConnection {
+  /** `address:port`, or `unix` for a local socket, which has no reset. */
+  readonly peer: string;
+  readonly age: RecordAge;
+  private state: State = 'open';
   private readonly socket: Socket;
   private readonly events: ReceiverEvents;
   private readonly splitter = new RecordSplitter();
-  private lastData = 0;
-  /** `address:port`, or `unix` for a local socket, which has no reset. */
-  private readonly peer: string;
+  private chunks = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private readonly onRecord: RecordSink = (buffer, start, end) => {
+    this.age.records += 1;
+    this.events.onRecord(buffer, start, end);
+  };
 
-  constructor(socket: Socket, events: ReceiverEvents) {
+  constructor(socket: Socket, events: ReceiverEvents, age: RecordAge) {
     this.socket = socket;
     this.events = events;
+    this.age = age;
     const { remoteAddress, remotePort } = socket;
     this.peer = remoteAddress === undefined ? 'unix' : `${remoteAddress}:${remotePort}`;
     socket.setKeepAlive(true, KEEP_ALIVE);
     socket.on('data', (chunk: Buffer) => this.data(chunk));
     // HAProxy reconnects and goes on with its next record: nothing is to be done or told.
     socket.on('error', () => {});
+    socket.once('close', () => clearTimeout(this.timer));
+  }
+
+  /** Whether to renew this connection; to be asked once a tick. */
+  due(): Due {
+    const due = this.age.due();
+    return this.state === 'open' ? due : 'not yet';
+  }
+
+  /** Ends the connection as `part` does, unless a record comes before it is silent. */
+  partInSilence(): void {
+    if (this.state !== 'open') return;
+    this.state = 'waiting';
+    this.timer = setTimeout(() => {
+      this.state = 'open';
+      if (this.splitter.pending > 0) return;
+      this.events.onRenew?.(this.peer, this.age.value);
+      if (this.splitter.framing === 'octet-count') this.part();
+      else this.reset();
+    }, SILENCE);
   }
 
   /**
+   * Ends the connection: HAProxy makes a new one at once, if somebody listens.
+   *
    * What HAProxy has written into a connection that is closed is lost, and each line of versions wants
    * another goodbye. 2.6, which counts its records, closes as soon as we half-close, and everything
    * before that is read. Later ones send lines, and go on writing into a half-closed connection: from
-   * these we part in a pause of theirs, by a reset, which they notice at once.
+   * these we part by a reset, which they notice at once. It loses what they write in that moment.
    */
+  part(): void {
+    if (this.state === 'parting' || this.state === 'resetting') return;
+    clearTimeout(this.timer);
+    if (this.splitter.framing === 'octet-count') {
+      this.state = 'parting';
+      this.socket.end();
+      // From 2.8 on it is not answered: up to 3.0 nothing is written any more, later everything.
+      this.timer = setTimeout(() => this.startReset(), HALF_CLOSE);
+    } else {
+      this.startReset();
+    }
+  }
+
+  /** As `part`; resolves when it is closed, after `limit` milliseconds at the latest. */
   async stop(limit: number): Promise<void> {
+    if (this.socket.destroyed) return;
     const closed = new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
     const timer = setTimeout(() => this.socket.destroy(), limit);
-    if (this.splitter.framing === 'octet-count') this.socket.end();
-    else {
-      this.lastData = performance.now();
-      this.resetInPause();
-    }
+    this.part();
     await closed;
     clearTimeout(timer);
   }
 
   private data(chunk: Buffer): void {
+    this.chunks += 1;
     try {
-      this.splitter.push(chunk, this.events.onRecord);
+      this.splitter.push(chunk, this.onRecord);
     } catch (error) {
       if (!(error instanceof FramingError)) throw error;
       this.events.onBadFraming?.(this.peer, error);
       this.socket.destroy();
+      return;
     }
-    // The pause begins when these are worked on: meanwhile more may have come.
-    this.lastData = performance.now();
+    if (this.state === 'resetting') this.resetBehindRecord();
+    if (this.state !== 'waiting') return;
+    clearTimeout(this.timer);
+    this.state = 'open';
   }
 
-  /** Looks right after each poll of the loop, when what had come is read. */
-  private resetInPause(): void {
-    if (this.socket.destroyed) return;
-    const paused = performance.now() - this.lastData >= PAUSE;
-    if (paused && this.splitter.pending === 0) this.reset();
-    else setImmediate(() => this.resetInPause());
+  private startReset(): void {
+    this.state = 'resetting';
+    this.timer = setTimeout(() => this.resetInSilence(), SILENCE);
+  }
+
+  /**
+   * HAProxy has just written, and is about to wait for what comes next: unless the next poll of the loop has more. Never
+   * in a pause by the clock: a pause on a busy connection is a HAProxy that is held up, and has the more to write.
+   */
+  private resetBehindRecord(): void {
+    this.timer?.refresh();
+    const { chunks } = this;
+    setImmediate(() => {
+      if (this.chunks === chunks && this.splitter.pending === 0) this.reset();
+    });
+  }
+
+  /** A record of which the end is missing is waited for. */
+  private resetInSilence(): void {
+    if (this.splitter.pending === 0) this.reset();
+    else this.timer?.refresh();
   }
 
   private reset(): void {
+    if (this.socket.destroyed) return;
     if (this.peer === 'unix') this.socket.destroy();
     else this.socket.resetAndDestroy();
   }

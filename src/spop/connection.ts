@@ -23,7 +23,13 @@ export type ConnectionLimits = {
 /** Why a connection ended; told once per connection. */
 export type ConnectionEnd =
   | { readonly reason: 'healthcheck' | 'closed' | 'stopped' }
-  | { readonly reason: 'disconnected'; readonly status: number; readonly message: string }
+  | {
+      readonly reason: 'disconnected';
+      readonly status: number;
+      readonly message: string;
+      /** Milliseconds for which nothing had been asked; 0 where a question came in the same chunk. */
+      readonly idle: number;
+    }
   | { readonly reason: 'protocol'; readonly status: StatusCode; readonly message: string }
   | { readonly reason: 'unread'; readonly bytes: number }
   | { readonly reason: 'socket'; readonly message: string };
@@ -45,6 +51,8 @@ export class Connection {
   private state: State = 'hello';
   /** NOTIFYs of the chunk that is being read. */
   private answered = 0;
+  /** When the last NOTIFY, or else the HAPROXY-HELLO, was answered. */
+  private lastAnswer = 0;
   private readonly stream: Duplex;
   private readonly handler: NotifyHandler;
   private readonly limits: ConnectionLimits;
@@ -106,7 +114,9 @@ export class Connection {
       this.fail(error);
     }
     this.flush();
-    if (this.answered > 0) onAnswered?.(this.answered, performance.now() - started);
+    if (this.answered === 0) return;
+    this.lastAnswer = performance.now();
+    onAnswered?.(this.answered, this.lastAnswer - started);
   }
 
   private frame(buffer: Buffer, start: number, end: number): void {
@@ -130,7 +140,8 @@ export class Connection {
       case FrameType.HAPROXY_DISCONNECT: {
         const { status, message } = decodeDisconnect(this.reader);
         writeAgentDisconnect(this.out, StatusCode.NORMAL, 'bye');
-        this.end({ reason: 'disconnected', status, message });
+        const idle = this.answered > 0 ? 0 : performance.now() - this.lastAnswer;
+        this.end({ reason: 'disconnected', status, message, idle });
         return;
       }
       case FrameType.HAPROXY_HELLO:
@@ -146,6 +157,7 @@ export class Connection {
     clearTimeout(this.helloTimer);
     writeAgentHello(this.out, agreement);
     this.state = 'open';
+    this.lastAnswer = performance.now();
     this.events.onHello?.(agreement);
     if (agreement.healthcheck) this.end({ reason: 'healthcheck' });
   }

@@ -16,9 +16,12 @@ export type TelemetryConfig = {
   /** Connections that failed before a request become spans, and are not only counted. */
   readonly connectionErrorSpans: boolean;
   readonly resourceAttributes: Readonly<Record<string, string>>;
+  readonly spanLimits: SpanLimits;
   readonly exporter: ExporterConfig;
   /** Spans a batch. */
   readonly batchSize: number;
+  /** Bytes a batch, encoded; one hop alone may have more. */
+  readonly batchBytes: number;
   /** The longest time that a span waits for its batch to fill, in milliseconds. */
   readonly scheduleDelay: number;
   /** The bounds of what waits for the receiver; the oldest go first beyond either. */
@@ -36,6 +39,13 @@ export type KeepConfig = {
   readonly slowerThan: number | undefined;
   /** As many a second, at most. */
   readonly perSecond: number;
+};
+
+/** How much one span may have. */
+export type SpanLimits = {
+  readonly attributeCount: number;
+  /** Characters of a string, and of each string in a list; undefined is no limit. */
+  readonly attributeValueLength: number | undefined;
 };
 
 /** What a running thread can change. */
@@ -58,4 +68,16 @@ export type OtlpConfig = {
   readonly certificate: string | undefined;
   readonly clientKey: string | undefined;
   readonly clientCertificate: string | undefined;
+  /** Undefined where the receiver is connected to directly. */
+  readonly proxy: ProxyConfig | undefined;
+};
+
+/** An HTTP proxy that is asked to CONNECT to the receiver. */
+export type ProxyConfig = {
+  /** The environment variable that named it. */
+  readonly variable: string;
+  /** Host and port. */
+  readonly address: string;
+  /** `user:password`, as for basic authentication. */
+  readonly credentials: string | undefined;
 };

@@ -65,8 +65,7 @@ export function createFaultLog(log: Logger): (error: unknown) => void {
   return (error) => {
     count += 1;
     if (count > 1) return;
-    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    log.error({ reason }, 'a fault in what the admin listener shows, tracing goes on');
+    log.error({ err: error }, 'a fault in what the admin listener shows, tracing goes on');
     setTimeout(() => {
       if (count > 1) log.error({ faults: count }, 'faults in what the admin listener shows');
       count = 0;
@@ -86,6 +85,12 @@ export function logQueueEvent(log: Logger, event: QueueEvent): void {
       return;
     case 'refused':
       log.error(fields, 'the receiver refuses spans');
+      return;
+    case 'splitting':
+      log.warn(
+        fields,
+        'the receiver finds batches too large, they are split: HAPROXY_OTEL_BATCH_BYTES can bound them',
+      );
       return;
     case 'dropping':
       log.error(fields, 'export queue is full, the oldest spans are dropped');

@@ -1,7 +1,8 @@
 import { Histogram } from '../admin/histogram.ts';
 import { targetOf } from '../endpoint.ts';
+import type { Batch } from './batch.ts';
 import type { ExporterConfig } from './config.ts';
-import type { Batch, SendResult } from './otlp.ts';
+import type { SendResult } from './otlp.ts';
 import type { QueueEvent } from './queue.ts';
 
 /** Seconds. */
@@ -45,7 +46,7 @@ export class ExportWatch {
       const started = performance.now();
       const result = await send(batch);
       this.latency.observe((performance.now() - started) / 1000);
-      this.take(result);
+      this.take(result, batch);
       return result;
     };
   }
@@ -55,12 +56,16 @@ export class ExportWatch {
     return 'reason' in event ? { ...event, reason: this.redact(event.reason) } : event;
   }
 
-  private take(result: SendResult): void {
+  private take(result: SendResult, batch: Batch): void {
     switch (result.kind) {
       case 'sent':
         this.lastSuccess = Date.now();
         if (result.rejected > 0) this.enter('refusing', result.message);
         else this.enter('working', undefined);
+        return;
+      case 'too_large':
+        // Sent again in parts, unless there are none.
+        if (batch.spans === 1) this.enter('refusing', result.reason);
         return;
       case 'refused':
         this.enter('refusing', result.reason);

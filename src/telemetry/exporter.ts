@@ -2,13 +2,15 @@ import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
+import type { Batch } from './batch.ts';
 import type { ExporterConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
-import { type Batch, OtlpSender, type SendResult } from './otlp.ts';
-import { OtlpSpans } from './otlp-spans.ts';
+import { LimitedSpans } from './limited-spans.ts';
+import { OtlpSender, type SendResult } from './otlp.ts';
+import { OtlpSpans, type SpanMark } from './otlp-spans.ts';
 import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
-import { tellSpans } from './spans.ts';
+import { type SpanSink, tellSpans } from './spans.ts';
 
 /** Where the spans of hops go. `flush` gives up after `limit` milliseconds; what is left then is lost. */
 export type Exporter = {
@@ -36,7 +38,7 @@ export function createExporter(
     case 'none':
       return new NoExporter();
     case 'console':
-      return new ConsoleExporter(scope);
+      return new ConsoleExporter(config, scope);
     case 'otlp':
       return new BatchExporter(config, scope, new OtlpSender(config.exporter), watch, onEvent);
     default:
@@ -60,13 +62,15 @@ class ConsoleExporter implements Exporter {
   readonly waiting = 0;
   private readonly console = new ConsoleSpanExporter();
   private readonly spans: ReadableSpans;
+  private readonly sink: SpanSink;
 
-  constructor(scope: SpanScope) {
+  constructor(config: TelemetryConfig, scope: SpanScope) {
     this.spans = new ReadableSpans(scope);
+    this.sink = new LimitedSpans(this.spans, config.spanLimits);
   }
 
   add(record: HopRecord, hop: Hop, kept?: Kept): void {
-    this.counts.exported += tellSpans(this.spans, record, hop, kept);
+    this.counts.exported += tellSpans(this.sink, record, hop, kept);
     this.console.export(this.spans.take(), () => {});
   }
 
@@ -81,8 +85,10 @@ class BatchExporter implements Exporter {
   private readonly watch: ExportWatch;
   private readonly queue: ExportQueue;
   private readonly batchSize: number;
+  private readonly batchBytes: number;
   private readonly scheduleDelay: number;
   private readonly spans: OtlpSpans;
+  private readonly sink: SpanSink;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -93,8 +99,10 @@ class BatchExporter implements Exporter {
     onEvent: (event: QueueEvent) => void,
   ) {
     this.batchSize = config.batchSize;
+    this.batchBytes = config.batchBytes;
     this.scheduleDelay = config.scheduleDelay;
     this.spans = new OtlpSpans(scope);
+    this.sink = new LimitedSpans(this.spans, config.spanLimits);
     this.sender = sender;
     this.watch = watch;
     this.queue = new ExportQueue(
@@ -114,9 +122,11 @@ class BatchExporter implements Exporter {
 
   add(record: HopRecord, hop: Hop, kept?: Kept): void {
     // The spans of one hop stay together: a batch of 1 is one of 2 where there is a CLIENT span.
-    tellSpans(this.spans, record, hop, kept);
+    const before = this.spans.mark();
+    tellSpans(this.sink, record, hop, kept);
+    if (this.spans.size > this.batchBytes && before.spans > 0) this.ship(before);
     const full =
-      this.spans.count + MOST_SPANS > this.batchSize || this.spans.size > MAX_BATCH_BYTES;
+      this.spans.count + MOST_SPANS > this.batchSize || this.spans.size > this.batchBytes;
     if (full) this.ship();
     else this.timer ??= setTimeout(() => this.ship(), this.scheduleDelay);
   }
@@ -132,7 +142,7 @@ class BatchExporter implements Exporter {
     this.sender.close();
     this.sender = next;
     this.watch.use(config);
-    this.queue.retryNow();
+    this.queue.receiverChanged();
   }
 
   private async send(batch: Batch): Promise<SendResult> {
@@ -142,15 +152,13 @@ class BatchExporter implements Exporter {
     return result;
   }
 
-  private ship(): void {
+  /** @param mark up to where; the timer is the rest's then */
+  private ship(mark?: SpanMark): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.spans.count > 0) this.queue.push(this.spans.take());
+    if (this.spans.count > 0) this.queue.push(this.spans.take(mark));
   }
 }
-
-/** gRPC servers refuse messages over 4 MiB unless told otherwise; the last hop still has to fit in. */
-const MAX_BATCH_BYTES = 3 * 1024 * 1024;
 
 /** Spans of one hop. */
 const MOST_SPANS = 2;

@@ -3,17 +3,14 @@ import { viewOf } from '../bytes.ts';
 import type { HopLink } from '../context/hop.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from '../context/traceparent.ts';
 import { type AttributeValue, Double } from '../records/record.ts';
+import { type Batch, encodeHead, RequestTag } from './batch.ts';
 import { LastAttributes } from './last-attributes.ts';
-import type { Batch } from './otlp.ts';
 import { fieldContent, fieldEnd, int64Bytes, lengthDelimited, ProtobufWriter } from './protobuf.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import type { SpanHead, SpanSink } from './spans.ts';
 
 /** Wire types and field numbers of opentelemetry-proto's trace.proto and common.proto, as tag bytes. */
 const Tag = {
-  REQUEST_RESOURCE_SPANS: 0x0a,
-  RESOURCE_SPANS_SCOPE_SPANS: 0x12,
-  SCOPE_SPANS_SPANS: 0x12,
   SPAN_TRACE_ID: 0x0a,
   SPAN_SPAN_ID: 0x12,
   SPAN_TRACE_STATE: 0x1a,
@@ -23,6 +20,7 @@ const Tag = {
   SPAN_START: 0x39,
   SPAN_END: 0x41,
   SPAN_ATTRIBUTES: 0x4a,
+  SPAN_DROPPED_ATTRIBUTES_COUNT: 0x50,
   SPAN_LINKS: 0x6a,
   SPAN_STATUS: 0x7a,
   STATUS_CODE: 0x18,
@@ -50,6 +48,8 @@ const MAX_LENGTHS = 2 * 6;
 const KIND = { SERVER: 2, CLIENT: 3 } as const;
 const STATUS_ERROR = 2;
 
+export type SpanMark = { readonly spans: number; readonly end: number };
+
 /**
  * Writes spans as an OTLP ExportTraceServiceRequest, straight from what it is told: no object is made
  * for a span or an attribute. Resource and scope are encoded once, by the SDK.
@@ -70,24 +70,21 @@ export class OtlpSpans implements SpanSink {
     this.out = new ProtobufWriter(this.resource.length + this.scope.length + MAX_LENGTHS);
   }
 
-  /** Bytes of these spans. */
+  /** Bytes of a request with these spans, or a few more. */
   get size(): number {
-    return this.out.size;
+    return this.out.position;
   }
 
-  /** The request with all spans since the last call. */
-  take(): Batch {
-    const scopeSpans = this.scope.length + this.out.size;
-    const scopeSpansHead = lengthDelimited(Tag.RESOURCE_SPANS_SCOPE_SPANS, scopeSpans);
-    const resourceSpans = this.resource.length + scopeSpansHead.length + scopeSpans;
-    const head = Buffer.concat([
-      lengthDelimited(Tag.REQUEST_RESOURCE_SPANS, resourceSpans),
-      this.resource,
-      scopeSpansHead,
-      this.scope,
-    ]);
-    const batch = { bytes: this.out.take(head), spans: this.count };
-    this.count = 0;
+  /** What `take` can be asked for later: the spans so far. */
+  mark(): SpanMark {
+    return { spans: this.count, end: this.out.position };
+  }
+
+  /** The request with all spans since the last call, or those up to a mark; the rest is in the next one. */
+  take({ spans, end }: SpanMark = this.mark()): Batch {
+    const head = encodeHead(this.resource, this.scope, end - this.out.headRoom);
+    const batch = { bytes: this.out.take(head, end), spans };
+    this.count -= spans;
     this.last.SERVER.forget();
     this.last.CLIENT.forget();
     return batch;
@@ -100,7 +97,7 @@ export class OtlpSpans implements SpanSink {
 
   begin(head: SpanHead): void {
     this.count += 1;
-    this.out.byte(Tag.SCOPE_SPANS_SPANS);
+    this.out.byte(RequestTag.SCOPE_SPANS_SPANS);
     this.spanStart = this.out.beginMessage();
     this.out.hex(Tag.SPAN_TRACE_ID, head.traceId);
     this.out.hex(Tag.SPAN_SPAN_ID, head.spanId);
@@ -138,9 +135,13 @@ export class OtlpSpans implements SpanSink {
     attributes.wrote(name, value, out.position);
   }
 
-  end(): void {
+  end(dropped = 0): void {
     this.repeat();
     this.attributes.end();
+    if (dropped > 0) {
+      this.out.byte(Tag.SPAN_DROPPED_ATTRIBUTES_COUNT);
+      this.out.varint(dropped);
+    }
     const moved = this.out.endMessage(this.spanStart);
     if (moved !== 0) this.attributes.forget();
   }

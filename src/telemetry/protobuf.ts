@@ -13,41 +13,51 @@ const LONG_TEXT = 96;
 export class ProtobufWriter {
   position: number;
   /** Bytes that are left free at the front, for what is known only at the end. */
-  private readonly headRoom: number;
+  readonly headRoom: number;
   private buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   private view = viewOf(this.buffer);
-  /** What was given back: a new buffer costs the kernel its pages and V8 a collection sooner. */
+  /** A buffer that was lent and came back: a new one costs the kernel its pages and V8 a collection sooner. */
   private spare: Buffer<ArrayBuffer> | undefined;
+  /** All that was handed over and did not come back, with its buffer: by identity, as anybody's may have its length. */
+  private readonly lent = new WeakMap<Buffer, Buffer<ArrayBuffer>>();
 
   constructor(headRoom: number) {
     this.headRoom = headRoom;
     this.position = headRoom;
   }
 
-  /** How much was written so far. */
-  get size(): number {
-    return this.position - this.headRoom;
-  }
-
   /**
-   * `head`, which fits into the room for it, and what was written behind it. What is written from here on is apart.
+   * `head`, which fits into the room for it, and what was written behind it up to `end`. What was written behind that
+   * is the beginning of what comes next, and what is written from here on is apart.
    * A buffer that is well filled is handed over as it is: copying it costs as much as all else that is done to it.
    */
-  take(head: Buffer): Buffer<ArrayBuffer> {
+  take(head: Buffer, end = this.position): Buffer<ArrayBuffer> {
+    const { buffer, position } = this;
     const start = this.headRoom - head.length;
-    head.copy(this.buffer, start);
-    const taken = this.buffer.subarray(start, this.position);
-    this.position = this.headRoom;
-    const { length } = this.buffer;
-    if (taken.length < length / 2) return Buffer.from(taken);
-    this.use(this.spare?.length === length ? this.spare : Buffer.allocUnsafeSlow(length));
+    head.copy(buffer, start);
+    const taken = buffer.subarray(start, end);
+    this.position = this.headRoom + position - end;
+    if (taken.length < buffer.length / 2) {
+      // Not out of Node's pool: what waits would keep all of it.
+      const copy = Buffer.allocUnsafeSlow(taken.length);
+      taken.copy(copy);
+      buffer.copyWithin(this.headRoom, end, position);
+      return copy;
+    }
+    this.lent.set(taken, buffer);
+    const { spare } = this;
     this.spare = undefined;
+    this.use(spare?.length === buffer.length ? spare : Buffer.allocUnsafeSlow(buffer.length));
+    buffer.copy(this.buffer, this.headRoom, end, position);
     return taken;
   }
 
-  /** Takes back what `take` gave, to write over it; nobody else may need it any more. */
-  giveBack({ buffer }: Buffer<ArrayBuffer>): void {
-    if (buffer.byteLength === this.buffer.length) this.spare = Buffer.from(buffer);
+  /** Takes back what `take` handed over, to write over it; nobody else may need it any more. Ignores all else. */
+  giveBack(taken: Buffer): void {
+    const buffer = this.lent.get(taken);
+    if (buffer === undefined) return;
+    this.lent.delete(taken);
+    this.spare = buffer;
   }
 
   /** Takes back what was written since `start`. */

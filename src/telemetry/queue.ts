@@ -1,4 +1,6 @@
-import type { Batch, SendResult } from './otlp.ts';
+import { type Batch, splitBatch } from './batch.ts';
+import type { SendResult } from './otlp.ts';
+import { SizeLimit } from './size-limit.ts';
 
 export type QueueLimits = {
   /** What may wait, in spans and in bytes; the oldest batches go first beyond either. */
@@ -22,6 +24,8 @@ export type QueueEvent =
   | { readonly kind: 'failing'; readonly reason: string }
   | { readonly kind: 'recovered'; readonly seconds: number; readonly retries: number }
   | { readonly kind: 'refused'; readonly reason: string }
+  /** Batches of this many bytes are refused for their size: these and larger ones are sent in parts. */
+  | { readonly kind: 'splitting'; readonly reason: string; readonly bytes: number }
   | { readonly kind: 'dropping'; readonly spans: number; readonly bytes: number }
   | { readonly kind: 'dropped'; readonly spans: number };
 
@@ -34,6 +38,15 @@ const MAX_BACKOFF = 10_000;
 
 /** The longest wait that a receiver may ask for, in milliseconds. */
 const MAX_DELAY = 300_000;
+
+/** An episode of refusals is over when there was none for this long, in milliseconds. */
+const REFUSAL_EPISODE = 60_000;
+
+/**
+ * Refusals for size in a row that are answered with a smaller batch at once: enough to come from the largest batches,
+ * all on their way at a time, to a single span. Who refuses more than that has another reason, as a quota.
+ */
+const QUICK_REFUSALS = 24;
 
 /**
  * Sends the oldest batches first, a few at a time. A batch that fails in a retryable way goes back to them
@@ -55,7 +68,11 @@ export class ExportQueue {
   private failedRetries = 0;
   private backoff: NodeJS.Timeout | undefined;
   private droppedInEpisode = 0;
-  private refusing = false;
+  /** When spans were refused last, in an episode that was logged. */
+  private refusedAt: number | undefined;
+  private sizeLimit = new SizeLimit();
+  /** Refused for size since the last batch that was not. */
+  private tooLarge = 0;
   private idle: (() => void)[] = [];
 
   constructor(
@@ -123,10 +140,11 @@ export class ExportQueue {
 
   private pump(): void {
     if (this.backoff !== undefined) return;
-    const limit = this.failingSince === undefined ? MAX_IN_FLIGHT : 1;
+    const limit = this.failingSince === undefined && this.tooLarge === 0 ? MAX_IN_FLIGHT : 1;
     while (this.inFlight < limit) {
       const batch = this.take();
       if (batch === undefined) break;
+      if (this.sizeLimit.isExceededBy(batch.bytes.length) && this.split(batch)) continue;
       this.inFlight += 1;
       this.inFlightSpans += batch.spans;
       void this.send(batch).then((result) => {
@@ -146,15 +164,23 @@ export class ExportQueue {
       case 'sent':
         this.counts.exported += batch.spans - result.rejected;
         this.answered();
+        this.tooLarge = 0;
+        this.sizeLimit.sent();
         if (result.rejected > 0) this.refuse(result.rejected, result.message);
-        else this.refusing = false;
+        else this.accepted();
         return;
       case 'refused':
         this.answered();
         this.refuse(batch.spans, result.reason);
         return;
+      case 'too_large':
+        this.answered();
+        this.shrink(batch, result.reason);
+        return;
       case 'retryable':
         this.putBack(batch);
+        this.counts.retries += 1;
+        this.failedRetries += 1;
         this.wait(result.reason, result.delay);
         return;
       default:
@@ -162,13 +188,37 @@ export class ExportQueue {
     }
   }
 
-  private putBack(batch: Batch): void {
-    this.waiting.unshift(batch);
-    this.waitingSpans += batch.spans;
-    this.waitingBytes += batch.bytes.length;
-    this.counts.retries += 1;
-    this.failedRetries += 1;
+  private putBack(...batches: readonly Batch[]): void {
+    this.waiting.unshift(...batches);
+    for (const { spans, bytes } of batches) {
+      this.waitingSpans += spans;
+      this.waitingBytes += bytes.length;
+    }
     this.bound();
+  }
+
+  /** Puts both halves back, of a batch that has any. */
+  private split(batch: Batch): boolean {
+    const halves = splitBatch(batch);
+    if (halves === undefined) return false;
+    this.putBack(...halves);
+    return true;
+  }
+
+  /** Tries again in parts; what cannot be parted is refused. */
+  private shrink(batch: Batch, reason: string): void {
+    this.tooLarge += 1;
+    const { length } = batch.bytes;
+    if (this.split(batch)) {
+      this.counts.retries += 1;
+      if (this.sizeLimit.refused(length)) {
+        this.onEvent({ kind: 'splitting', reason, bytes: length });
+      }
+    } else {
+      this.refuse(batch.spans, reason);
+      if (this.tooLarge > 1) this.sizeLimit.forget();
+    }
+    if (this.tooLarge > QUICK_REFUSALS) this.backOff(this.tooLarge - QUICK_REFUSALS - 1, 0);
   }
 
   private wait(reason: string, delay: number | undefined): void {
@@ -178,13 +228,26 @@ export class ExportQueue {
     }
     // Batches that were on their way together fail together: they are one attempt.
     if (this.backoff !== undefined) return;
-    const exponential = Math.min(FIRST_BACKOFF * 2 ** this.attempt, MAX_BACKOFF);
+    this.backOff(this.attempt, delay ?? 0);
     this.attempt += 1;
+  }
+
+  /** Sends nothing for a while that grows with `attempt`, and `delay` milliseconds at least. */
+  private backOff(attempt: number, delay: number): void {
+    if (this.backoff !== undefined) return;
+    const exponential = Math.min(FIRST_BACKOFF * 2 ** attempt, MAX_BACKOFF);
     const jittered = exponential * (0.5 + Math.random() / 2);
     this.backoff = setTimeout(
       () => this.retryNow(),
-      Math.max(jittered, Math.min(delay ?? 0, MAX_DELAY)),
+      Math.max(jittered, Math.min(delay, MAX_DELAY)),
     );
+  }
+
+  /** Another receiver may accept what this one did not. */
+  receiverChanged(): void {
+    this.sizeLimit = new SizeLimit();
+    this.tooLarge = 0;
+    this.retryNow();
   }
 
   /** Asks the receiver without waiting any longer. */
@@ -211,7 +274,12 @@ export class ExportQueue {
 
   private refuse(spans: number, reason: string): void {
     this.counts.refused += spans;
-    if (!this.refusing) this.onEvent({ kind: 'refused', reason });
-    this.refusing = true;
+    if (this.refusedAt === undefined) this.onEvent({ kind: 'refused', reason });
+    this.refusedAt = performance.now();
+  }
+
+  /** Some batches may be refused while others are accepted: that is one episode. */
+  private accepted(): void {
+    if (performance.now() - (this.refusedAt ?? 0) > REFUSAL_EPISODE) this.refusedAt = undefined;
   }
 }

@@ -65,7 +65,11 @@ export class ReadableSpans implements SpanSink {
     this.attributes[name] = value instanceof Double ? value.value : value;
   }
 
-  end(): void {}
+  end(dropped = 0): void {
+    const last = this.spans.at(-1);
+    if (dropped === 0 || last === undefined) return;
+    this.spans[this.spans.length - 1] = { ...last, droppedAttributesCount: dropped };
+  }
 }
 
 function contextOf(head: SpanHead, spanId: string): SpanContext {

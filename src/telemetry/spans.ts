@@ -28,7 +28,8 @@ export type SpanParent = { readonly spanId: string; readonly remote: boolean };
 /** Takes spans: each begins, has its attributes, and ends before the next begins. */
 export type SpanSink = AttributeSink & {
   begin(head: SpanHead): void;
-  end(): void;
+  /** @param dropped attributes that the span had beside those it was given; none unless said */
+  end(dropped?: number): void;
 };
 
 /**

@@ -1,4 +1,4 @@
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { MessagePort } from 'node:worker_threads';
 import type { AdminConfig } from '../admin/config.ts';
 import { LoopDelayMonitor } from '../admin/loop-delay.ts';
@@ -6,7 +6,7 @@ import { readMintNumbers } from '../admin/mint-numbers.ts';
 import { HopObserver } from '../admin/observer.ts';
 import type { AdminServer } from '../admin/server.ts';
 import type { AdminSources } from '../admin/sources.ts';
-import { formatAddress, isTaken, listenForDatagrams } from '../listen.ts';
+import { formatAddress, isTaken, type Listening, listenForDatagrams } from '../listen.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { RecordReceiver } from '../records/receiver.ts';
 import { VERSION } from '../version.ts';
@@ -20,12 +20,12 @@ import { giveWay } from './priority.ts';
  * All that the telemetry thread does once it listens.
  *
  * @param port where commands come from, and reports go to
- * @param early connections that were accepted so far, and are paused as all of `server` are
+ * @param early connections that were accepted so far, and are paused as all of `listening` are
  */
 export async function runTelemetry(
   { config, mint }: WorkerData,
   port: MessagePort,
-  server: Server,
+  listening: Listening,
   early: readonly Socket[],
 ): Promise<void> {
   const report = (message: Report): void => port.postMessage(message);
@@ -39,14 +39,15 @@ export async function runTelemetry(
   const receiver = new RecordReceiver({
     onRecord: pipeline.takeLine,
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
+    onRenew: (peer, age) => log.debug({ peer, age: Math.round(age) }, 'ring connection renewed'),
   });
   const accept = (socket: Socket): void => {
     receiver.accept(socket);
     socket.resume();
   };
-  server.removeAllListeners('connection').on('connection', accept);
+  listening.server.removeAllListeners('connection').on('connection', accept);
   early.forEach(accept);
-  const datagrams = await listenForDatagrams(server, config.records, (message) =>
+  const datagrams = await listenForDatagrams(listening, config.records, (message) =>
     receiver.datagram(message),
   );
   const admin =
@@ -98,7 +99,7 @@ export async function runTelemetry(
 
   async function stop(limit: number): Promise<void> {
     const started = performance.now();
-    server.close();
+    listening.close();
     sampling.stop();
     await receiver.stop(limit / 2);
     datagrams?.close();

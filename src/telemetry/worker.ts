@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { boundAddress, listen } from '../listen.ts';
+import { listen } from '../listen.ts';
 import type { Report, WorkerData } from './messages.ts';
 
 const MAX_RECORD_CONNECTIONS = 1024;
@@ -18,11 +18,12 @@ try {
 /** Listens before it loads all that is done with records, which takes longest: HAProxy need not wait for that. */
 async function run(data: WorkerData): Promise<void> {
   const early: Socket[] = [];
-  const server = createServer({ pauseOnConnect: true }, (socket) => early.push(socket));
+  const options = { pauseOnConnect: true };
+  const server = createServer(options, (socket) => early.push(socket));
   server.maxConnections = MAX_RECORD_CONNECTIONS;
   const { records } = data.config;
-  await listen(server, records);
-  report({ type: 'listening', records: boundAddress(server, records) });
+  const listening = await listen(server, records, options);
+  report({ type: 'listening', records: listening.address });
   const { runTelemetry } = await import('./telemetry.ts');
-  await runTelemetry(data, port, server, early);
+  await runTelemetry(data, port, listening, early);
 }

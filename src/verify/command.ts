@@ -1,5 +1,5 @@
 import { type ServiceSettings, serviceSettings } from '../config/settings-file.ts';
-import { DEFAULT_ADDRESSES } from '../listen.ts';
+import { DEFAULT_ADDRESSES, type ListenAddress } from '../listen.ts';
 import { parseOptions, ToolExit } from '../options.ts';
 import { address, ConfigError, type Env, integerFrom, read } from '../settings.ts';
 import { VERSION } from '../version.ts';
@@ -10,13 +10,14 @@ const HELP = `haproxy-otel-spoa verify: sends one request through HAProxy and sa
 
 Usage: haproxy-otel-spoa verify [options] URL
 
-The request is a GET with a sampled trace of its own. What HAProxy made of it is seen in the response, what the
-agent did on its admin listener (HAPROXY_OTEL_ADMIN and HAPROXY_OTEL_ADMIN_TOKEN_FILE of its settings; root finds the
+The request is a GET with a sampled trace of its own. What HAProxy made of it is seen in the response, whether the
+agent is there where HAProxy asks it (HAPROXY_OTEL_SPOP of its settings), and what it did on its admin listener (HAPROXY_OTEL_ADMIN and HAPROXY_OTEL_ADMIN_TOKEN_FILE of its settings; root finds the
 token that the service has in /etc/haproxy-otel-spoa/credentials).
 
   --host NAME       the Host header, where it is not the URL's
   --insecure        take any certificate
   --config FILE     the agent's settings                       HAPROXY_OTEL_CONFIG, or those of the service
+  --spop ADDRESS    where HAProxy asks the agent               127.0.0.1:12345
   --admin ADDRESS   where the agent tells of itself            127.0.0.1:12347
   --wait SECONDS    how long record and export may take        15
   --json            for programs
@@ -30,6 +31,7 @@ const OPTIONS = {
   host: { type: 'string' },
   insecure: { type: 'boolean' },
   config: { type: 'string' },
+  spop: { type: 'string' },
   admin: { type: 'string' },
   wait: { type: 'string' },
   json: { type: 'boolean' },
@@ -58,6 +60,7 @@ export async function verifyCommand(
     insecure: values.insecure === true,
     timeout: RESPONSE_TIMEOUT,
     userAgent: `haproxy-otel-spoa-verify/${VERSION}`,
+    ...spopAccess(settings, values.spop),
     admin: adminAccess(settings, env, values.admin),
     patience: read({ '--wait': values.wait }, '--wait', 15, integerFrom(1, 3_600)) * 1_000,
   });
@@ -78,6 +81,16 @@ function urlOf(text: string | undefined): URL {
     throw new ConfigError(`"${text}" is no URL: http://… or https://… is accepted`);
   }
   return new URL(text);
+}
+
+function spopAccess(
+  { env }: ServiceSettings,
+  flag: string | undefined,
+): { spop: ListenAddress; isSpopKnown: boolean } {
+  const name = flag === undefined ? 'HAPROXY_OTEL_SPOP' : '--spop';
+  const text = (flag ?? env.HAPROXY_OTEL_SPOP)?.trim();
+  const spop = read({ [name]: text }, name, DEFAULT_ADDRESSES.spop, address);
+  return { spop, isSpopKnown: Boolean(text) };
 }
 
 function adminAccess(

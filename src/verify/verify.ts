@@ -1,17 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { formatAddress } from '../listen.ts';
+import { formatAddress, type ListenAddress } from '../listen.ts';
 import { type AdminAccess, type AgentView, askAgent } from './agent-view.ts';
 import { type Probe, type ProbeOptions, probe } from './probe.ts';
+import { checkSpop } from './spop-check.ts';
 
 /** One thing that was looked at, on the way of the request. */
 export type Step = {
-  readonly name: 'request' | 'trace' | 'upstream' | 'agent' | 'record' | 'export';
+  readonly name: 'request' | 'trace' | 'upstream' | 'spop' | 'agent' | 'record' | 'export';
   /** Unseen is what could not be looked at, skipped what there is not. */
   readonly state: 'ok' | 'failed' | 'unseen' | 'skipped';
   readonly text: string;
 };
 
 export type VerifyOptions = ProbeOptions & {
+  /** Where the agent listens for HAProxy. */
+  readonly spop: ListenAddress;
+  /** Whether somebody said so, or it is only where an agent listens by default. */
+  readonly isSpopKnown: boolean;
   /** Undefined where there is no admin listener. */
   readonly admin: AdminAccess | undefined;
   /** How long record and export may take, in milliseconds. */
@@ -45,7 +50,33 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     traceStep(sent),
     upstreamStep(sent),
   ];
-  return { traceId, steps: [...steps, ...(await follow(traceId, sent, before, options))] };
+  const followed = await follow(traceId, sent, before, options);
+  const spop = await spopStep(
+    options,
+    followed.some(({ name, state }) => name === 'agent' && state === 'ok'),
+  );
+  return { traceId, steps: [...steps, spop, ...followed] };
+}
+
+/** @param answered whether HAProxy got an answer from the agent to this request, wherever that is */
+async function spopStep({ spop, isSpopKnown }: VerifyOptions, answered: boolean): Promise<Step> {
+  const name = 'spop';
+  const where = formatAddress(spop);
+  if (spop.kind === 'fd') {
+    return { name, state: 'unseen', text: `${where} says nothing to another process: see --spop` };
+  }
+  try {
+    await checkSpop(spop);
+    return { name, state: 'ok', text: `the agent answers at ${where}` };
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (answered && !isSpopKnown) {
+      const text = `not at ${where}: ${reason}. HAProxy got an answer all the same: --spop says where the agent is`;
+      return { name, state: 'unseen', text };
+    }
+    const text = `no agent answers at ${where} (HAPROXY_OTEL_SPOP): ${reason}. Start it (systemctl start haproxy-otel-spoa), or correct the address; until then HAProxy itself makes the ids`;
+    return { name, state: 'failed', text };
+  }
 }
 
 function traceStep({ traceId, told }: Probe): Step {

@@ -137,6 +137,46 @@ describe('somebody looks for the slow request', () => {
     });
   });
 
+  test('is told what is no trace id, and shown no hop in its place', async () => {
+    await withPage(async ({ page }) => {
+      const hops = page.locator('.hop');
+      const search = page.getByLabel('Trace id', { exact: false }).first();
+      const note = page.locator('#hops .empty');
+      await until('all of them', async () => (await hops.count()) > 10);
+      await search.fill('order-4711');
+      await until('none', async () => (await hops.count()) === 0);
+      expect(await note.textContent()).toBe(
+        '"order-4711" is no trace id: 32 hexadecimal digits, or how they begin, are searched for.',
+      );
+      expect(await note.isVisible()).toBe(true);
+      expect(await search.getAttribute('aria-invalid')).toBe('true');
+      // It stays so when the next hops come.
+      const facts = page.locator('#facts');
+      for (let seen = 0; seen < 2; seen += 1) {
+        const before = await facts.textContent();
+        await until(
+          'what the agent sends next',
+          async () => (await facts.textContent()) !== before,
+        );
+      }
+      expect(await hops.count()).toBe(0);
+      await search.fill('ffffffffffff');
+      await until('the other note', async () => {
+        return (await note.textContent()) === 'No recent hop is like that.';
+      });
+      await search.fill('');
+      await until('all of them again', async () => (await hops.count()) > 10);
+      expect(await note.isVisible()).toBe(false);
+      // One that is open stays, and the note with it.
+      await hops.first().locator('.head').click();
+      await search.fill('xyz');
+      await until('the open one', async () => (await hops.count()) === 1);
+      expect(await note.isVisible()).toBe(true);
+      await search.fill(slow.traceId);
+      await until('the slow one', async () => !(await note.isVisible()));
+    });
+  });
+
   test('with the keyboard alone', async () => {
     await withPage(async ({ page }) => {
       await page.keyboard.press('/');

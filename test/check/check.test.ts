@@ -146,7 +146,7 @@ const CASES: Readonly<
   ],
   'a socket outside of the chroot': [
     (text) => text,
-    /^agent-chroot at chroot/,
+    /^agent-chroot at backend otel-agents/,
     {
       site: SITE.replace('maxconn 1000', `chroot ${root}`),
       add: ['--spop', 'unix:/run/otel.sock'],

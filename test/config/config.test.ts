@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
-import { ConfigError } from '../../src/settings.ts';
+import { ConfigError, type Env } from '../../src/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -72,6 +72,7 @@ test('the defaults', () => {
       baggageKeys: [],
       connectionErrorSpans: false,
       resourceAttributes: { 'service.name': 'haproxy' },
+      spanLimits: { attributeCount: 128, attributeValueLength: undefined },
       exporter: {
         kind: 'otlp',
         endpoint: 'http://localhost:4317',
@@ -82,8 +83,10 @@ test('the defaults', () => {
         certificate: undefined,
         clientKey: undefined,
         clientCertificate: undefined,
+        proxy: undefined,
       },
       batchSize: 2_048,
+      batchBytes: 1_000_000,
       scheduleDelay: 5_000,
       queueSpans: 131_072,
       queueBytes: 134_217_728,
@@ -131,30 +134,16 @@ describe('a value that cannot be used is one line: the variable, the value, what
     ['HAPROXY_OTEL_SPOP', '127.0.0.1:70000', 'host:port, unix:/path or fd:N'],
     ['HAPROXY_OTEL_SPOP', '::1:80', 'host:port, unix:/path or fd:N'],
     ['HAPROXY_OTEL_RECORDS', 'unix:relative', 'host:port, unix:/path or fd:N'],
-    ['OTEL_LOG_LEVEL', 'loud', 'one of silent, fatal, error, warn, info, debug, trace'],
-    ['OTEL_TRACES_SAMPLER', 'sometimes', 'one of always_on, always_off, traceidratio'],
     ['OTEL_TRACES_EXPORTER', 'zipkin', 'one of otlp, console, none'],
     ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf', 'only grpc'],
     ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'ftp://x', 'http://host:port, https://host:port'],
-    ['OTEL_EXPORTER_OTLP_COMPRESSION', 'brotli', 'one of gzip, none'],
-    ['OTEL_EXPORTER_OTLP_TIMEOUT', '10s', 'a whole number from 1'],
+    ['OTEL_EXPORTER_OTLP_INSECURE', 'yes', 'true or false'],
     ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/does/not/exist', 'the path of a file'],
-    ['OTEL_BSP_SCHEDULE_DELAY', '-1', 'a whole number from 0'],
-    ['OTEL_BSP_MAX_QUEUE_SIZE', '1.5', 'a whole number from 1'],
-    ['OTEL_RESOURCE_ATTRIBUTES', 'novalue', 'name=value,name=value'],
-    [
-      'OTEL_PROPAGATORS',
-      'ottrace',
-      'a list of tracecontext, baggage, b3, b3multi, jaeger, xray, none',
-    ],
-    ['OTEL_PROPAGATORS', 'b3,b3', 'a list of tracecontext'],
-    ['OTEL_PROPAGATORS', 'none,b3', 'none alone'],
     ['HAPROXY_OTEL_MAX_TRACES_PER_SECOND', '0', 'a number above 0'],
     ['HAPROXY_OTEL_KEEP_ERRORS', '1', 'true or false'],
     ['HAPROXY_OTEL_KEEP_SLOWER_THAN', '0', 'a whole number from 1'],
     ['HAPROXY_OTEL_KEEP_PER_SECOND', '-1', 'a number above 0'],
     ['HAPROXY_OTEL_BAGGAGE_KEYS', 'a b', 'a list of names without spaces'],
-    ['OTEL_SDK_DISABLED', 'yes', 'true or false'],
     ['HAPROXY_OTEL_MAX_FRAME_SIZE', '255', 'a whole number from 256'],
     ['HAPROXY_OTEL_OTLP_HEADERS_FILE', '/does/not/exist', 'the path of a file'],
   ])('%s=%s', (name, value, accepted) => {
@@ -162,9 +151,49 @@ describe('a value that cannot be used is one line: the variable, the value, what
     expect(() => loadConfig({ [name]: value })).toThrow(`${name} is "${value}": ${accepted}`);
   });
 
+  test('a client key without its certificate', () => {
+    const env = { OTEL_EXPORTER_OTLP_CLIENT_KEY: file('key.pem', 'key') };
+    expect(() => loadConfig(env)).toThrow('both or neither is accepted');
+  });
+});
+
+/** The configuration, and what was warned of, by setting. */
+function loaded(env: Env): { config: Config; warnings: [string, string][] } {
+  const warnings: [string, string][] = [];
+  const config = loadConfig(env, undefined, (...warning) => warnings.push(warning));
+  return { config, warnings };
+}
+
+describe("a value of OpenTelemetry's that cannot be used is passed over, with a warning", () => {
+  test.each([
+    ['OTEL_LOG_LEVEL', 'loud', 'one of silent, fatal, error, warn, info, debug, trace'],
+    ['OTEL_TRACES_SAMPLER', 'sometimes', 'one of always_on, always_off, traceidratio'],
+    ['OTEL_EXPORTER_OTLP_COMPRESSION', 'brotli', 'one of gzip, none'],
+    ['OTEL_EXPORTER_OTLP_TIMEOUT', '10s', 'a whole number from 0'],
+    ['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', '-1', 'a whole number from 0'],
+    ['OTEL_BSP_SCHEDULE_DELAY', '-1', 'a whole number from 0'],
+    ['OTEL_BSP_MAX_QUEUE_SIZE', '1.5', 'a whole number from 1'],
+    ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '0', 'a whole number from 1'],
+    ['OTEL_BSP_EXPORT_TIMEOUT', 'soon', 'a whole number from 0'],
+    ['OTEL_SDK_DISABLED', 'yes', 'true or false'],
+    ['OTEL_SDK_DISABLED', '1', 'true or false'],
+    ['OTEL_ATTRIBUTE_COUNT_LIMIT', '-1', 'a whole number from 0'],
+    ['OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', 'long', 'a whole number from 0'],
+  ])('%s=%s', (name, value, accepted) => {
+    const { config, warnings } = loaded({ [name]: value });
+    expect(config).toEqual(loadConfig({}));
+    expect(warnings).toEqual([
+      [name, expect.stringContaining(`${name} is "${value}": ${accepted}`)],
+    ]);
+  });
+
   test.each(['2', '-0.1', 'half'])('a ratio of %s', (value) => {
     const env = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: value };
-    expect(() => loadConfig(env)).toThrow('a number from 0 to 1 is accepted');
+    const { config, warnings } = loaded(env);
+    expect(config.sampler.ratio).toBe(1);
+    expect(warnings).toEqual([
+      ['OTEL_TRACES_SAMPLER_ARG', expect.stringContaining('a number from 0 to 1 is accepted')],
+    ]);
   });
 
   test.each([
@@ -196,18 +225,108 @@ describe('a value that cannot be used is one line: the variable, the value, what
     ['xray', 'pollingIntervalMs=100', 'a list of endpoint=… is accepted'],
   ])('%s with %s', (name, argument, message) => {
     const env = { OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: argument };
-    expect(() => loadConfig(env)).toThrow(message);
+    const { config, warnings } = loaded(env);
+    expect(config).toEqual(loadConfig({ OTEL_TRACES_SAMPLER: name }));
+    expect(warnings).toEqual([['OTEL_TRACES_SAMPLER_ARG', expect.stringContaining(message)]]);
   });
 
   test('a batch larger than the queue', () => {
     const env = { OTEL_BSP_MAX_QUEUE_SIZE: '100', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '101' };
-    expect(() => loadConfig(env)).toThrow('at most OTEL_BSP_MAX_QUEUE_SIZE, 100, is accepted');
+    const { config, warnings } = loaded(env);
+    expect(config.telemetry).toMatchObject({ queueSpans: 100, batchSize: 100 });
+    expect(warnings).toEqual([
+      [
+        'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
+        expect.stringContaining('at most OTEL_BSP_MAX_QUEUE_SIZE, 100, is accepted'),
+      ],
+    ]);
   });
 
-  test('a client key without its certificate', () => {
-    const env = { OTEL_EXPORTER_OTLP_CLIENT_KEY: file('key.pem', 'key') };
-    expect(() => loadConfig(env)).toThrow('both or neither is accepted');
+  test.each([
+    ['ottrace', ['tracecontext', 'b3', 'jaeger', 'xray'], '"ottrace" is passed over'],
+    ['b3,OTTrace,xray', ['b3', 'xray'], '"ottrace" is passed over'],
+    ['none,b3', ['b3'], '"none" is passed over'],
+  ])('OTEL_PROPAGATORS=%s', (text, formats, message) => {
+    const { config, warnings } = loaded({ OTEL_PROPAGATORS: text });
+    expect(config.formats).toEqual(formats);
+    expect(warnings).toEqual([['OTEL_PROPAGATORS', expect.stringContaining(message)]]);
   });
+
+  test.each(['novalue', 'a=b,novalue', '=b', 'a=%zz', '%zz=a'])(
+    'OTEL_RESOURCE_ATTRIBUTES=%s, all of them',
+    (text) => {
+      const env = { OTEL_RESOURCE_ATTRIBUTES: `c=d,${text}`, OTEL_SERVICE_NAME: 'edge' };
+      const { config, warnings } = loaded(env);
+      expect(config.telemetry.resourceAttributes).toEqual({ 'service.name': 'edge' });
+      expect(warnings).toEqual([
+        ['OTEL_RESOURCE_ATTRIBUTES', expect.stringContaining('name=value,name=value')],
+      ]);
+    },
+  );
+});
+
+describe('what is hardly meant so is warned of, and used', () => {
+  test.each<[Env, string, string]>([
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:geheim@collector:4317/v1/traces' },
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'gRPC has no path, /v1/traces is that of OTLP over HTTP: collector:4317 is used',
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'collector:4318' },
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      '4318 is the port of OTLP over HTTP, that of gRPC is 4317',
+    ],
+    [
+      { OTEL_TRACES_SAMPLER_ARG: '0.1' },
+      'OTEL_TRACES_SAMPLER_ARG',
+      'is not used: the sampler is parentbased_always_on, which has none',
+    ],
+    [
+      { OTEL_TRACES_SAMPLER: 'always_off', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+      'OTEL_TRACES_SAMPLER_ARG',
+      'is not used: the sampler is always_off, which has none',
+    ],
+  ])('%j', (env, setting, reason) => {
+    expect(loaded(env).warnings).toEqual([[setting, reason]]);
+  });
+
+  test('an address of both kinds twice', () => {
+    const { warnings } = loaded({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318/v1/traces' });
+    expect(warnings).toHaveLength(2);
+  });
+
+  test.each<Env>([
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://ingest.example.com:443/otlp' },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'unix:///run/v1/collector.sock' },
+    { OTEL_TRACES_SAMPLER: 'parentbased_probability', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+    { OTEL_TRACES_SAMPLER: 'xray', OTEL_TRACES_SAMPLER_ARG: 'endpoint=http://localhost:2000' },
+    { OTEL_PROPAGATORS: 'b3,b3' },
+    { OTEL_RESOURCE_ATTRIBUTES: 'a=b=c' },
+  ])('but not %j', (env) => {
+    expect(loaded(env).warnings).toEqual([]);
+  });
+});
+
+test('limits: those of spans before those of all signals', () => {
+  const limits = (env: Env) => loadConfig(env).telemetry.spanLimits;
+  const all = { OTEL_ATTRIBUTE_COUNT_LIMIT: '40', OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '100' };
+  expect(limits(all)).toEqual({ attributeCount: 40, attributeValueLength: 100 });
+  expect(
+    limits({
+      ...all,
+      OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: '0',
+      OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: '0',
+    }),
+  ).toEqual({ attributeCount: 0, attributeValueLength: 0 });
+});
+
+test('a timeout of 0 is none, as far as one can be told apart from an hour', () => {
+  const timeoutOf = (env: Env) => exporterOf(loadConfig(env)).timeout;
+  expect(timeoutOf({ OTEL_EXPORTER_OTLP_TIMEOUT: '0' })).toBe(30_000);
+  expect(timeoutOf({ OTEL_EXPORTER_OTLP_TIMEOUT: '0', OTEL_BSP_EXPORT_TIMEOUT: '0' })).toBe(
+    3_600_000,
+  );
 });
 
 describe('OTEL_PROPAGATORS', () => {
@@ -216,6 +335,7 @@ describe('OTEL_PROPAGATORS', () => {
     ['tracecontext,baggage', ['tracecontext']],
     ['b3multi, tracecontext', ['b3', 'tracecontext']],
     ['b3,b3multi,xray,jaeger', ['b3', 'xray', 'jaeger']],
+    ['xray,b3,XRay,b3,', ['xray', 'b3']],
     ['none', []],
   ])('%s', (text, expected) => {
     expect(loadConfig({ OTEL_PROPAGATORS: text }).formats).toEqual(expected);
@@ -337,11 +457,14 @@ describe('OTLP', () => {
 
 test('the resource: attributes percent-decoded, the service name from its own variable first', () => {
   const attributes = (env: Record<string, string>) => loadConfig(env).telemetry.resourceAttributes;
-  const OTEL_RESOURCE_ATTRIBUTES = 'service.name=edge,a=b%20c, d = e';
+  const OTEL_RESOURCE_ATTRIBUTES = 'service.name=edge,a=b%20c, d = e,f=g=h==,i%2Cj=%2C%3D%25,k=';
   expect(attributes({ OTEL_RESOURCE_ATTRIBUTES })).toEqual({
     'service.name': 'edge',
     a: 'b c',
     d: 'e',
+    f: 'g=h==',
+    'i,j': ',=%',
+    k: '',
   });
   expect(attributes({ OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME: 'lb' })).toMatchObject({
     'service.name': 'lb',
@@ -369,9 +492,20 @@ describe('the command line', () => {
       },
     });
     expect(parseCommandLine(['demo', '--once'])).toMatchObject({ command: 'demo', once: true });
+    expect(parseCommandLine(['run', '--help'])).toMatchObject({ command: 'run', help: true });
   });
 
   test.each([[['--nonsense']], [['--spop']], [['run', 'more']]])('%j is refused', (args) => {
     expect(() => parseCommandLine(args)).toThrow(ConfigError);
+  });
+
+  test.each([
+    [['run', '--once'], '--once is no flag of run'],
+    [['--once'], '--once is no flag of run'],
+    [['demo', '--spop', '127.0.0.1:1'], '--spop is no flag of demo'],
+    [['demo', '--once', '--log-level=debug'], '--log-level is no flag of demo'],
+    [['start', '--once'], 'unknown command "start": run, demo, snippet, check or verify'],
+  ])('%j is of another command', (args, message) => {
+    expect(() => parseCommandLine(args)).toThrow(message);
   });
 });

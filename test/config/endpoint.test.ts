@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import { summarize } from '../../src/config/summary.ts';
-import { targetOf, withoutUserInfo } from '../../src/endpoint.ts';
+import { portOf, targetOf, withoutUserInfo } from '../../src/endpoint.ts';
 import { ExportWatch } from '../../src/telemetry/export-watch.ts';
 
 test.each([
@@ -15,6 +15,20 @@ test.each([
   ['unix:///run/a@b.sock', 'unix:///run/a@b.sock', 'unix:///run/a@b.sock'],
 ])('%s without its user is %s, its target %s', (endpoint, bare, target) => {
   expect([withoutUserInfo(endpoint), targetOf(endpoint)]).toEqual([bare, target]);
+});
+
+test.each([
+  ['http://host:80/', 80],
+  ['http://host:80/otlp?a=b:1', 80],
+  ['https://user:99@host:443/v1/traces', 443],
+  ['https://[::1]:443', 443],
+  ['https://[::1]/', undefined],
+  ['http://host/a:80', undefined],
+  ['host:4317', 4317],
+  ['host', undefined],
+  ['unix:///run/otel:80', undefined],
+])('the port that is written in %s is %s', (endpoint, port) => {
+  expect(portOf(endpoint)).toBe(port);
 });
 
 test.each(['user:geheim@host:4317', 'https://user:geheim@host:4317'])(

@@ -73,7 +73,8 @@ test('from an existing configuration to a trace: add, check, verify', async () =
   });
   try {
     const url = `http://127.0.0.1:${chain.ports.http}/basket`;
-    const verify = AgentProcess.spawn(['verify', '--admin', 'off', url]);
+    const spop = `127.0.0.1:${chain.ports.spop}`;
+    const verify = AgentProcess.spawn(['verify', '--admin', 'off', '--spop', spop, url]);
     expect(await verify.exited()).toBe(3);
     const [, traceId = ''] = /^trace id ([0-9a-f]{32})$/m.exec(verify.output) ?? [];
     expect(verify.output).toMatch(`trace     ok        ${traceId} is continued`);

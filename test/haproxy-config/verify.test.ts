@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort, type Ports } from '../../src/demo/ports.ts';
 import { verifyCommand } from '../../src/verify/command.ts';
 import { Chain, type ChainOptions, trustByPath } from '../haproxy/chain.ts';
@@ -22,9 +23,15 @@ type Verified = {
   readonly steps: Readonly<Record<string, string>>;
 };
 
-async function verify(url: string, admin: string, args: readonly string[] = []): Promise<Verified> {
+async function verify(
+  url: string,
+  admin: string,
+  args: readonly string[] = [],
+  spop: readonly string[] = ['--spop', `127.0.0.1:${chain.ports.spop}`],
+): Promise<Verified> {
   let output = '';
-  const exitCode = await verifyCommand(['--json', '--admin', admin, ...args, url], {}, (text) => {
+  const all = ['--json', '--admin', admin, ...spop, ...args, url];
+  const exitCode = await verifyCommand(all, {}, (text) => {
     output += text;
   });
   const { traceId, steps }: { traceId: string; steps: Step[] } = JSON.parse(output);
@@ -44,6 +51,7 @@ describe('through the real HAProxy, whose agent has no admin listener', () => {
       request: expect.stringMatching(/^ok: GET http.*\/verify answered 200 in \d+\.\d ms$/),
       trace: `ok: ${traceId} is continued; HAProxy's span is ${server.spanId}`,
       upstream: `ok: the server got trace ${traceId}, parent ${client?.spanId}`,
+      spop: `ok: the agent answers at 127.0.0.1:${chain.ports.spop}`,
       agent: expect.stringMatching(
         `^unseen: the admin listener of the agent cannot be asked at ${nobody}: .*ECONNREFUSED`,
       ),
@@ -122,6 +130,54 @@ test('an agent that does not go by the name it is asked by: what to set is told'
   expect(exitCode).toBe(3);
 });
 
+describe('the agent itself', () => {
+  const dead = (address: string): RegExp =>
+    new RegExp(`^failed: no agent answers at ${address} \\(HAPROXY_OTEL_SPOP\\): .*systemctl`);
+
+  test('is dead: HAProxy continues the trace, and that is not enough', async () => {
+    const own = await Chain.start();
+    onTestFinished(() => own.stop());
+    await own.agent.end();
+    const address = `127.0.0.1:${own.ports.spop}`;
+    const url = `http://127.0.0.1:${own.ports.http}/dead`;
+    const { exitCode, steps } = await verify(url, 'off', [], ['--spop', address]);
+    expect(steps.trace).toMatch(/^ok: .* is continued/);
+    expect(steps.spop).toMatch(dead(address));
+    expect(steps.spop).toContain('ECONNREFUSED');
+    expect(exitCode).toBe(1);
+  }, 60_000);
+
+  test('hangs, speaks something else, or closes', async () => {
+    for (const [answer, reason] of [
+      ['HTTP/1.1 400 Bad Request\r\n\r\n', /frame/],
+      ['', 'it closes the connection without an answer'],
+    ] as const) {
+      const server = createTcpServer((socket) => socket.end(answer));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as { port: number };
+      const spop = ['--spop', `127.0.0.1:${port}`];
+      const { exitCode, steps } = await verify(through('/verify'), 'off', [], spop);
+      server.close();
+      expect(steps.spop).toMatch(dead(`127.0.0.1:${port}`));
+      expect(steps.spop).toMatch(reason);
+      expect(exitCode).toBe(1);
+    }
+  });
+
+  test('is on a unix socket that is not there', async () => {
+    const spop = ['--spop', 'unix:/nowhere/spop.sock'];
+    const { exitCode, steps } = await verify(through('/verify'), 'off', [], spop);
+    expect(steps.spop).toMatch(dead('unix:/nowhere/spop.sock'));
+    expect(exitCode).toBe(1);
+  });
+
+  test('has its socket from elsewhere', async () => {
+    const { exitCode, steps } = await verify(through('/verify'), 'off', [], ['--spop', 'fd:3']);
+    expect(steps.spop).toBe('unseen: fd:3 says nothing to another process: see --spop');
+    expect(exitCode).toBe(3);
+  });
+});
+
 test('nobody answers', async () => {
   const url = `http://127.0.0.1:${await freePort()}/`;
   const { exitCode, steps } = await verify(url, 'off');
@@ -148,7 +204,8 @@ describe('with the admin listener of the agent', () => {
       ...options,
       agentEnv: { HAPROXY_OTEL_ADMIN: admin, ...options.agentEnv },
     });
-    return verify(`http://127.0.0.1:${own.ports.http}/verify`, admin, args);
+    const spop = ['--spop', `127.0.0.1:${own.ports.spop}`];
+    return verify(`http://127.0.0.1:${own.ports.http}/verify`, admin, args, spop);
   }
 
   /** Has HAProxy look for one part of the agent where nobody is. */
@@ -163,6 +220,7 @@ describe('with the admin listener of the agent', () => {
       request: expect.stringMatching(/^ok: /),
       trace: expect.stringContaining(`ok: ${traceId} is continued`),
       upstream: expect.stringContaining(`ok: the server got trace ${traceId}`),
+      spop: `ok: the agent answers at 127.0.0.1:${own?.ports.spop}`,
       agent: expect.stringMatching(/^ok: answered after \d+ us$/),
       record: 'ok: received from frontend www, server app1',
       export: `ok: accepted by ${new URL(own?.receiver.endpoint ?? '').host}`,

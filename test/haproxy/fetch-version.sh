@@ -17,10 +17,17 @@ fi
 mirror=$(apt-cache policy libc6 | sed -n 's/^ *[0-9]* \(https\{0,1\}:[^ ]*debian\) .*main.*/\1/p' | head -n 1)
 mkdir -p "$dir/apt/lists/partial" "$dir/apt/archives/partial"
 : >"$dir/apt/status"
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$dir/apt/sources.list"
+release="deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror"
+echo "$release $suite main" >"$dir/apt/sources.list"
+# experimental is no whole suite: only HAProxy comes from there, and what it needs from sid.
+if [ "$suite" = experimental ]; then
+    echo "$release sid main" >>"$dir/apt/sources.list"
+    printf 'Package: haproxy\nPin: release a=experimental\nPin-Priority: 990\n' >"$dir/apt/preferences"
+fi
 apt() {
     apt-get -qq \
         -o Dir::Etc::SourceList="$dir/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+        -o Dir::Etc::Preferences="$dir/apt/preferences" -o Dir::Etc::PreferencesParts=/dev/null \
         -o Dir::State="$dir/apt" -o Dir::State::status="$dir/apt/status" -o Dir::State::Lists="$dir/apt/lists" \
         -o Dir::Cache="$dir/apt" -o Dir::Cache::archives="$dir/apt/archives" \
         -o APT::Sandbox::User=root -o APT::Install-Recommends=false "$@"

@@ -279,7 +279,9 @@ test("HAProxy's DISCONNECT is answered with one and a close", async () => {
     type: FrameType.AGENT_DISCONNECT,
     items: { 'status-code': StatusCode.NORMAL },
   });
-  expect(peer.ends).toEqual([{ reason: 'disconnected', status: 2, message: 'a timeout occurred' }]);
+  expect(peer.ends).toEqual([
+    { reason: 'disconnected', status: 2, message: 'a timeout occurred', idle: expect.any(Number) },
+  ]);
 });
 
 test('stop answers what was read, then disconnects with status 0', async () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OtlpReceiver, OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { VERSION } from '../../src/version.ts';
 import { until } from '../agent-process.ts';
+import { README } from '../readme.ts';
 import { hopOf, recordLine } from '../records/lines.ts';
 import { Machine } from './machine.ts';
 import { architecture, buildPackage, PACKAGES } from './package.ts';
@@ -132,6 +133,12 @@ test('installs without a network, and runs', async () => {
     records: '127.0.0.1:12346',
   });
   expect(await machine.must('haproxy-otel-spoa', '--version')).toBe(`${VERSION}\n`);
+  // The runtime that README names, of a line with long-term support.
+  const release = '[process.versions.node.split(".")[0], typeof process.release.lts].join(" ")';
+  const [, line] = /own runtime, Node (\d+)/.exec(README) ?? [];
+  expect(await machine.must('/usr/lib/haproxy-otel-spoa/node', '-p', release)).toBe(
+    `${line} string\n`,
+  );
   for (const name of ['spop', 'records', 'records-datagram']) {
     expect(await state(`${SERVICE}-${name}.socket`)).toBe('active');
     await machine.must('systemctl', 'is-enabled', `${SERVICE}-${name}.socket`);
@@ -229,7 +236,11 @@ frontend origin
 }, 60_000);
 
 test('journalctl tells warnings from the rest', async () => {
-  await machine.must('sh', '-c', 'echo OTEL_LOG_LEVEL=loud >>/etc/haproxy-otel-spoa/settings.env');
+  await machine.must(
+    'sh',
+    '-c',
+    'echo OTEL_TRACES_EXPORTER=zipkin >>/etc/haproxy-otel-spoa/settings.env',
+  );
   await machine.must('systemctl', 'reload', SERVICE);
   await until(
     'the failed reload',
@@ -237,14 +248,14 @@ test('journalctl tells warnings from the rest', async () => {
   );
   const priority = (...range: string[]): Promise<string> =>
     machine.must('journalctl', '--unit', SERVICE, '--output', 'cat', '--no-pager', ...range);
-  expect(await priority('--priority', 'warning')).toContain('OTEL_LOG_LEVEL is \\"loud\\"');
+  expect(await priority('--priority', 'warning')).toContain('OTEL_TRACES_EXPORTER is \\"zipkin\\"');
   expect(await priority('--priority', 'warning')).not.toContain('"msg":"ready"');
   expect(await priority()).toContain('"msg":"ready"');
   expect(await state()).toBe('active');
   // The same setting at a start: systemd tries again until somebody corrects it.
   expect((await machine.run('systemctl', 'restart', SERVICE)).status).not.toBe(0);
   expect(await priority('--priority', 'err')).toContain(
-    'haproxy-otel-spoa: OTEL_LOG_LEVEL is "loud"',
+    'haproxy-otel-spoa: OTEL_TRACES_EXPORTER is "zipkin"',
   );
   await machine.must('cp', '/srv/settings.env', '/etc/haproxy-otel-spoa/settings.env');
   await until('the agent', async () => (await state()) === 'active');

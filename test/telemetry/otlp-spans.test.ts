@@ -1,15 +1,17 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/config.ts';
 import { type Hop, parseHop } from '../../src/context/hop.ts';
-import { decodeSpans } from '../../src/demo/otlp-receiver.ts';
+import { decodeSpans, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
 import { AccessLog } from '../../src/records/access-log.ts';
 import type { AttributeValue, HopRecord } from '../../src/records/record.ts';
-import type { Batch } from '../../src/telemetry/otlp.ts';
+import type { Batch } from '../../src/telemetry/batch.ts';
+import { LimitedSpans } from '../../src/telemetry/limited-spans.ts';
 import { OtlpSpans } from '../../src/telemetry/otlp-spans.ts';
 import { ReadableSpans } from '../../src/telemetry/readable-spans.ts';
-import { type SpanSink, tellSpans } from '../../src/telemetry/spans.ts';
+import { type SpanHead, type SpanSink, tellSpans } from '../../src/telemetry/spans.ts';
 import { hopOf, recordLine } from '../records/lines.ts';
 
 /** One for all lines: what it keeps of one must not show in another. */
@@ -216,5 +218,99 @@ test('a batch starts anew after it was taken', () => {
     'service.name': 'haproxy',
     'process.pid': 42,
     'process.command_args': ['node', 'x'.repeat(300)],
+  });
+});
+
+/** Adds this many attributes to each span. */
+class ManyAttributes implements SpanSink {
+  private readonly sink: SpanSink;
+  private readonly count: number;
+
+  constructor(sink: SpanSink, count: number) {
+    this.sink = sink;
+    this.count = count;
+  }
+
+  begin(head: SpanHead): void {
+    this.sink.begin(head);
+  }
+
+  attribute(name: string, value: AttributeValue): void {
+    this.sink.attribute(name, value);
+  }
+
+  end(): void {
+    for (let i = 0; i < this.count; i += 1) this.sink.attribute(`more.${i}`, i);
+    this.sink.end();
+  }
+}
+
+describe('limits', () => {
+  /** Spans under these limits, as a receiver reads them from both encoders, which agree. */
+  function limited(
+    attributeCount: number,
+    attributeValueLength: number | undefined,
+    ...records: Readonly<Record<string, unknown>>[]
+  ): ReceivedSpan[] {
+    const [own, stock] = both((sink) => {
+      const limits = new LimitedSpans(sink, { attributeCount, attributeValueLength });
+      for (const changes of records) tellSpans(limits, ...record(changes));
+    });
+    expect(own).toEqual(stock);
+    return own as ReceivedSpan[];
+  }
+
+  test('of the count: the first are kept, and the span says how many were dropped', () => {
+    const spans = limited(5, undefined, {}, { attributes: { a: 'x', b: 'y' } }, {});
+    const whole = limited(128, undefined, {}, { attributes: { a: 'x', b: 'y' } }, {});
+    expect(spans).toHaveLength(6);
+    for (const [index, span] of spans.entries()) {
+      const { attributes, droppedAttributes } = whole[index] as ReceivedSpan;
+      const names = Object.keys(attributes);
+      expect(droppedAttributes).toBe(0);
+      expect(Object.keys(span.attributes)).toEqual(names.slice(0, 5));
+      expect(span.droppedAttributes).toBe(names.length - 5);
+    }
+    expect(spans[2]?.droppedAttributes).toBe((spans[0]?.droppedAttributes ?? 0) + 2);
+  });
+
+  test('of 128 attributes, which is the default, and of none', () => {
+    const [own, stock] = both((sink) => {
+      const { spanLimits } = loadConfig({}).telemetry;
+      tellSpans(new ManyAttributes(new LimitedSpans(sink, spanLimits), 200), ...record({}));
+    });
+    expect(own).toEqual(stock);
+    for (const { attributes, droppedAttributes } of own as ReceivedSpan[]) {
+      expect(Object.keys(attributes)).toHaveLength(128);
+      expect(droppedAttributes).toBeGreaterThan(72);
+    }
+    expect(limited(0, undefined, {}).map((span) => span.attributes)).toEqual([{}, {}]);
+  });
+
+  test('of the length: strings, and those in lists, by characters and not by bytes or halves of them', () => {
+    const attributes = {
+      long: 'abcdef',
+      exact: 'abcd',
+      pairs: '\u{1f600}'.repeat(5),
+      mixed: 'a\u{1f600}b\u{1f600}c',
+      list: ['abcdef', 'ab', '\u{1f600}\u{1f600}\u{1f600}\u{1f600}\u{1f600}'],
+      number: 123_456,
+      boolean: true,
+    };
+    const [server, client] = limited(128, 4, { attributes, method: 'DELETE' });
+    expect(server?.attributes).toMatchObject({
+      'http.request.method': 'DELE',
+      long: 'abcd',
+      exact: 'abcd',
+      pairs: '\u{1f600}'.repeat(4),
+      mixed: 'a\u{1f600}b\u{1f600}',
+      list: ['abcd', 'ab', '\u{1f600}'.repeat(4)],
+      number: 123_456,
+      boolean: true,
+    });
+    expect(client?.attributes['url.full']).toBe('http');
+    expect(server?.name).toBe('DELETE');
+    expect(server?.droppedAttributes).toBe(0);
+    expect(limited(128, 0, { attributes })[0]?.attributes.pairs).toBe('');
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Batch, SendResult } from '../../src/telemetry/otlp.ts';
+import type { Batch } from '../../src/telemetry/batch.ts';
+import type { SendResult } from '../../src/telemetry/otlp.ts';
 import { ExportQueue, type QueueEvent } from '../../src/telemetry/queue.ts';
 
 const SENT: SendResult = { kind: 'sent', rejected: 0, message: '' };
@@ -154,6 +155,24 @@ describe('what the receiver refuses', () => {
     await settle();
     expect(queue.counts).toMatchObject({ exported: 6, refused: 4 });
   });
+});
+
+test('refusals among what is accepted are one episode, until there were none for a minute', async () => {
+  const { queue, calls, kinds } = queueWith();
+  const answer = async (result: SendResult): Promise<void> => {
+    queue.push(batch(1));
+    calls.at(-1)?.answer(result);
+    await settle();
+  };
+  for (let i = 0; i < 5; i += 1) {
+    await answer(INVALID);
+    await answer(SENT);
+  }
+  expect(kinds()).toEqual(['refused']);
+  await vi.advanceTimersByTimeAsync(61_000);
+  await answer(SENT);
+  await answer(INVALID);
+  expect(kinds()).toEqual(['refused', 'refused']);
 });
 
 describe('flush', () => {

@@ -76,7 +76,8 @@ export class HopList {
         lines.map(({ item }) => item),
       );
       group.hidden = lines.length === 0;
-      shown += lines.length;
+      // Those that were opened before are not what was asked for.
+      if (name !== 'kept') shown += lines.length;
     }
     for (const key of this.lines.keys()) if (!used.has(key)) this.lines.delete(key);
     this.empty.hidden = shown > 0;

@@ -83,6 +83,10 @@ function show() {
 function showHops() {
   const { hops, traffic } = told;
   if (hops === undefined || traffic === undefined) return;
+  if (wrongTrace() !== undefined) {
+    list.show(NO_HOPS, wrongTrace(), true);
+    return;
+  }
   list.show(hops, emptyNote(traffic), filterQuery() !== '');
 }
 
@@ -113,6 +117,15 @@ function filterQuery() {
   return query.toString();
 }
 
+const NO_HOPS = { errors: [], slow: [], latest: [] };
+
+/** What is wrong with what stands in place of a trace id: no hop is of it. */
+function wrongTrace() {
+  const text = form.elements.trace.value.trim();
+  if (text === '' || traceOf(text) !== '') return undefined;
+  return `"${text}" is no trace id: 32 hexadecimal digits, or how they begin, are searched for.`;
+}
+
 /** A trace id or its beginning, also out of a traceparent or an address. */
 function traceOf(text) {
   const lower = String(text ?? '')
@@ -125,11 +138,12 @@ function traceOf(text) {
 function refilter() {
   // What was just chosen shows at once, wherever the pointer is.
   pointing = false;
-  const text = form.elements.trace.value.trim();
-  form.elements.trace.setAttribute('aria-invalid', String(text !== '' && traceOf(text) === ''));
+  const isWrong = wrongTrace() !== undefined;
+  form.elements.trace.setAttribute('aria-invalid', String(isWrong));
   const query = filterQuery();
-  form.classList.toggle('active', query !== '');
+  form.classList.toggle('active', query !== '' || isWrong);
   history.replaceState(null, '', query === '' ? location.pathname : `#${query}`);
+  if (isWrong) showHops();
   if (paused) setPaused(false);
   else connect();
 }

@@ -1,0 +1,89 @@
+import { BlockList, isIP } from 'node:net';
+import { targetOf, withoutUserInfo } from '../endpoint.ts';
+import { type Env, notAccepted } from '../settings.ts';
+import type { ProxyConfig } from '../telemetry/config.ts';
+
+/** Those that gRPC has, in its order, whether the receiver is asked over TLS or not. */
+const VARIABLES = ['grpc_proxy', 'https_proxy', 'http_proxy'] as const;
+const EXCEPTIONS = ['no_grpc_proxy', 'no_proxy', 'NO_PROXY'] as const;
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('0.0.0.0', 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+LOOPBACK.addAddress('::', 'ipv6');
+
+/**
+ * The proxy through which the receiver at `endpoint` is connected to; none for this host itself.
+ *
+ * @throws ConfigError when it would be used and is not `http://host:port`
+ */
+export function readProxy(env: Env, endpoint: string): ProxyConfig | undefined {
+  const variable = VARIABLES.find((name) => env[name]?.trim());
+  if (variable === undefined || endpoint.startsWith('unix:')) return undefined;
+  const { hostname, port } = new URL(`http://${targetOf(endpoint)}`);
+  const host = bareHost(hostname);
+  if (isLoopback(host) || isExcepted(host, port, readExceptions(env))) return undefined;
+
+  const text = env[variable]?.trim() ?? '';
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' || url.hostname === '') {
+    throw notAccepted(
+      variable,
+      withoutUserInfo(text),
+      `http://host:port, or the receiver's name in no_proxy,`,
+    );
+  }
+  const user = decodeURIComponent(url.username);
+  const password = decodeURIComponent(url.password);
+  return {
+    variable,
+    address: `${url.hostname}:${url.port || 80}`,
+    credentials: user === '' ? undefined : password === '' ? user : `${user}:${password}`,
+  };
+}
+
+function readExceptions(env: Env): string[] {
+  const name = EXCEPTIONS.find((each) => env[each]?.trim());
+  return (name === undefined ? '' : (env[name] ?? '')).toLowerCase().split(/[\s,]+/);
+}
+
+function bareHost(hostname: string): string {
+  return hostname
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/\.$/, '')
+    .toLowerCase();
+}
+
+function isLoopback(host: string): boolean {
+  if (isIP(host) > 0) return LOOPBACK.check(host, familyOf(host));
+  return host === 'localhost' || host.endsWith('.localhost');
+}
+
+/** As curl reads `no_proxy`: a name is excepted with all names below it; `*`, addresses, networks and ports too. */
+function isExcepted(host: string, port: string, exceptions: readonly string[]): boolean {
+  return exceptions.some((exception) => {
+    if (exception === '') return false;
+    if (exception === '*') return true;
+    const [network = '', prefix] = exception.split('/');
+    if (prefix !== undefined) return isInNetwork(host, network, Number(prefix));
+    const [, name = '', only] =
+      /^(.*?)(?::(\d+))?$/.exec(isIP(exception) === 6 ? `[${exception}]` : exception) ?? [];
+    if (only !== undefined && only !== port) return false;
+    const bare = bareHost(name).replace(/^\*?\./, '');
+    return host === bare || (isIP(host) === 0 && host.endsWith(`.${bare}`));
+  });
+}
+
+function isInNetwork(host: string, network: string, prefix: number): boolean {
+  const family = isIP(network);
+  if (family === 0 || family !== isIP(host)) return false;
+  if (!(prefix >= 0 && prefix <= (family === 4 ? 32 : 128))) return false;
+  const list = new BlockList();
+  list.addSubnet(network, prefix, familyOf(network));
+  return list.check(host, familyOf(host));
+}
+
+function familyOf(host: string): 'ipv4' | 'ipv6' {
+  return isIP(host) === 4 ? 'ipv4' : 'ipv6';
+}

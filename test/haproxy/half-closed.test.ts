@@ -1,0 +1,36 @@
+import { connect } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { Chain } from './chain.ts';
+
+const ends: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+/** The status line, empty where the connection was closed without one, that a client gets that closes its sending side behind its request. */
+function statusFor(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let received = '';
+    const socket = connect(port, '127.0.0.1', () =>
+      socket.end('GET /?delay=300 HTTP/1.1\r\nHost: half.example\r\n\r\n'),
+    );
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      received += text;
+    });
+    socket.once('close', () => resolve(received.split('\r\n', 1)[0] ?? ''));
+    socket.once('error', reject);
+  });
+}
+
+test.each([
+  // Without an answer where HAProxy sees the end before it turned to a server.
+  ['option abortonclose', /^(HTTP\/1\.1 400 .*)?$/],
+  ['no option abortonclose', /^HTTP\/1\.1 200 /],
+])('%s: a client that half-closes and waits', async (line, status) => {
+  const chain = await Chain.start({
+    agentEnv: { OTEL_TRACES_EXPORTER: 'none' },
+    editConfig: (config) => config.replace(/^ *option abortonclose$/m, line),
+  });
+  ends.push(() => chain.stop());
+  expect(await statusFor(chain.ports.http)).toMatch(status);
+});

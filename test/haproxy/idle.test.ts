@@ -1,0 +1,63 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { type AgentProcess, until } from '../agent-process.ts';
+import { Chain, VERSION } from './chain.ts';
+
+/** Up to 3.0 the engine's `timeout idle` ends a connection by a frame, later the backend's `timeout server` by a reset. */
+const HAS_IDLE_TIMEOUT = /version (2|3\.0)\./.test(VERSION);
+
+async function startChain(): Promise<Chain> {
+  const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-idle-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const engine = readFileSync(join(PACKAGE_ROOT, 'spoe/otel.conf'), 'utf8');
+  const path = join(folder, 'otel.conf');
+  writeFileSync(path, engine.replace('timeout idle  2m', 'timeout idle 700ms'));
+  const chain = await Chain.start({
+    agentEnv: { OTEL_LOG_LEVEL: 'debug' },
+    editConfig: (config) =>
+      config
+        .replace(/config \S+otel\.conf/, `config ${path}`)
+        .replace('timeout server 3m', 'timeout server 700ms'),
+  });
+  onTestFinished(() => chain.stop());
+  return chain;
+}
+
+const WARN = 'warn';
+const warnings = ({ logs }: AgentProcess): unknown[] =>
+  logs.filter(({ level }) => level === WARN).map(({ msg, status }) => ({ msg, status }));
+
+test('a connection that HAProxy ends because it is idle is no warning', async () => {
+  const chain = await startChain();
+  const ended = (): Record<string, unknown> | undefined =>
+    chain.agent.logs.find(
+      ({ level, msg, reason }) =>
+        level === 'debug' &&
+        /^SPOP connection closed/.test(String(msg)) &&
+        reason !== 'healthcheck' &&
+        reason !== 'protocol',
+    );
+  const end = await until('HAProxy to close the idle connection', ended);
+  if (HAS_IDLE_TIMEOUT) expect(end).toMatchObject({ reason: 'disconnected', status: 2 });
+  expect(warnings(chain.agent)).toEqual([]);
+  // The next request has a new one.
+  const { traceId } = await chain.get('/after');
+  expect((await chain.hop(traceId)).server.attributes['haproxy.agent_away']).toBeUndefined();
+});
+
+test.runIf(HAS_IDLE_TIMEOUT)('one that ends while the agent hangs is a warning', async () => {
+  const chain = await startChain();
+  chain.agent.process.kill('SIGSTOP');
+  await chain.get('/hanging');
+  const down = /Server otel-agents\/agent is DOWN/;
+  await until('HAProxy to see it', () => down.test(chain.haproxy.output));
+  // The idle timeout began with the question.
+  const asked = performance.now();
+  await until('the idle timeout', () => performance.now() - asked > 1_000);
+  chain.agent.process.kill('SIGCONT');
+  await until('the warning', () => warnings(chain.agent).length > 0);
+  expect(warnings(chain.agent)).toEqual([{ msg: 'HAProxy disconnected', status: 2 }]);
+});

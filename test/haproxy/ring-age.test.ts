@@ -1,0 +1,178 @@
+import { createServer, type Server } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { Haproxy } from '../../src/demo/haproxy.ts';
+import { freePorts } from '../../src/demo/ports.ts';
+import type { AgeLimits } from '../../src/records/age.ts';
+import { RecordReceiver } from '../../src/records/receiver.ts';
+import { until } from '../agent-process.ts';
+import { HAPROXY, VERSION } from './chain.ts';
+import { Load } from './load.ts';
+
+const CLOSES_IN_ORDER = VERSION.includes('version 2.6');
+/** Up to 3.0 `max-reuse` is nothing to a ring. */
+const HAS_MAX_REUSE = !/version (2|3\.0)\./.test(VERSION);
+
+/** Of one HAProxy: its rings log the same to connections of their own. */
+const RINGS = 4;
+const RATE = 500;
+const ROUNDS = 4;
+
+const ends: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+/** Syslog's number of the facility by which the first ring is known. */
+const LOCAL0 = 16;
+
+function ring(index: number, port: number, options: string): string {
+  return `ring r${index}
+    format rfc3164
+    maxlen 16300
+    size 8388608
+    timeout connect 1s
+    timeout server 10s
+    .if version_atleast(2.8)
+    server agent 127.0.0.1:${port}${options}
+    .else
+    server agent 127.0.0.1:${port} log-proto octet-count
+    .endif
+`;
+}
+
+/** What the agent does with connections of rings, with shorter lives; HAProxy gives each record an id. */
+class Rings {
+  readonly http: number;
+  /** By ring: how often each record came. */
+  readonly records: readonly Map<string, number>[];
+  connections = 0;
+  /** Of renewals, in milliseconds. */
+  readonly renewed: number[] = [];
+
+  private constructor(http: number) {
+    this.http = http;
+    this.records = Array.from({ length: RINGS }, () => new Map());
+  }
+
+  static async start(limits: AgeLimits, server = ''): Promise<Rings> {
+    const ports = await freePorts();
+    const rings = new Rings(ports.http);
+    const receiver = new RecordReceiver(
+      {
+        onRecord: (buffer, start, end) => rings.count(buffer.toString('latin1', start, end)),
+        onRenew: () => rings.renewed.push(performance.now()),
+      },
+      limits,
+    );
+    const listener = await rings.listen(ports.records, receiver);
+    ends.push(() => listener.close());
+    ends.push(() => receiver.stop(1_000));
+    const config = `defaults
+    mode http
+    timeout client 30s
+    timeout server 5s
+    timeout connect 2s
+${rings.records.map((_, index) => ring(index, ports.records, server)).join('')}
+frontend www
+    bind 127.0.0.1:${ports.http}
+${rings.records.map((_, index) => `    log ring@r${index} len 16300 format rfc3164 local${index} info`).join('\n')}
+    log-format "id=%[uuid()] ${'x'.repeat(900)}"
+    http-request return status 200 content-type text/plain string ok
+`;
+    const haproxy = await Haproxy.start({ ports, command: [HAPROXY], edit: () => config });
+    ends.push(() => haproxy.stop('SIGKILL'));
+    await until('all rings to be connected', () => rings.connections >= RINGS);
+    return rings;
+  }
+
+  /** Waits for the last records; a connection without a request has one too. */
+  async settle(
+    what: string,
+    { answered }: Pick<Load, 'answered'>,
+  ): Promise<{ lost: number; duplicated: number }> {
+    const counts = (): number[] => this.records.map(({ size }) => size);
+    let before: number[] = [];
+    await until('the last records', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      const now = counts();
+      const still = now.every((count, index) => count === before[index]);
+      before = now;
+      return still;
+    });
+    const all = new Set(this.records.flatMap((records) => [...records.keys()]));
+    expect(all.size).toBeGreaterThanOrEqual(answered);
+    const lost = before.reduce((sum, count) => sum + all.size - count, 0);
+    const times = this.records.flatMap((records) => [...records.values()]);
+    const duplicated = times.filter((count) => count > 1).length;
+    console.log(
+      `${what}: ${all.size} records by ${RINGS} rings, ${this.renewed.length} renewals, ` +
+        `${this.connections} connections, ${lost} lost, ${duplicated} duplicated`,
+    );
+    return { lost, duplicated };
+  }
+
+  private count(line: string): void {
+    const [, priority, id] = /^<(\d+)>.* id=(\S+)/.exec(line) ?? [];
+    const records = this.records[(Number(priority) >> 3) - LOCAL0];
+    if (records === undefined || id === undefined) throw new Error(`no record: ${line}`);
+    records.set(id, (records.get(id) ?? 0) + 1);
+  }
+
+  private async listen(port: number, receiver: RecordReceiver): Promise<Server> {
+    const server = createServer((socket) => {
+      this.connections += 1;
+      receiver.accept(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    return server;
+  }
+}
+
+const startLoad = ({ http }: Rings): Load =>
+  new Load({ port: http, path: '/', connections: 8, rate: RATE });
+
+test('connections are renewed when there is little to say, and nothing is lost or doubled', async () => {
+  const rings = await Rings.start({ from: 3_000, until: 600_000, jitter: 200, tick: 500 });
+  const load = { answered: 0 };
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const busy = startLoad(rings);
+    // All get old enough, and none parts as long as there is much to say.
+    const end = performance.now() + 3_500;
+    await until('all to be old', () => performance.now() > end);
+    expect(rings.renewed).toHaveLength((round - 1) * RINGS);
+    await busy.stop();
+    expect(busy.failures).toEqual([]);
+    load.answered += busy.answered;
+    await until('the renewals', () => rings.renewed.length === round * RINGS);
+    await until('all rings to be connected', () => rings.connections === (round + 1) * RINGS);
+  }
+  const { lost, duplicated } = await rings.settle('renewed in quiet', load);
+  expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 });
+  // One after the other.
+  const pauses = rings.renewed.slice(1).map((at, index) => at - (rings.renewed[index] ?? 0));
+  expect(Math.min(...pauses)).toBeGreaterThan(250);
+}, 120_000);
+
+test('one that is never quiet is renewed in time', async () => {
+  const rings = await Rings.start({ from: 600, until: 1_200, jitter: 300, tick: 100 });
+  const load = startLoad(rings);
+  await until('renewals', () => rings.renewed.length >= 20, 60_000);
+  await load.stop();
+  const { lost, duplicated } = await rings.settle('renewed under load', load);
+  expect(duplicated).toBe(0);
+  expect(lost).toBeLessThanOrEqual(CLOSES_IN_ORDER ? 0 : rings.renewed.length * RATE * 0.02);
+}, 120_000);
+
+test.runIf(HAS_MAX_REUSE)(
+  'HAProxy itself renews them by "max-reuse", and loses nothing',
+  async () => {
+    const never = { from: 600_000, until: 600_000, jitter: 0, tick: 100 };
+    const rings = await Rings.start(never, ` max-reuse ${RATE}`);
+    const load = startLoad(rings);
+    await until('renewals', () => rings.connections >= 5 * RINGS, 60_000);
+    await load.stop();
+    const { lost, duplicated } = await rings.settle('renewed by HAProxy', load);
+    expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 });
+  },
+  120_000,
+);

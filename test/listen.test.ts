@@ -1,0 +1,98 @@
+import { createSocket } from 'node:dgram';
+import { connect, createServer, type Server } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { freePort } from '../src/demo/ports.ts';
+import { type Listening, listen, listenForDatagrams } from '../src/listen.ts';
+import { tcp } from '../src/settings.ts';
+import { until } from './agent-process.ts';
+
+const ends: (() => unknown)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+/** As /etc/hosts of most distributions has localhost. */
+const both = async (): Promise<string[]> => ['::1', '127.0.0.1'];
+
+async function start(
+  port: number,
+  lookup = both,
+): Promise<{ listening: Listening; peers: (string | undefined)[] }> {
+  const peers: (string | undefined)[] = [];
+  const server = createServer((socket) => {
+    peers.push(socket.localAddress);
+    socket.destroy();
+  });
+  const listening = await listen(server, tcp('localhost', port), {}, lookup);
+  ends.push(listening.close);
+  return { listening, peers };
+}
+
+function connects(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, host, () => resolve(true));
+    socket.on('error', () => resolve(false)).on('connect', () => socket.destroy());
+  });
+}
+
+async function occupy(port: number, host: string): Promise<Server> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  ends.push(() => server.close());
+  return server;
+}
+
+test('a name is bound on every address that it has, and closed on every one', async () => {
+  const { listening, peers } = await start(0);
+  const port = Number(/^localhost:(\d+)$/.exec(listening.address)?.[1]);
+  expect(listening.hosts).toEqual(['::1', '127.0.0.1']);
+  expect(await connects(port, '127.0.0.1')).toBe(true);
+  expect(await connects(port, '::1')).toBe(true);
+  await until('both connections', () => peers.length === 2);
+  expect(peers.sort()).toEqual(['127.0.0.1', '::1']);
+  listening.close();
+  expect(await connects(port, '127.0.0.1')).toBe(false);
+  expect(await connects(port, '::1')).toBe(false);
+});
+
+test('datagrams too', async () => {
+  const { listening } = await start(0);
+  const port = Number(listening.address.split(':')[1]);
+  const received: string[] = [];
+  const datagrams = await listenForDatagrams(listening, tcp('localhost', port), (message) =>
+    received.push(String(message)),
+  );
+  ends.push(() => datagrams?.close());
+  for (const [type, host] of [
+    ['udp4', '127.0.0.1'],
+    ['udp6', '::1'],
+  ] as const) {
+    const socket = createSocket(type);
+    socket.send(host, port, host, () => socket.close());
+  }
+  await until('both datagrams', () => received.length === 2);
+  expect(received.sort()).toEqual(['127.0.0.1', '::1']);
+});
+
+test.each(['::1', '127.0.0.1'])('nothing listens where %s is taken', async (host) => {
+  const port = await freePort();
+  await occupy(port, host);
+  await expect(start(port)).rejects.toThrow(
+    `cannot listen on localhost:${port}: listen EADDRINUSE: address already in use ${host}:${port}`,
+  );
+  expect(await connects(port, host === '::1' ? '127.0.0.1' : '::1')).toBe(false);
+});
+
+test('an IPv6 address that this host does not have is passed over, beside one that it has', async () => {
+  const { listening } = await start(0, async () => ['2001:db8::1', '127.0.0.1']);
+  expect(listening.hosts).toEqual(['127.0.0.1']);
+  await expect(start(0, async () => ['2001:db8::1'])).rejects.toThrow('EADDRNOTAVAIL');
+  await expect(start(0, async () => ['127.0.0.1', '192.0.2.1'])).rejects.toThrow('EADDRNOTAVAIL');
+});
+
+test('a name that nobody knows', async () => {
+  const server = createServer();
+  await expect(listen(server, tcp('agent.invalid', 1))).rejects.toThrow(
+    /^cannot listen on agent\.invalid:1: getaddrinfo E/,
+  );
+});
