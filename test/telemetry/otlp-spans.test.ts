@@ -261,8 +261,8 @@ describe('limits', () => {
   }
 
   test('of the count: the first are kept, and the span says how many were dropped', () => {
-    const spans = limited(5, undefined, {}, { attributes: { a: 'x', b: 'y' } }, {});
-    const whole = limited(128, undefined, {}, { attributes: { a: 'x', b: 'y' } }, {});
+    const spans = limited(5, undefined, {}, { own: { a: 'x', b: 'y' } }, {});
+    const whole = limited(128, undefined, {}, { own: { a: 'x', b: 'y' } }, {});
     expect(spans).toHaveLength(6);
     for (const [index, span] of spans.entries()) {
       const { attributes, droppedAttributes } = whole[index] as ReceivedSpan;
@@ -293,18 +293,18 @@ describe('limits', () => {
       exact: 'abcd',
       pairs: '\u{1f600}'.repeat(5),
       mixed: 'a\u{1f600}b\u{1f600}c',
-      list: ['abcdef', 'ab', '\u{1f600}\u{1f600}\u{1f600}\u{1f600}\u{1f600}'],
-      number: 123_456,
-      boolean: true,
+      'http.request.header.list': '\u{1f600}\u{1f600}\u{1f600}\u{1f600}\u{1f600}',
+      'number:int': 123_456,
+      'boolean:bool': true,
     };
-    const [server, client] = limited(128, 4, { attributes, method: 'DELETE' });
+    const [server, client] = limited(128, 4, { own: attributes, method: 'DELETE' });
     expect(server?.attributes).toMatchObject({
       'http.request.method': 'DELE',
       long: 'abcd',
       exact: 'abcd',
       pairs: '\u{1f600}'.repeat(4),
       mixed: 'a\u{1f600}b\u{1f600}',
-      list: ['abcd', 'ab', '\u{1f600}'.repeat(4)],
+      'http.request.header.list': ['\u{1f600}'.repeat(4)],
       number: 123_456,
       boolean: true,
     });
