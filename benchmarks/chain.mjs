@@ -58,7 +58,7 @@ export const CONFIGS = {
   plain: (config) => config.replace(BLOCK, '').replace(' from otel-rules', ''),
   asking: (config) => config.replace(RECORDING, ''),
   recording: (config) => config,
-  sparing: (config) => config.replace(/^ *log-format "-"/m, `${SPARING}$&`),
+  sparing: (config) => config.replace(/^ *log-format "%B"/m, `${SPARING}$&`),
 };
 
 /** The trace of somebody who had it sampled: an agent that keeps few has to be warm for these too. */
