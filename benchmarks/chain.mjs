@@ -47,7 +47,7 @@ function ratio(share) {
 
 const BLOCK = / *# >>> otel[\s\S]*?# <<< otel\n/g;
 const RECORDING =
-  /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log).*\n/gm;
+  /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log|http-re\w+ set-var(-fmt)?\(txn\.otel\.(received|answered|request|pathq|server_tls)\)|tcp-request content set-var\(txn\.otel\.received\)).*\n/gm;
 
 /** As the README has it, with its newline. */
 const [SPARING] = /^ *http-response set-log-level silent .*\n/m.exec(
@@ -55,10 +55,10 @@ const [SPARING] = /^ *http-response set-log-level silent .*\n/m.exec(
 );
 
 export const CONFIGS = {
-  plain: (config) => config.replace(BLOCK, ''),
+  plain: (config) => config.replace(BLOCK, '').replace(' from otel-rules', ''),
   asking: (config) => config.replace(RECORDING, ''),
   recording: (config) => config,
-  sparing: (config) => config.replace(/^ *log-format .*OTEL_RECORD/m, `${SPARING}$&`),
+  sparing: (config) => config.replace(/^ *log-format "%B"/m, `${SPARING}$&`),
 };
 
 /** The trace of somebody who had it sampled: an agent that keeps few has to be warm for these too. */

@@ -85,15 +85,19 @@ export class AccessLog implements FieldValues {
 /**
  * How many records HAProxy says here that it dropped because its ring was full; 0 in any other line. There
  * may have been more: what was dropped between two such lines is counted, not what they displaced.
+ *
+ * 3.0 and later send a zero byte along, and the structured data of the line that comes next.
  */
 export function droppedByRing(buffer: Buffer, start: number, end: number): number {
-  if (end - start > MAX_DROPPED_LENGTH) return 0;
-  return Number(DROPPED.exec(buffer.toString('latin1', start, end))?.[1] ?? 0);
+  if (buffer[end - 1] !== 0 && end - start > MAX_DROPPED_LENGTH) return 0;
+  const text = buffer.toString('latin1', Math.max(start, end - MAX_DROPPED_LENGTH), end);
+  return Number(DROPPED.exec(text)?.[1] ?? 0);
 }
 
-/** As HAProxy's sinks announce it, from 2.8 on with a header before it; 3.0 and later send the zero byte along. */
-const DROPPED = /^(?:<\d+>1 \S+ - - - - - )?(\d+) events? dropped\0?$/;
-const MAX_DROPPED_LENGTH = 100;
+/** As HAProxy's sinks announce it, alone or as the message of a line. */
+const DROPPED = /(?:^|[\]-] )(\d+) events? dropped\0?$/;
+/** With a header that has a long host name. */
+const MAX_DROPPED_LENGTH = 200;
 
 /**
  * The version of a record that these lines of HAProxy's were not made for, or undefined. Version 1 was a JSON object in

@@ -516,7 +516,7 @@ describe('hops of traces that are not sampled', () => {
     const silent = await Chain.start({
       agentEnv: { HAPROXY_OTEL_KEEP_ERRORS: 'true' },
       editConfig: (config) =>
-        config.replace(/^ *log-format "-"/m, `${blockWith('haproxy', 'silent')}$&`),
+        config.replace(/^ *log-format "%B"/m, `${blockWith('haproxy', 'silent')}$&`),
     });
     try {
       const get = async (path: string, traceparent: string): Promise<number> =>
