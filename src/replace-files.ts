@@ -95,6 +95,6 @@ function stage(target: string, content: Buffer, like: string): string {
   return temporary;
 }
 
-function isSame(a: Buffer | undefined, b: Buffer | undefined): boolean {
+export function isSame(a: Buffer | undefined, b: Buffer | undefined): boolean {
   return a === undefined || b === undefined ? a === b : a.equals(b);
 }

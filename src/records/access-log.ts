@@ -1,7 +1,7 @@
 import { failedConnection } from './failed-connection.ts';
 import type { FieldValues } from './field-values.ts';
 import { recordOf } from './fields.ts';
-import { contentStart, timeStart } from './head.ts';
+import { timeStart } from './head.ts';
 import { LineTime } from './line-time.ts';
 import { OwnParameters } from './own-parameters.ts';
 import type { AttributeValue, HopRecord, LineBytes } from './record.ts';
@@ -90,16 +90,17 @@ export class AccessLog implements FieldValues {
 /**
  * How many records HAProxy says here that it dropped because its ring was full; 0 in any other line. There
  * may have been more: what was dropped between two such lines is counted, not what they displaced.
+ *
+ * 3.0 and later send a zero byte along, and the structured data of the line that comes next.
  */
 export function droppedByRing(buffer: Buffer, start: number, end: number): number {
-  if (end - start > MAX_DROPPED_LENGTH) return 0;
-  const content = contentStart(buffer, start, end);
-  const text = buffer.toString('latin1', content === -1 ? start : content, end);
+  if (buffer[end - 1] !== 0 && end - start > MAX_DROPPED_LENGTH) return 0;
+  const text = buffer.toString('latin1', Math.max(start, end - MAX_DROPPED_LENGTH), end);
   return Number(DROPPED.exec(text)?.[1] ?? 0);
 }
 
-/** As HAProxy's sinks announce it; 3.0 and later send the zero byte along. */
-const DROPPED = /^(\d+) events? dropped\0?$/;
+/** As HAProxy's sinks announce it, alone or as the message of a line. */
+const DROPPED = /(?:^|[\]-] )(\d+) events? dropped\0?$/;
 /** With a header that has a long host name. */
 const MAX_DROPPED_LENGTH = 200;
 

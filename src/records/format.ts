@@ -114,6 +114,14 @@ export const STOPPING_MESSAGE = '%{-M}[stopping,iif(-,)]';
 /** The same, unless the hop is sampled. */
 export const SAMPLED_MESSAGE = '%{-M}[var(txn.otel.hop),bytes(51,1),hex2i,and(1),bool,iif(-,)]';
 
+/**
+ * The log format of a proxy where nobody else logs: the shortest that makes HAProxy wait for the end. A `log-profile` does
+ * not do that: without a count of bytes in the proxy's own format its line is written when the headers are there.
+ */
+export const SHORTEST_FORMAT = '%B';
+/** The same for connections that fail before a request: what was wrong, which is nowhere else before 3.1. */
+export const SHORTEST_ERROR_FORMAT = '%[fc_err_str]';
+
 /** An action of a proxy's rules. Its condition, if it has one, stands behind `if`. */
 export type Rule = {
   readonly phase: 'tcp-request content' | 'http-request' | 'http-response' | 'http-after-response';

@@ -129,15 +129,15 @@ export class Pipeline {
 
   /** A `RecordSink` for lines of the access log. */
   readonly takeLine = (buffer: Buffer, start: number, end: number): void => {
-    if (this.head.isUnsampled(buffer, start, end) && !this.mayKeep(buffer, start, end)) {
-      this.counts.unsampled += 1;
-      if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
-      return;
-    }
     const dropped = droppedByRing(buffer, start, end);
     if (dropped > 0) {
       this.counts.droppedByHaproxy += dropped;
       this.events.onDroppedByHaproxy(dropped);
+      return;
+    }
+    if (this.head.isUnsampled(buffer, start, end) && !this.mayKeep(buffer, start, end)) {
+      this.counts.unsampled += 1;
+      if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
       return;
     }
     const record = this.accessLog.parse(buffer, start, end);

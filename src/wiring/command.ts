@@ -4,7 +4,7 @@ import { programOf } from '../haproxy/program.ts';
 import { startedWith } from '../haproxy/running.ts';
 import { compare } from '../haproxy/trial.ts';
 import { type Options, parseOptions, ToolExit } from '../options.ts';
-import { applyChanges, type Change } from '../replace-files.ts';
+import { applyChanges, type Change, isSame } from '../replace-files.ts';
 import { ConfigError, type Env } from '../settings.ts';
 import { engineText, engineThere } from './engine-file.ts';
 import type { Words } from './options.ts';
@@ -104,7 +104,7 @@ export function finish(
   notes: readonly string[],
   write: (text: string) => void,
 ): void {
-  const changed = changes.filter(({ before, after }) => !sameContent(before, after));
+  const changed = changes.filter(({ before, after }) => !isSame(before, after));
   const model = changes.find(({ before, after }) => before !== undefined && after !== undefined);
   if (isWritten) applyChanges(changed, model?.path ?? '.');
   else {
@@ -119,10 +119,6 @@ export function finish(
       ? ['Nothing is to be changed.']
       : changed.map(({ path }) => `${path}: ${end}`);
   write(`${[...notes, ...what].join('\n')}\n`);
-}
-
-function sameContent(a: Buffer | undefined, b: Buffer | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : a.equals(b);
 }
 
 export function changesOf(

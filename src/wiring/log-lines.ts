@@ -5,6 +5,8 @@ import {
   replyRules,
   ruleLine,
   SAMPLED_MESSAGE,
+  SHORTEST_ERROR_FORMAT,
+  SHORTEST_FORMAT,
   STOPPING_MESSAGE,
   structuredData,
 } from '../records/format.ts';
@@ -24,23 +26,26 @@ function variantOf({ kind }: Reporting, { replies }: Side): Variant {
   return { kind, reply: replies !== 'none' };
 }
 
+const ALONE = [
+  `log-format ${SHORTEST_FORMAT}`,
+  `error-log-format ${SHORTEST_ERROR_FORMAT}`,
+  ...['no option dontlog-normal', 'no option logasap'],
+];
+
 /** How one proxy reports its hops. */
 export function loggingLines(
   reporting: Reporting,
   options: WiringOptions,
   length: number,
 ): string[] {
-  // What counts no bytes is written before the body, from 3.1 on.
-  const alone = reporting.isAlone
-    ? ['log-format "%B"', 'no option dontlog-normal', 'no option logasap']
-    : options.jsonLog && reporting.kind === 'http'
-      ? [`log-format "\${OTEL_ACCESS_LOG}"`]
-      : [];
+  const json =
+    options.jsonLog && reporting.kind === 'http' ? [`log-format "\${OTEL_ACCESS_LOG}"`] : [];
+  const format = reporting.isAlone ? ALONE : json;
   const since = [...replyLines(reporting.since), ...profileLines(reporting, options, length)];
   const before = [...replyLines(reporting.before), ...formatLines(reporting, options, length)];
   const isSame = since.join('\n') === before.join('\n');
   return [
-    ...alone,
+    ...format,
     ...(isSame ? since : ['.if version_atleast(3.1)', ...since, '.else', ...before, '.endif']),
   ];
 }

@@ -33,17 +33,12 @@ function describeTrust(trust: Trust): string {
   if (typeof trust !== 'string') {
     return [...trust.networks, ...trust.binds.map((name) => `"bind … name ${name}"`)].join(', ');
   }
-  switch (trust) {
-    case 'private':
-      return 'private networks';
-    case 'continue':
-      return 'everybody';
-    case 'restart':
-    case 'ignore':
-      return 'nobody';
-    default:
-      return trust satisfies never;
-  }
+  return {
+    private: 'private networks',
+    continue: 'everybody',
+    restart: 'nobody',
+    ignore: 'nobody',
+  }[trust];
 }
 
 export function describeControllers(texts: ReadonlyMap<string, string>): string[] {

@@ -311,6 +311,6 @@ describe('limits', () => {
     expect(client?.attributes['url.full']).toBe('http');
     expect(server?.name).toBe('DELETE');
     expect(server?.droppedAttributes).toBe(0);
-    expect(limited(128, 0, { attributes })[0]?.attributes.pairs).toBe('');
+    expect(limited(128, 0, { own: attributes })[0]?.attributes.pairs).toBe('');
   });
 });
