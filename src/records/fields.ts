@@ -1,6 +1,7 @@
 import { type Hop, parseHop } from '../context/hop.ts';
+import { type Failure, failureIn } from './failure.ts';
 import type { AttributeValue, HopKind, HopRecord, LineBytes, Retries } from './record.ts';
-import { Field, type Kind, MISSING } from './table.ts';
+import { Field, type Kind } from './table.ts';
 
 /**
  * The values of one record, as HAProxy writes them: undefined where it has none, for which it says `-`; a phase
@@ -21,8 +22,6 @@ export type FieldValues = {
 
 const BAD_REQUEST = '<BADREQ>';
 const NO_ERROR = 'Success';
-const UNKNOWN_ERROR = 'unknown';
-const MAX_ERROR_LENGTH = 128;
 
 /** Headers that came within this many milliseconds, the resolution of the timers, came at once. */
 const AT_ONCE = 1;
@@ -33,7 +32,8 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
   const { end } = values;
   if (frontend === undefined || end === undefined) return undefined;
 
-  const connectionError = connectionErrorOf(values);
+  const failure = failureOf(values);
+  const connectionError = failure?.error;
   const kind = kindOf(values, connectionError);
   const hopText = values.text(Field.hop);
   const hop = hopText === undefined ? undefined : parseHop(hopText);
@@ -84,7 +84,7 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
     requestSize: positive(values, Field.bytes_uploaded),
     responseSize: positive(values, Field.bytes_read),
     peer: { address: values.text(Field.client_address), port: positive(values, Field.client_port) },
-    local: {
+    local: failure?.local ?? {
       address: values.text(Field.frontend_address),
       port: positive(values, Field.frontend_port),
     },
@@ -110,13 +110,12 @@ function kindOf(values: FieldValues, connectionError: string | undefined): HopKi
 }
 
 /** HAProxy uses its error log format for unreadable requests too: nothing is wrong with their connection. */
-function connectionErrorOf(values: FieldValues): string | undefined {
-  const text = values.text(Field.error);
-  if (text !== undefined) return text === NO_ERROR ? undefined : text;
+function failureOf(values: FieldValues): Failure | undefined {
+  const error = values.text(Field.error);
+  if (error !== undefined) return error === NO_ERROR ? undefined : { error, local: undefined };
   // Before 3.1 the message says it, an error-log-format; of a request there is a status, if only that there is none.
-  return values.kind === 'http' && values.number(Field.status) === 0
-    ? messageOf(values.line)
-    : undefined;
+  const isFailed = values.kind === 'http' && values.number(Field.status) === 0;
+  return isFailed ? failureIn(values.line) : undefined;
 }
 
 /**
@@ -153,13 +152,6 @@ function acceptedAt(
   if (received !== undefined) return received - (handshake ?? 0) * 1000;
   const accepted = positive(values, Field.accepted);
   return accepted === undefined ? undefined : accepted * 1000;
-}
-
-function messageOf(line: LineBytes | undefined): string {
-  if (line === undefined) return UNKNOWN_ERROR;
-  const { buffer, start, end } = line;
-  const text = buffer.toString('utf8', start, Math.min(end, start + MAX_ERROR_LENGTH));
-  return text === MISSING ? UNKNOWN_ERROR : text;
 }
 
 function methodOf(values: FieldValues): string | undefined {

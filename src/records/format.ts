@@ -53,36 +53,36 @@ export function replyRecord(): string {
 }
 
 function element(kind: Kind, way: Way, changes: Readonly<Record<string, string>>): string {
-  const request = kind === 'http' ? [`%[var(${REQUEST})]`] : [];
-  const textOf = (row: Row): string | undefined =>
-    changes[row.name] ?? (row.in === 'request' ? undefined : valueIn(row, kind, way));
-  return recordText(kind, textOf, request, [OWN_PARAMETERS]);
+  const isInVariable = (row: Row): boolean => row.in === 'request' && kind === 'http';
+  return recordText(
+    kind,
+    (row) => changes[row.name] ?? (isInVariable(row) ? undefined : valueIn(row, kind, way)),
+    [OWN_PARAMETERS, ...(kind === 'http' ? [`%[var(${REQUEST})]`] : [])],
+  );
 }
 
 /**
  * A record, each value as `textOf` has it: a place without one is a dash, a parameter without one is left out.
  *
- * @param request parameters that stand before those of the table
- * @param own the user's
+ * @param more parameters behind those of the table that are no `request`
  */
 export function recordText(
   kind: Kind,
   textOf: (row: (typeof TABLE)[number]) => string | undefined,
-  request: readonly string[] = [],
-  own: readonly string[] = [],
+  more: readonly string[] = [],
 ): string {
   const places: string[] = [];
   const parameters: string[] = [];
-  const last: string[] = [];
+  const request: string[] = [];
   for (const row of TABLE) {
     const text = textOf(row);
     if (row.in === 'place') places.push(text ?? MISSING);
     else if (text !== undefined) {
-      (row.in === 'last' ? last : parameters).push(`${row.name}="${text}"`);
+      (row.in === 'request' ? request : parameters).push(`${row.name}="${text}"`);
     }
   }
   const first = `${kind}="${RECORD_VERSION} ${places.join(' ')}"`;
-  return `[${[`${SD_ID} ${first}`, ...request, ...parameters, ...own, ...last].join(' ')}]`;
+  return `[${[`${SD_ID} ${first}`, ...parameters, ...more, ...request].join(' ')}]`;
 }
 
 /** Expanded by HAProxy: empty where it is not set. */
@@ -99,8 +99,8 @@ export const STOPPING_MESSAGE = '%{-M}[stopping,iif(-,)]';
  * not do that: without a count of bytes in the proxy's own format its line is written when the headers are there.
  */
 export const SHORTEST_FORMAT = '%B';
-/** The same for connections that fail before a request: what was wrong, which is nowhere else before 3.1. */
-export const SHORTEST_ERROR_FORMAT = '%[fc_err_str]';
+/** The same for connections that fail before a request: what is nowhere else before 3.1 (failed-connection.ts). */
+export const SHORTEST_ERROR_FORMAT = 'otel %fi %fp %[fc_err_str]';
 
 /** An action of a proxy's rules. Its condition, if it has one, stands behind `if`. */
 export type Rule = {
@@ -109,24 +109,27 @@ export type Rule = {
   readonly condition?: string;
 };
 
+/** Before the agent is asked. */
+const RECEIVED: Rule = {
+  phase: 'tcp-request content',
+  action: 'set-var(txn.otel.received) date(0,us)',
+};
+
 /**
  * Rules by which a proxy writes down what its records need, for a proxy with `mode http`, in the order in which they
- * have to stand. They come before every rule of the user's. What the record reads, too, and is no record's own:
- * `txn.otel.hop` and `txn.otel.tracestate` of the agent's answer, `txn.otel.route` of the user's rules, and
- * `txn.otel.request_id`.
+ * have to stand: before every rule of the user's, and the one of `http-request` behind those that set `txn.otel.hop`,
+ * `txn.otel.tracestate` and `txn.otel.request_id`. The record reads `txn.otel.route`, too, which the user's rules set.
  */
 export const HTTP_RULES: readonly Rule[] = [
-  { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
-  { phase: 'http-request', action: 'set-var(txn.otel.answered) date(0,us)' },
+  RECEIVED,
   {
     phase: 'http-request',
     action: `set-var-fmt(${REQUEST}) ${quoted(
-      TABLE.flatMap((row) =>
-        row.in === 'request' ? [`${row.name}="%{+E}[${row.http}]"`] : [],
-      ).join(' '),
+      TABLE.filter((row) => row.in === 'request')
+        .map((row) => `${row.name}="${valueIn(row, 'http', 'format')}"`)
+        .join(' '),
     )}`,
   },
-  { phase: 'http-request', action: 'set-var(txn.otel.pathq) pathq' },
   {
     phase: 'http-response',
     action: 'set-var(txn.otel.server_tls) bool(true)',
@@ -135,9 +138,7 @@ export const HTTP_RULES: readonly Rule[] = [
 ];
 
 /** The same of a proxy with `mode tcp`. */
-export const TCP_RULES: readonly Rule[] = [
-  { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
-];
+export const TCP_RULES: readonly Rule[] = [RECEIVED];
 
 /**
  * Rules that write the record when the headers of a reply go out, by the `debug` converter: the ring is called `ring`.

@@ -36,12 +36,11 @@ type Value = string | Partial<Record<Way, string>>;
 export type Row = {
   readonly name: string;
   /**
-   * `place`: of the first parameter. `request`: a parameter whose value is a sample that is read when the request has come,
-   * and before it is changed. `parameter`: one that is read when the line is written. `own`: one that is not in HAProxy's
-   * lines, unless a step of a `log-profile` or a user's own parameters have it. `last`: a parameter behind the user's own,
-   * so long that it may have to be cut.
+   * `place`: of the first parameter. `parameter`: one that is read when the line is written. `own`: one that is not in
+   * HAProxy's lines, unless a step of a `log-profile` or a user's own parameters have it. `request`: a parameter that is read
+   * when the request has come, before the user's rules; of a connection, when the line is written. They come last.
    */
-  readonly in: 'place' | 'request' | 'parameter' | 'own' | 'last';
+  readonly in: 'place' | 'parameter' | 'own' | 'request';
   /** Undefined where records of the kind do not have it. */
   readonly http?: Value;
   readonly tcp?: Value;
@@ -90,19 +89,6 @@ const ROWS = [
     tcp: '%Ts%ms',
     means: 'accepted, or idle again, milliseconds',
   },
-  {
-    name: 'received',
-    in: 'place',
-    http: '%[var(txn.otel.received,0)]',
-    tcp: '%[var(txn.otel.received,0)]',
-    means: 'before the agent was asked, microseconds',
-  },
-  {
-    name: 'answered',
-    in: 'place',
-    http: '%[var(txn.otel.answered,0)]',
-    means: 'when it had answered, microseconds',
-  },
   { name: 'Th', in: 'place', http: '%Th', tcp: '%Th', means: 'milliseconds' },
   { name: 'Ti', in: 'place', http: '%Ti', means: 'milliseconds' },
   { name: 'TR', in: 'place', http: '%TR', means: 'milliseconds' },
@@ -115,21 +101,9 @@ const ROWS = [
   { name: 'server', in: 'place', http: '%s', tcp: '%s', means: '<…> where there was none' },
   { name: 'client_address', in: 'place', http: '%ci', tcp: '%ci', means: 'client' },
   { name: 'client_port', in: 'place', http: '%cp', tcp: '%cp', means: 'client' },
-  // In a profile those of failed connections have it (format.ts).
-  {
-    name: 'frontend_address',
-    in: 'place',
-    http: { format: '%fi' },
-    tcp: '%fi',
-    means: 'what the client connected to',
-  },
-  {
-    name: 'frontend_port',
-    in: 'place',
-    http: { format: '%fp' },
-    tcp: '%fp',
-    means: 'what the client connected to',
-  },
+  // Those of failed connections have it, too (format.ts).
+  { name: 'frontend_address', in: 'place', tcp: '%fi', means: 'what the client connected to' },
+  { name: 'frontend_port', in: 'place', tcp: '%fp', means: 'what the client connected to' },
   { name: 'server_address', in: 'place', http: '%si', tcp: '%si', means: 'server' },
   { name: 'server_port', in: 'place', http: '%sp', tcp: '%sp', means: 'server' },
   {
@@ -154,34 +128,53 @@ const ROWS = [
   },
   { name: 'method', in: 'place', http: '%{+E}HM', means: 'method of the request' },
 
-  { name: 'host', in: 'request', http: 'req.hdr(host),bytes(0,256)', means: 'Host header' },
+  { name: 'route', in: 'parameter', http: '%{+E}[var(txn.otel.route)]', means: 'http.route' },
+  { name: 'error', in: 'own', means: 'what was wrong with a connection without a request' },
+  { name: 'baggage', in: 'own', means: 'baggage header, for HAPROXY_OTEL_BAGGAGE_KEYS' },
+
+  {
+    name: 'received',
+    in: 'request',
+    http: '%[var(txn.otel.received,0)]',
+    tcp: '%[var(txn.otel.received,0)]',
+    means: 'before the agent was asked; of a connection, its first rule: microseconds',
+  },
+  {
+    name: 'answered',
+    in: 'request',
+    http: '%[date(0,us)]',
+    means: 'when the agent had answered, microseconds',
+  },
+  {
+    name: 'host',
+    in: 'request',
+    http: '%{+E}[req.hdr(host),bytes(0,256)]',
+    means: 'Host header',
+  },
   {
     name: 'user_agent',
     in: 'request',
-    http: 'req.fhdr(user-agent),bytes(0,1024)',
+    http: '%{+E}[req.fhdr(user-agent),bytes(0,1024)]',
     means: 'User-Agent header',
   },
-  { name: 'protocol', in: 'request', http: 'req.ver', means: 'version of HTTP' },
-
-  { name: 'route', in: 'parameter', http: '%{+E}[var(txn.otel.route)]', means: 'http.route' },
+  { name: 'protocol', in: 'request', http: '%{+E}[req.ver]', means: 'version of HTTP' },
   {
     name: 'request_id',
-    in: 'parameter',
+    in: 'request',
     http: '%{+E}[var(txn.otel.request_id)]',
     means: 'x-request-id that the client sent',
   },
   {
     name: 'tracestate',
-    in: 'parameter',
+    in: 'request',
     http: '%{+E}[var(txn.otel.tracestate)]',
     means: 'tracestate that the server got',
   },
-  { name: 'error', in: 'own', means: 'what was wrong with a connection without a request' },
-  { name: 'baggage', in: 'own', means: 'baggage header, for HAPROXY_OTEL_BAGGAGE_KEYS' },
+  // The longest: it may have to be cut.
   {
     name: 'pathq',
-    in: 'last',
-    http: '%{+E}[var(txn.otel.pathq)]',
+    in: 'request',
+    http: '%{+E}[pathq]',
     means: 'path?query, as the client sent it',
   },
 ] as const satisfies readonly Row[];
