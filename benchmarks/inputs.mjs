@@ -18,7 +18,7 @@ export const PLAIN = [
     [
       ['traceparent', NOTHING],
       ['traceparent_count', count(0)],
-      ['trust', NOTHING],
+      ['trust', text('restart')],
       ['ratio', NOTHING],
     ],
   ],
@@ -31,7 +31,7 @@ export const WITH_CONTEXT = [
     [
       ['traceparent', text(`00-${TRACE_ID}-${PARENT_ID}-01`)],
       ['traceparent_count', count(1)],
-      ['trust', NOTHING],
+      ['trust', text('continue')],
       ['ratio', NOTHING],
     ],
   ],
@@ -122,7 +122,7 @@ export function recordLine(number, flags = '03') {
     received: end - 900,
     answered: end - 700,
     client_port: 20_000 + (number % 32),
-    pathq: `/orders/${number}?user=7`,
+    target: `/orders/${number}?user=7`,
   };
   const time = new Date(Math.floor(end / 1_000_000) * 1000).toISOString().slice(0, 19);
   const record = recordText('http', ({ name }) => values[name]);

@@ -28,7 +28,7 @@ const questionAlone = (config) =>
 const without = (pattern) => (config) => config.replace(pattern, '');
 const PARTS = {
   'host, path and user agent': without(
-    /^ *http-request set-var(-fmt)?\(txn\.otel\.(request|pathq)\).*\n/gm,
+    /^ *http-request set-var(-fmt)?\(txn\.otel\.(request|target)\).*\n/gm,
   ),
   'headers of other formats': without(/^ *http-request del-header (b3|x-|jaeger|uber).*\n/gm),
   'the request id': without(

@@ -64,6 +64,7 @@ export class Agent {
     const minter = new Minter(sampler, {
       formats: config.formats,
       onBadArgument: createBadArgumentLog(log),
+      onTrustUnset: createTrustUnsetLog(log),
     });
     const { mintNumbers } = telemetry;
     const meter = mintNumbers && new MintMeter(mintNumbers, () => minter.minted);
@@ -156,5 +157,27 @@ function createBadArgumentLog(log: Logger): BadArgument {
     told.add(name);
     setTimeout(() => told.delete(name), BAD_ARGUMENT_EPISODE).unref();
     log.warn({ [name]: value, accepts }, 'HAProxy asks for something that is not accepted');
+  };
+}
+
+/** How often it is logged that nothing is said of callers, in milliseconds: it is so until somebody edits a file. */
+const TRUST_UNSET_EPISODE = 3_600_000;
+
+/** Logs the first request at once, and once an hour how many there were. */
+function createTrustUnsetLog(log: Logger): () => void {
+  let requests = 0;
+  return () => {
+    requests += 1;
+    if (requests > 1) return;
+    const hint =
+      'no rule sets txn.otel.trust to continue or restart, or a rule before it ends evaluation: haproxy-otel-spoa check names it';
+    log.warn(
+      { hint },
+      'HAProxy does not say whom to trust: no trace of these callers is continued',
+    );
+    setTimeout(() => {
+      if (requests > 1) log.warn({ requests, hint }, 'requests of callers of whom nothing is said');
+      requests = 0;
+    }, TRUST_UNSET_EPISODE).unref();
   };
 }

@@ -28,7 +28,8 @@ const HELP = `haproxy-otel-spoa ${VERSION}: OpenTelemetry tracing for HAProxy
 
 Usage: haproxy-otel-spoa [run] [flags]      speak SPOP with HAProxy, export spans
        haproxy-otel-spoa demo [--once]      HAProxy, a server, the agent and a receiver, on this machine
-       haproxy-otel-spoa snippet [flags]    print the lines that a configuration of HAProxy needs
+       haproxy-otel-spoa add [--write]      let the configuration of HAProxy be traced, nothing else of it changes
+       haproxy-otel-spoa remove [--write]   take that out again
        haproxy-otel-spoa check [FILE ...]   say what is missing or wrong in it
        haproxy-otel-spoa verify URL         send one request through HAProxy and see what becomes of it
 
@@ -38,7 +39,7 @@ Flags, each also an environment variable:
   --config FILE        HAPROXY_OTEL_CONFIG   a file with such variables, read again on SIGHUP
   --admin ADDRESS      HAPROXY_OTEL_ADMIN    health, metrics, live hops  127.0.0.1:12347, or off
   --log-level LEVEL    OTEL_LOG_LEVEL        silent, error, warn, info, debug, trace   info
-  --help, --version    snippet, check and verify have a --help of their own
+  --help, --version    add, remove, check and verify have a --help of their own
 
 ADDRESS is host:port, unix:/path or fd:N. Where spans go, which are kept and what they are called is set
 by OpenTelemetry's own variables, as OTEL_EXPORTER_OTLP_ENDPOINT; the README has the whole list.
@@ -73,7 +74,7 @@ async function main(): Promise<void> {
     }
     default:
       throw new ConfigError(
-        `unknown command "${commandLine.command}": run, demo, snippet, check or verify is accepted`,
+        `unknown command "${commandLine.command}": run, demo, add, remove, check or verify is accepted`,
       );
   }
 }

@@ -3,12 +3,24 @@ import { ConfigError } from './settings.ts';
 
 /** A command's options: those that take a value, and those that do not. */
 export type OptionTable = Readonly<
-  Record<string, { readonly type: 'string' | 'boolean'; readonly short?: string }>
+  Record<
+    string,
+    {
+      readonly type: 'string' | 'boolean';
+      readonly short?: string;
+      /** Given as often as one likes: a list of values. */
+      readonly multiple?: true;
+    }
+  >
 >;
 
 export type Options<T extends OptionTable> = {
   readonly values: {
-    readonly [Name in keyof T]?: T[Name]['type'] extends 'string' ? string : boolean;
+    readonly [Name in keyof T]?: T[Name] extends { readonly multiple: true }
+      ? readonly string[]
+      : T[Name]['type'] extends 'string'
+        ? string
+        : boolean;
   };
   readonly positionals: readonly string[];
 };

@@ -2,7 +2,7 @@ import type { ToolExit } from './options.ts';
 import type { Env } from './settings.ts';
 
 /** Commands that do not run the agent: each has options of its own. */
-const TOOLS = ['check', 'snippet', 'verify'] as const;
+const TOOLS = ['add', 'remove', 'check', 'verify'] as const;
 export type Tool = (typeof TOOLS)[number];
 
 export function isTool(command: string): command is Tool {
@@ -19,10 +19,12 @@ export async function runTool(tool: Tool, args: readonly string[], env: Env): Pr
     process.stdout.write(text);
   };
   switch (tool) {
+    case 'add':
+      return (await import('./wiring/command.ts')).addCommand(args, env, write);
+    case 'remove':
+      return (await import('./wiring/remove.ts')).removeCommand(args, env, write);
     case 'check':
       return (await import('./check/command.ts')).checkCommand(args, env, write);
-    case 'snippet':
-      return (await import('./snippet/command.ts')).snippetCommand(args, env, write);
     case 'verify':
       return (await import('./verify/command.ts')).verifyCommand(args, env, write);
     default:

@@ -10,6 +10,7 @@ const PHASES = [
   'request',
   'agent',
   'queue',
+  'retry',
   'connect',
   'response',
   'transfer',
@@ -88,7 +89,7 @@ export function viewHop({ record, hop }: KeptHop): HopView {
     connectionError: record.connectionError,
     retries: record.retries.count,
     redispatched: record.retries.redispatched,
-    client: told(record.peer),
+    client: told(record.client),
     userAgent: record.userAgent,
     requestId: record.requestId,
     protocolVersion: record.protocolVersion,
@@ -125,7 +126,8 @@ function unfinishedPhase(
   duration: number,
 ): { name: PhaseName; ms: number } | undefined {
   const order = ['request', 'queue', 'connect', 'response', 'transfer'] as const;
-  const name = order.find((phase) => times[phase] === undefined);
+  const first = times.retry === undefined ? 0 : order.indexOf('response');
+  const name = order.slice(first).find((phase) => times[phase] === undefined);
   if (name === undefined) return undefined;
   const ms = duration - phases.reduce((sum, phase) => sum + phase.ms, 0);
   return ms < LEAST_UNFINISHED ? undefined : { name, ms };

@@ -174,6 +174,7 @@ function bounded(record: HopRecord): HopRecord {
     tracestate: undefined,
     path: cut(record.path),
     query: cut(record.query),
+    sent: undefined,
     userAgent: cut(record.userAgent),
     host: cut(record.host),
     requestId: cut(record.requestId),

@@ -1,140 +1,86 @@
-import { leadsTo, parseAddress } from '../haproxy/addresses.ts';
-import { lastOf, optionOf, type ProxySection } from '../haproxy/proxies.ts';
-import type { Statement } from '../haproxy/statements.ts';
+import { haproxyAddress, leadsTo, parseAddress } from '../haproxy/addresses.ts';
+import { parseLogger } from '../haproxy/loggers.ts';
+import { lastOf } from '../haproxy/proxies.ts';
 import { parseSize } from '../haproxy/units.ts';
-import { branchOf } from '../haproxy/version.ts';
-import { formatAddress } from '../listen.ts';
+import { formatAddress, type ListenAddress } from '../listen.ts';
+import type { Wired } from '../wiring/wire.ts';
 import { type Finding, finding } from './finding.ts';
-import { atLeast, type Frontend, proposed, type Subject, serversOf } from './subject.ts';
-
-export const DEFAULT_BUFSIZE = 16_384;
+import type { Subject } from './subject.ts';
 
 /** Bytes that HAProxy keeps of a buffer when it makes a frame of it. */
 const FRAME_RESERVE = 4;
 
-/** The backend that an engine's frames go to. */
-export function checkAgent(frontend: Frontend, subject: Subject): Finding[] {
-  const agent = frontend.engines[0]?.engine?.agent;
-  if (agent === undefined || frontend.proxy.mode !== 'http') return [];
-  const { configuration, shipped } = subject;
-  const use = lastOf(agent.statements, 'use-backend');
-  const name = use?.words[1];
-  const backend = configuration.proxies.find(
-    (proxy) => proxy.kind !== 'frontend' && proxy.name === name,
-  );
-  if (backend === undefined) {
-    return [
-      finding('agent-backend-missing', frontend.section, use ?? agent.head, {
-        what: name === undefined ? 'the engine names no backend' : `there is no backend "${name}"`,
-        why: 'HAProxy does not know where the agent is.',
-        lines: shipped.sections.slice(shipped.sections.indexOf('backend otel-agents')),
-      }),
-    ];
-  }
-  return [
-    ...checkMode(backend, subject),
-    ...checkServers(backend, subject),
-    ...checkFrames(subject),
+/** Whether HAProxy and the agent mean the same. */
+export function checkAgent(wired: Wired, subject: Subject): Finding[] {
+  const { agent, current } = subject;
+  const { options } = wired;
+  const findings = [
+    ...checkAddress('agent-address', 'backend otel-agents', options.spop, agent.spop, subject),
+    ...checkAddress('records-address', 'ring otel', options.records, agent.records, subject),
+    ...checkLoggers(wired, subject),
   ];
-}
-
-function checkMode(backend: ProxySection, subject: Subject): Finding[] {
-  const { mode, statements, head } = backend;
-  const spop = atLeast(subject, '3.1');
-  const needed = spop ? 'spop' : 'tcp';
-  if (mode === needed) return [];
-  const converted = spop && mode === 'tcp';
-  return [
-    finding(
-      converted ? 'agent-backend-converted' : 'agent-backend-mode',
-      sectionOf(backend),
-      lastOf(statements, 'mode') ?? head,
-      {
-        what: `"mode ${mode}" for the agent: HAProxy ${branchOf(subject.version)} speaks SPOP in "mode ${needed}"`,
-        why: converted
-          ? 'HAProxy takes it for "mode spop", and says so to nobody.'
-          : 'HAProxy does not get to the agent.',
-        lines: [`mode ${needed}`],
-      },
-    ),
-  ];
-}
-
-function checkServers(backend: ProxySection, subject: Subject): Finding[] {
-  const { statements, head } = backend;
-  const { agent, shipped } = subject;
-  const section = sectionOf(backend);
-  const servers = serversOf(statements);
-  const line = proposed(shipped.sections, /^server agent .* check /);
-  if (servers.length === 0) {
-    const text = {
-      what: 'no server line: HAProxy does not know where the agent is',
-      why: 'No request gets an answer.',
-      lines: line,
-    };
-    return [finding('agent-server-missing', section, head, text)];
-  }
-  const findings: Finding[] = [];
-  if (optionOf(statements, 'spop-check') === undefined) {
+  if (options.records.kind !== 'tcp') {
+    const what = `${haproxyAddress(options.records)} takes no datagrams`;
+    const why = 'What a process that is stopping still does is not seen: a reload loses hops.';
     findings.push(
-      finding('agent-spop-check-missing', section, head, {
-        what: 'no "option spop-check"',
-        why: 'An agent that accepts connections and hangs is taken for a good one, and requests wait for it.',
-        lines: ['option spop-check', 'timeout check 500ms'],
-      }),
+      finding('records-datagrams', 'ring otel', headOf('ring otel', subject), { what, why }),
     );
   }
-  const defaults = statements.filter(({ words }) => words[0] === 'default-server');
-  const has = (server: Statement, word: string): boolean =>
-    [...defaults, server].some(({ words }) => words.includes(word));
-  const leads = servers.map(
-    ({ words }) => agent.spop && leadsTo(parseAddress(words[2] ?? ''), agent.spop),
-  );
-  for (const [index, server] of servers.entries()) {
-    // One of several agents is the one whose settings are known here.
-    if (leads[index] === false && !leads.includes(true) && agent.spop !== undefined) {
-      findings.push(
-        finding('agent-port', section, server, {
-          what: `the agent is not at ${server.words[2]}: HAPROXY_OTEL_SPOP is ${formatAddress(agent.spop)}`,
-          why: 'No request gets an answer: HAProxy starts all traces itself.',
-          lines: line,
-        }),
-      );
-    } else if (!has(server, 'check')) {
-      findings.push(
-        finding('agent-check-missing', section, server, {
-          what: `server "${server.words[1]}" has no "check"`,
-          why: 'While the agent is away every request waits for "timeout processing".',
-          lines: line,
-        }),
-      );
-    } else if (!has(server, 'observe')) {
-      findings.push(
-        finding('agent-observe-missing', section, server, {
-          what: `server "${server.words[1]}" has no "observe layer4"`,
-          why: 'That an agent is gone is seen by the next check, not by the first connection that fails.',
-          lines: line,
-        }),
-      );
-    }
+  const root = lastOf(current.global, 'chroot');
+  const path = [options.spop, options.records].find(({ kind }) => kind === 'unix');
+  if (root !== undefined && path !== undefined) {
+    const what = `${formatAddress(path)} is outside of the chroot`;
+    const why = 'HAProxy does not get there any more once it has started.';
+    findings.push(finding('agent-chroot', 'global', root, { what, why }));
+  }
+  const line = lastOf(current.global, 'tune.bufsize');
+  const frame = (parseSize(line?.words[1]) ?? 0) - FRAME_RESERVE;
+  if (line !== undefined && frame > agent.maxFrameSize) {
+    const what = `frames of up to ${frame} bytes, of which the agent takes ${agent.maxFrameSize}`;
+    const why = 'A request whose headers are larger than the agent takes is not traced by it.';
+    const lines = [`HAPROXY_OTEL_MAX_FRAME_SIZE=${frame + FRAME_RESERVE}   # for the agent`];
+    findings.push(finding('frame-size', 'global', line, { what, why, lines }));
   }
   return findings;
 }
 
-function checkFrames({ configuration, agent }: Subject): Finding[] {
-  const line = lastOf(configuration.global, 'tune.bufsize');
-  const size = parseSize(line?.words[1]);
-  if (line === undefined || size === undefined) return [];
-  if (size - FRAME_RESERVE <= agent.maxFrameSize) return [];
-  return [
-    finding('frame-size', 'global', line, {
-      what: `frames of up to ${size - FRAME_RESERVE} bytes, of which the agent takes ${agent.maxFrameSize}`,
-      why: 'A request whose headers are larger than the agent takes is not traced by it.',
-      lines: [`HAPROXY_OTEL_MAX_FRAME_SIZE=${size}   # for the agent`],
-    }),
-  ];
+function checkAddress(
+  code: 'agent-address' | 'records-address',
+  section: string,
+  written: ListenAddress,
+  set: ListenAddress | undefined,
+  subject: Subject,
+): Finding[] {
+  const address = haproxyAddress(written);
+  if (set === undefined || leadsTo(parseAddress(address), set) !== false) return [];
+  const [variable, flag, why] =
+    code === 'agent-address'
+      ? [
+          'HAPROXY_OTEL_SPOP',
+          '--spop',
+          'No request gets an answer: HAProxy starts all traces itself.',
+        ]
+      : ['HAPROXY_OTEL_RECORDS', '--records', 'The agent gets no record, and makes no span.'];
+  const what = `the agent does not listen at ${address}: ${variable} is ${formatAddress(set)}`;
+  const lines = [`haproxy-otel-spoa add ${flag} ${formatAddress(set)} --write`];
+  return [finding(code, section, headOf(section, subject), { what, why, lines })];
 }
 
-function sectionOf({ kind, name }: ProxySection): string {
-  return `${kind} ${name}`;
+function checkLoggers({ clean }: Wired, { agent, files }: Subject): Finding[] {
+  const own = [...clean.global, ...clean.proxies.flatMap((proxy) => proxy.own)];
+  return own.flatMap((line) => {
+    if (line.words[0] !== 'log' || line.words[1] === 'global') return [];
+    const { target } = parseLogger(line);
+    const leads =
+      target.kind === 'datagram' && agent.records && leadsTo(target.address, agent.records);
+    if (leads !== true && !(target.kind === 'ring' && target.name === 'otel')) return [];
+    const what = 'a logger of your own leads to the agent';
+    const why = 'It gets lines that are no records, or each record twice.';
+    return [finding('records-twice', '', files.placeOf(line), { what, why })];
+  });
+}
+
+function headOf(section: string, { current }: Subject): { file: string; line: number } {
+  const found = current.sections.find(({ kind, name }) => `${kind} ${name}` === section);
+  return found?.head ?? { file: current.files[0] ?? '', line: 1 };
 }

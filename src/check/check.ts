@@ -1,21 +1,19 @@
+import type { Configuration } from '../haproxy/configuration.ts';
+import { describeController } from '../haproxy/controllers.ts';
+import type { Opinion } from '../haproxy/program.ts';
 import type { ProxyKind } from '../haproxy/proxies.ts';
+import { branchOf, isAtLeast } from '../haproxy/version.ts';
 import { checkAgent } from './agent-rules.ts';
-import { checkConfiguration } from './configuration-rules.ts';
-import { checkEngine } from './engine-rules.ts';
-import { checkBackendFilters, checkFilter } from './filter-rules.ts';
-import { type Finding, SEVERITY_ORDER } from './finding.ts';
-import { checkHeaders } from './header-rules.ts';
-import { checkLogFormat } from './log-format-rules.ts';
-import { checkLoggers } from './log-rules.ts';
-import { checkRings } from './ring-rules.ts';
-import { type Frontend, frontendsOf, type Subject, tracedFrontends } from './subject.ts';
+import { type Finding, finding, type Position } from './finding.ts';
+import type { Subject } from './subject.ts';
+import { checkRules } from './user-rules.ts';
+import { checkLines } from './wiring-rules.ts';
 
 /** What became of one frontend. */
 export type CheckedFrontend = {
   readonly kind: ProxyKind;
   readonly name: string;
   readonly mode: string;
-  /** Whether it has anything to do with the agent. */
   readonly traced: boolean;
 };
 
@@ -25,61 +23,109 @@ export type Checked = {
   readonly findings: readonly Finding[];
 };
 
-type Rule = (frontend: Frontend, subject: Subject) => Finding[];
-
-const RULES: readonly Rule[] = [
-  checkFilter,
-  checkEngine,
-  checkAgent,
-  checkRings,
-  checkLoggers,
-  checkLogFormat,
-  checkHeaders,
-];
-
-/** Looks at all that the agent depends on. What several frontends share is told once. */
-export function check(subject: Subject): Checked {
-  const traced = tracedFrontends(subject);
-  const findings = [
-    ...checkConfiguration(traced, subject),
-    ...checkBackendFilters(subject),
-    ...traced.flatMap((frontend) => RULES.flatMap((rule) => rule(frontend, subject))),
-  ];
-  const proxies = new Set(traced.map(({ proxy }) => proxy));
-  return {
-    frontends: frontendsOf(subject).map((proxy) => ({
-      kind: proxy.kind,
-      name: proxy.name,
-      mode: proxy.mode,
-      traced: proxies.has(proxy),
-    })),
-    findings: inOrder(once(findings), subject.configuration.files),
-  };
-}
-
-/**
- * Frontends share backends, rings, engine files and defaults. That a ring is too small for its lines each of them says
- * in its own figures: the worst stands for all.
- */
-function once(findings: readonly Finding[]): Finding[] {
-  const first = new Map<string, Finding>();
-  for (const each of findings.toSorted((a, b) => rankOf(a) - rankOf(b))) {
-    const { code, file, line, what } = each;
-    const said = code.startsWith('ring-maxlen-') ? 'ring-maxlen' : `${code} ${what}`;
-    const key = `${said} ${file}:${line}`;
-    if (!first.has(key)) first.set(key, each);
+/** Compares what stands with what `add` would write, and with what is around it. */
+export function check(subject: Subject, opinion: Opinion | undefined): Checked {
+  const { current, wired, files } = subject;
+  const found = [...checkConfiguration(subject)];
+  if (!files.isWired) found.push(untraced(subject));
+  else if (typeof wired === 'string') found.push(foreign(subject, wired));
+  else {
+    found.push(...checkLines(wired, subject), ...checkAgent(wired, subject));
+    found.push(...checkRules(wired, subject));
   }
-  return [...first.values()];
-}
-
-function rankOf({ severity }: Finding): number {
-  return SEVERITY_ORDER.indexOf(severity);
-}
-
-export function inOrder(findings: readonly Finding[], files: readonly string[]): Finding[] {
-  const rank = ({ file }: Finding): number => {
-    const at = files.indexOf(file);
-    return at === -1 ? files.length : at;
+  const asked = new Set(
+    current.proxies
+      .filter(({ statements }) => statements.some(({ words }) => words.some(isOurs)))
+      .map(({ name }) => name),
+  );
+  return {
+    frontends: current.proxies
+      .filter(({ kind }) => kind !== 'backend')
+      .map(({ kind, name, mode }) => ({ kind, name, mode, traced: asked.has(name) })),
+    findings: inOrder([...found, ...opinionFindings(opinion, found, current)], current.files),
   };
+}
+
+function isOurs(word: string): boolean {
+  return word === 'ring@otel' || word.includes('debug(otel,otel)');
+}
+
+function checkConfiguration({ current, version, files }: Subject): Finding[] {
+  const tooOld = finding('haproxy-too-old', '', top(current), {
+    what: `HAProxy ${branchOf(version)}`,
+    why: '2.6 is the oldest that the agent works with.',
+  });
+  const doubts = current.doubts.map(({ kind, text, ...at }) =>
+    kind === 'undecided'
+      ? finding('condition-undecided', '', at, {
+          what: `whether "${text}" holds only the running HAProxy knows`,
+          why: 'Its lines are passed over here, and what stands behind ".else" is taken.',
+        })
+      : finding('line-unreadable', '', at, {
+          what: text,
+          why: 'What HAProxy makes of this line is not known here.',
+        }),
+  );
+  const managed = [...files.clean].flatMap(([file, text]) => {
+    const what = describeController(file, text);
+    if (what === undefined) return [];
+    const why = 'The lines are gone when it writes the file again.';
+    return [finding('managed-elsewhere', '', { file, line: 1 }, { what, why })];
+  });
+  return [...(isAtLeast(version, '2.6') ? [] : [tooOld]), ...doubts, ...managed];
+}
+
+function untraced({ current, wired }: Subject): Finding {
+  return finding('nothing-traced', '', top(current), {
+    what: 'no frontend has to do with the agent',
+    why:
+      typeof wired === 'string'
+        ? `${wired}.`
+        : 'HAProxy neither asks it nor reports requests to it: no spans.',
+    lines: ['haproxy-otel-spoa add --write'],
+  });
+}
+
+function foreign({ current }: Subject, reason: string): Finding {
+  const [, file, line] = /^(.*?):(\d+): /.exec(reason) ?? [];
+  const at = file === undefined ? top(current) : { file, line: Number(line) };
+  return finding('lines-foreign', '', at, {
+    what: file === undefined ? reason : reason.slice(file.length + `${line}`.length + 3),
+    why: 'What stands cannot be compared with what "add" would write.',
+  });
+}
+
+/** What HAProxy itself says, of lines of which nothing else was found. */
+function opinionFindings(
+  opinion: Opinion | undefined,
+  found: readonly Finding[],
+  current: Configuration,
+): Finding[] {
+  const isExplained = found.some(({ severity }) => severity === 'error');
+  return (opinion?.messages ?? []).flatMap(({ level, file, line, text }) => {
+    const at = file === undefined || line === undefined ? undefined : { file, line };
+    const isKnown =
+      at === undefined
+        ? isExplained
+        : found.some((each) => each.file === at.file && each.line === at.line);
+    if (isKnown || (level === 'alert' && opinion?.accepted)) return [];
+    const why =
+      level === 'alert' ? 'HAProxy does not start with it.' : 'HAProxy itself warns of it.';
+    return [
+      finding(level === 'alert' ? 'haproxy-refuses' : 'haproxy-warns', '', at ?? top(current), {
+        what: text,
+        why,
+      }),
+    ];
+  });
+}
+
+function inOrder(findings: readonly Finding[], files: readonly string[]): Finding[] {
+  const rank = ({ file }: Finding): number =>
+    (files.indexOf(file) + files.length + 1) % (files.length + 1);
   return findings.toSorted((a, b) => rank(a) - rank(b) || a.line - b.line);
+}
+
+function top({ files }: Configuration): Position {
+  return { file: files[0] ?? '', line: 1 };
 }

@@ -1,24 +1,22 @@
 import { serviceSettings } from '../config/settings-file.ts';
 import { agentSettings } from '../haproxy/agent-settings.ts';
-import { readConfiguration } from '../haproxy/configuration.ts';
+import { parseConfiguration, type ReadingOptions } from '../haproxy/configuration.ts';
 import { askProgram } from '../haproxy/program.ts';
-import { SHIPPED_ENGINE, shippedLines } from '../haproxy/shipped.ts';
+import { startedWith } from '../haproxy/running.ts';
 import { findTarget } from '../haproxy/target.ts';
-import { DEFAULT_ADDRESSES } from '../listen.ts';
 import { parseOptions, ToolExit } from '../options.ts';
-import type { Env } from '../settings.ts';
-import { type Checked, check, inOrder } from './check.ts';
-import { opinionFindings } from './configuration-rules.ts';
+import { ConfigError, type Env } from '../settings.ts';
+import { readable } from '../wiring/summary.ts';
+import { readFiles, type Wired, type WiringFiles, wire } from '../wiring/wire.ts';
+import { check } from './check.ts';
 import { formatReport, reportJson } from './report.ts';
-import type { Subject } from './subject.ts';
-
-const DEFAULT_FILE = '/etc/haproxy/haproxy.cfg';
 
 const HELP = `haproxy-otel-spoa check: says what is missing or wrong in a configuration of HAProxy
 
-Usage: haproxy-otel-spoa check [options] [FILE or DIRECTORY ...]      ${DEFAULT_FILE}
+Usage: haproxy-otel-spoa check [options] [FILE or DIRECTORY ...]
 
-Files are read in order, as "haproxy -f" takes them. Where the agent listens is taken from its settings:
+
+Files are read in order, as "haproxy -f" takes them; without any, what the service is started with. Where the agent listens is taken from its settings:
 HAPROXY_OTEL_SPOP, HAPROXY_OTEL_RECORDS, HAPROXY_OTEL_MAX_FRAME_SIZE.
 
   --haproxy PROGRAM          which HAProxy to ask, as "haproxy -c"          haproxy
@@ -52,10 +50,9 @@ export function checkCommand(
     write(HELP);
     return ToolExit.OK;
   }
-  const paths = positionals.length === 0 ? [DEFAULT_FILE] : positionals;
+  const paths = positionals.length === 0 ? startedWith(env).paths : positionals;
   const { version, program } = findTarget(values.haproxy, values['haproxy-version'], env);
-  const features = program?.features;
-  const configuration = readConfiguration(paths, { env, version, features });
+  const reading = { env, version, features: program?.features };
   // Settings are the agent's: HAProxy does not see them.
   const settings = serviceSettings(env, values.config);
   const agent = agentSettings({
@@ -63,17 +60,15 @@ export function checkCommand(
     ...(values.spop === undefined ? {} : { HAPROXY_OTEL_SPOP: values.spop }),
     ...(values.records === undefined ? {} : { HAPROXY_OTEL_RECORDS: values.records }),
   });
-  const place = {
-    version,
-    spop: agent.spop ?? DEFAULT_ADDRESSES.spop,
-    records: agent.records ?? DEFAULT_ADDRESSES.records,
-    engine: SHIPPED_ENGINE,
-  };
   const directory = process.cwd();
-  const shipped = shippedLines(place);
-  const subject: Subject = { configuration, version, features, agent, shipped, directory };
+  const files = readFiles(paths);
+  const texts = new Map([...files.current].map(([file, text]) => [file, readable(text)]));
+  const configuration = parseConfiguration(texts, reading);
   const opinion = program && askProgram(program, paths, env, directory);
-  const checked = withOpinion(check(subject), opinion, subject);
+  const checked = check(
+    { files, current: configuration, wired: tryWire(files, reading, directory), version, agent },
+    opinion,
+  );
   const head = {
     version: version.text,
     files: configuration.files,
@@ -86,12 +81,12 @@ export function checkCommand(
     : ToolExit.OK;
 }
 
-function withOpinion(
-  checked: Checked,
-  opinion: ReturnType<typeof askProgram> | undefined,
-  subject: Subject,
-): Checked {
-  if (opinion === undefined) return checked;
-  const findings = [...checked.findings, ...opinionFindings(opinion, checked.findings, subject)];
-  return { ...checked, findings: inOrder(findings, subject.configuration.files) };
+/** @returns why nothing is to be written where that is so */
+function tryWire(files: WiringFiles, reading: ReadingOptions, directory: string): Wired | string {
+  try {
+    return wire(files, {}, {}, reading, directory);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
 }

@@ -31,7 +31,7 @@ export function formatReport(head: ReportHead, checked: Checked): string {
     out.push(`${`${kind} ${name}`.padEnd(width)}  ${mode.padEnd(4)}  ${state}`);
   }
   if (frontends.some(({ traced }) => !traced)) {
-    out.push('', 'To trace one more: haproxy-otel-spoa snippet --frontend NAME');
+    out.push('', 'To trace more: haproxy-otel-spoa add');
   }
   out.push('', findings.length === 0 ? 'Nothing is wrong.' : `${count(findings)}.`);
   return `${out.join('\n')}\n`;

@@ -33,6 +33,9 @@ const TRUST_VALUES = TRUSTS.map((trust) => ({ trust, value: Buffer.from(trust) }
 /** Takes what HAProxy was configured to say and nobody understands: `accepts` is what would have been. */
 export type BadArgument = (name: string, value: string, accepts: string) => void;
 
+/** What is done with a caller of whom HAProxy says nothing: its rules were not run, or are none. */
+const UNSET_TRUST: Trust = 'restart';
+
 const NO_BYTES = viewOf(new Uint8Array(0));
 
 /** Ratios that are remembered: they come from maps, which have few. */
@@ -42,7 +45,9 @@ const MAX_RATIOS = 1_024;
 export class MintRequest {
   /** There was a `mint` message. */
   asked = false;
-  trust: Trust = 'continue';
+  trust: Trust = UNSET_TRUST;
+  /** HAProxy said whether to trust. */
+  trustSet = false;
   /** The share of traces to keep here; null is nothing, undefined leaves it to the configuration. */
   route: Threshold | null | undefined;
   /** What rules for sampling go by, where HAProxy tells it. */
@@ -129,7 +134,8 @@ export class MintRequest {
 
   private clear(): void {
     this.asked = false;
-    this.trust = 'continue';
+    this.trust = UNSET_TRUST;
+    this.trustSet = false;
     this.route = undefined;
     this.found = undefined;
     this.callerStart = -1;
@@ -165,6 +171,7 @@ export class MintRequest {
       this.tracestateCount = notify.smallInteger;
     } else if (notify.named(TRUST)) {
       this.trust = this.readTrust(notify);
+      this.trustSet = true;
     } else if (notify.named(RATIO)) {
       this.route = this.readRatio(notify);
     }

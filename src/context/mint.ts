@@ -75,6 +75,8 @@ export type MinterOptions = {
   /** Where to look for the caller's context, the first valid one wins. */
   readonly formats?: readonly Format[];
   readonly onBadArgument?: BadArgument;
+  /** Called for each request with a context of which HAProxy did not say whether to trust it. */
+  readonly onTrustUnset?: () => void;
 };
 
 /** Answers one `mint` message: continues or starts the trace, decides, and sets the variables. */
@@ -99,15 +101,17 @@ export class Minter {
     return continued + started + invalid + restarted + ignored;
   }
 
+  private readonly onTrustUnset: () => void;
   /** The last threshold that was told alone, and how. */
   private told: Threshold | undefined;
   private toldAs: Buffer = Buffer.alloc(0);
 
   constructor(
     sampler: Sampler,
-    { formats = FORMATS, onBadArgument = () => {} }: MinterOptions = {},
+    { formats = FORMATS, onBadArgument = () => {}, onTrustUnset = () => {} }: MinterOptions = {},
   ) {
     this.sampler = sampler;
+    this.onTrustUnset = onTrustUnset;
     this.request = new MintRequest(formats, onBadArgument);
   }
 
@@ -119,6 +123,7 @@ export class Minter {
 
   private answer(notify: NotifyReader, ack: AckWriter): void {
     const { request } = this;
+    if (!request.trustSet && request.hasContext) this.onTrustUnset();
     if (request.trust !== 'ignore') request.findCaller(notify);
     const { callerView, callerStart } = request;
     const follows = request.trust === 'continue';

@@ -10,6 +10,8 @@ import type { HaproxyVersion } from './version.ts';
 /** A configuration as HAProxy reads it, as far as its lines go: what its words mean is not looked at. */
 export type Configuration = {
   readonly files: readonly string[];
+  /** By file. */
+  readonly texts: ReadonlyMap<string, string>;
   readonly sections: readonly Section[];
   /** Of all `global` sections. */
   readonly global: readonly Statement[];
@@ -28,8 +30,7 @@ export type ReadingOptions = {
 };
 
 /**
- * Reads files and directories in order, as `haproxy -f` takes them: of a directory the files that end in `.cfg`, in
- * the order of their names.
+ * Reads files and directories in order, as `haproxy -f` takes them.
  *
  * @throws ConfigError for what cannot be read, or a directory without such a file
  */
@@ -37,15 +38,37 @@ export function readConfiguration(
   paths: readonly string[],
   options: ReadingOptions,
 ): Configuration {
-  const files = paths.flatMap(expand);
+  return parseConfiguration(readTexts(paths), options);
+}
+
+/**
+ * The texts of files and directories by file, in the order in which `haproxy -f` takes them: of a directory the files
+ * that end in `.cfg`, in the order of their names.
+ *
+ * @param encoding latin1 has each byte as it is, whatever it is meant to be
+ * @throws ConfigError for what cannot be read, or a directory without such a file
+ */
+export function readTexts(
+  paths: readonly string[],
+  encoding: 'utf8' | 'latin1' = 'utf8',
+): Map<string, string> {
+  return new Map(paths.flatMap(expand).map((file) => [file, readText(file, encoding)]));
+}
+
+/** What the texts of its files, in order, make of a configuration. */
+export function parseConfiguration(
+  texts: ReadonlyMap<string, string>,
+  options: ReadingOptions,
+): Configuration {
   const { env, version, features } = options;
   const environment = new Environment(env, version);
   const reading: Reading = { environment, facts: { version, features }, doubts: [] };
-  const sections = files.flatMap((file) =>
-    cutSections(readStatements(readText(file), file, reading)),
+  const sections = [...texts].flatMap(([file, text]) =>
+    cutSections(readStatements(text, file, reading)),
   );
   return {
-    files,
+    files: [...texts.keys()],
+    texts,
     sections,
     global: sections.flatMap(({ kind, statements }) => (kind === 'global' ? statements : [])),
     proxies: findProxies(sections),
@@ -71,9 +94,9 @@ function statOf(path: string): ReturnType<typeof statSync> & object {
   }
 }
 
-function readText(path: string): string {
+function readText(path: string, encoding: 'utf8' | 'latin1'): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path, encoding);
   } catch (error) {
     throw unreadable(path, error);
   }

@@ -1,4 +1,7 @@
 import { type HaproxyAddress, parseAddress } from './addresses.ts';
+import { parseLogFormat } from './log-format.ts';
+import { lastOf, optionOf, type ProxySection } from './proxies.ts';
+import { type Section, wordAfter } from './sections.ts';
 import type { Statement } from './statements.ts';
 
 /** One `log` line. */
@@ -51,4 +54,33 @@ function parseTarget(target: string): Logger['target'] {
   if (/^(stdout|stderr|fd@|backend@)/.test(target)) return { kind: 'other' };
   const address = parseAddress(target);
   return address.kind === 'tcp' ? { kind: 'datagram', address } : { kind: 'other' };
+}
+
+/** Log variables that are known at the end only. */
+const OF_THE_END = ['B', 'U', 'Ta', 'Td', 'Tt', 'Tu', 'rc', 'ts'];
+
+/** The log format that a proxy's lines have; undefined is HAProxy's own line for a connection. */
+export function formatOf({ statements }: ProxySection): string | undefined {
+  const options = ['httplog', 'tcplog', 'httpslog'].map((name) => optionOf(statements, name));
+  const last = statements.findLast(
+    (line) => line.words[0] === 'log-format' || options.includes(line),
+  );
+  if (last === undefined) return undefined;
+  return last.words[0] === 'log-format' ? last.words[1] || undefined : '%B';
+}
+
+/** Whether a line is written at the end of a response, not with its headers. */
+export function countsBytes(format: string): boolean {
+  return parseLogFormat(format).some(
+    (part) => part.kind === 'variable' && OF_THE_END.includes(part.name),
+  );
+}
+
+/** Whether a logger shows the structured data of its proxy: its own format, or that of its ring. */
+export function isStructured({ format, target }: Logger, sections: readonly Section[]): boolean {
+  if (format !== undefined) return format === 'rfc5424';
+  if (target.kind !== 'ring') return false;
+  const ring = sections.find(({ kind, name }) => kind === 'ring' && name === target.name);
+  const line = ring && lastOf(ring.statements, 'format');
+  return line !== undefined && wordAfter(line, 'format') === 'rfc5424';
 }

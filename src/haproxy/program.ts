@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import type { Env } from '../settings.ts';
+import { ConfigError, type Env } from '../settings.ts';
 import { type HaproxyVersion, parseVersion } from './version.ts';
 
 /** A HAProxy that can be run here. */
@@ -45,6 +45,17 @@ export function findProgram(name: string, env: Env): Program | undefined {
   const listed = /^Feature list : (.*)$/m.exec(stdout)?.[1] ?? '';
   const features = [...listed.matchAll(/\+(\S+)/g)].map(([, feature = '']) => feature);
   return { path, version, features: new Set(features) };
+}
+
+/** @throws ConfigError where there is none: `name` is what `--haproxy` says */
+export function programOf(name: string | undefined, env: Env): Program {
+  const program = findProgram(name ?? 'haproxy', env);
+  if (program !== undefined) return program;
+  throw new ConfigError(
+    name === undefined
+      ? 'no HAProxy is installed here: --haproxy PROGRAM is needed'
+      : `--haproxy is "${name}": a HAProxy that can be run is accepted`,
+  );
 }
 
 function inPath(name: string, path: string): string | undefined {

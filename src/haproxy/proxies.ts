@@ -11,27 +11,59 @@ export type ProxySection = {
   /** Of its defaults first, then its own: of what can be said once, the last counts. */
   readonly statements: readonly Statement[];
   readonly mode: string;
+  /** Those of its own section alone. */
+  readonly own: readonly Statement[];
+  /** The defaults that it inherits from; undefined where there are none before it. */
+  readonly defaults: Section | undefined;
+  /** Whether it names them, with `from`. */
+  readonly isNamed: boolean;
 };
 
 /** All proxies of a configuration in order, with what they inherit. */
 export function findProxies(sections: readonly Section[]): ProxySection[] {
-  const named = new Map<string, readonly Statement[]>();
-  let last: readonly Statement[] = [];
+  const named = new Map<string, Defaults>();
+  let last: Defaults = { section: undefined, statements: [] };
   const proxies: ProxySection[] = [];
   for (const section of sections) {
     const { kind, name, from, head } = section;
     if (kind === 'defaults') {
       // Nothing is taken from the defaults before, unless they are named.
-      last = [...(from === undefined ? [] : (named.get(from) ?? [])), ...section.statements];
+      const inherited = from === undefined ? [] : (named.get(from)?.statements ?? []);
+      last = { section, statements: [...inherited, ...section.statements] };
       if (name !== '') named.set(name, last);
     } else if (kind === 'frontend' || kind === 'backend' || kind === 'listen') {
-      const inherited = from === undefined ? last : (named.get(from) ?? []);
-      const statements = [...inherited, ...section.statements];
+      const inherited = from === undefined ? last : named.get(from);
+      const statements = [...(inherited?.statements ?? []), ...section.statements];
       const mode = lastOf(statements, 'mode')?.words[1] ?? 'tcp';
-      proxies.push({ kind, name, head, statements, mode });
+      const isNamed = from !== undefined;
+      const defaults = inherited?.section;
+      proxies.push({
+        kind,
+        name,
+        head,
+        statements,
+        mode,
+        own: section.statements,
+        defaults,
+        isNamed,
+      });
     }
   }
   return proxies;
+}
+
+type Defaults = {
+  readonly section: Section | undefined;
+  readonly statements: readonly Statement[];
+};
+
+/** What `defaults` inherits and says itself. */
+export function statementsOf(defaults: Section, sections: readonly Section[]): Statement[] {
+  const before = sections.slice(0, sections.indexOf(defaults));
+  const base = before.findLast(
+    ({ kind, name }) => kind === 'defaults' && name !== '' && name === defaults.from,
+  );
+  return [...(base === undefined ? [] : statementsOf(base, sections)), ...defaults.statements];
 }
 
 /** The last statement that begins with these words. */
@@ -60,4 +92,17 @@ export function loggersOf(proxy: ProxySection, global: readonly Statement[]): St
     } else if (statement.words[0] === 'log') loggers.push(statement);
   }
   return loggers;
+}
+
+/** The backends that a proxy may choose: all with `mode http` where a name is made of the request. */
+export function backendsOf(proxy: ProxySection, proxies: readonly ProxySection[]): ProxySection[] {
+  const names = proxy.statements.flatMap(({ words: [keyword, name] }) =>
+    keyword === 'default_backend' || keyword === 'use_backend' ? [name ?? ''] : [],
+  );
+  const isMade = names.some((name) => name.includes('%'));
+  return proxies.filter(
+    ({ kind, name, mode }) =>
+      kind !== 'frontend' &&
+      (names.includes(name) || (isMade && mode === 'http' && kind === 'backend')),
+  );
 }

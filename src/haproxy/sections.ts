@@ -34,6 +34,11 @@ const KINDS = new Set([
   'acme',
 ]);
 
+/** Whether a line that begins with this word starts a section. */
+export function isSectionKind(word: string): boolean {
+  return KINDS.has(word);
+}
+
 /** @param statements of one file: its end is the end of its last section */
 export function cutSections(statements: readonly Statement[]): Section[] {
   const sections: (Section & { statements: Statement[] })[] = [];

@@ -1,5 +1,6 @@
 import { failedConnection } from './failed-connection.ts';
-import { type FieldValues, recordOf } from './fields.ts';
+import type { FieldValues } from './field-values.ts';
+import { recordOf } from './fields.ts';
 import { timeStart } from './head.ts';
 import { LineTime } from './line-time.ts';
 import { OwnParameters } from './own-parameters.ts';
@@ -70,6 +71,10 @@ export class AccessLog implements FieldValues {
     const { scanner, buffer } = this;
     if (scanner.kinds[field] === FieldKind.ABSENT) return undefined;
     return readNumber(buffer, scanner.starts[field] ?? 0, scanner.ends[field] ?? 0);
+  }
+
+  has(field: Field): boolean {
+    return this.scanner.kinds[field] !== FieldKind.ABSENT;
   }
 
   get attributes(): Readonly<Record<string, AttributeValue>> {

@@ -46,6 +46,7 @@ export function failedConnection(
     end: written,
     text: (field) => values.get(field),
     number: (field) => (values.has(field) ? Number(values.get(field)) : undefined),
+    has: (field) => values.has(field),
     attributes: {},
     line: undefined,
   });

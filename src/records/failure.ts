@@ -1,8 +1,9 @@
-import type { Endpoint, LineBytes } from './record.ts';
+import { peerOf } from './peers.ts';
+import type { LineBytes, Peer } from './record.ts';
 import { MISSING } from './table.ts';
 
 /** What was wrong with a connection that never got as far as a request, and what it had connected to. */
-export type Failure = { readonly error: string; readonly local: Endpoint | undefined };
+export type Failure = { readonly error: string; readonly local: Peer | undefined };
 
 const MAX_LENGTH = 256;
 
@@ -15,7 +16,7 @@ export function failureIn(line: LineBytes | undefined): Failure {
   const text = buffer?.toString('utf8', start, Math.min(end, start + MAX_LENGTH)) ?? MISSING;
   const [, address, port, error] = OURS.exec(text) ?? [];
   if (address !== undefined && error !== undefined) {
-    return { error: known(error), local: { address, port: Number(port) || undefined } };
+    return { error: known(error), local: peerOf(address, Number(port) || undefined) };
   }
   return { error: known(text), local: undefined };
 }

@@ -1,30 +1,16 @@
 import { type Hop, parseHop } from '../context/hop.ts';
 import { type Failure, failureIn } from './failure.ts';
-import type { AttributeValue, HopKind, HopRecord, LineBytes, Retries } from './record.ts';
-import { Field, type Kind } from './table.ts';
-
-/**
- * The values of one record, as HAProxy writes them: undefined where it has none, for which it says `-`; a phase
- * that was not reached is -1.
- */
-export type FieldValues = {
-  /** Undefined for what is no record. */
-  readonly kind: Kind | undefined;
-  /** When the line was written, in microseconds since the epoch. */
-  readonly end: number | undefined;
-  text(field: Field): string | undefined;
-  /** Undefined too for what is no number. */
-  number(field: Field): number | undefined;
-  /** The user's own fields. */
-  readonly attributes: Readonly<Record<string, AttributeValue>>;
-  readonly line: LineBytes | undefined;
-};
+import { duration, type FieldValues, positive } from './field-values.ts';
+import { clientAndPeer, peerOf } from './peers.ts';
+import type { HopKind, HopRecord, Peer, Phases, Retries, Server } from './record.ts';
+import { serverPhases, type Timers } from './retries.ts';
+import { type Origin, responseSize } from './sizes.ts';
+import { Field } from './table.ts';
+import { parseTarget, type Target } from './target.ts';
+import { acceptedAt, agentWait, requestStart, turnedToServer } from './times.ts';
 
 const BAD_REQUEST = '<BADREQ>';
 const NO_ERROR = 'Success';
-
-/** Headers that came within this many milliseconds, the resolution of the timers, came at once. */
-const AT_ONCE = 1;
 
 /** @returns undefined for what is no record: it names no frontend, or no time it ended */
 export function recordOf(values: FieldValues): HopRecord | undefined {
@@ -39,66 +25,81 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
   const hop = hopText === undefined ? undefined : parseHop(hopText);
   const received = positive(values, Field.received);
   const answered = positive(values, Field.answered);
-  const agent = received !== undefined && answered !== undefined ? answered - received : undefined;
+  const heldUp = received !== undefined && answered !== undefined ? answered - received : undefined;
   const handshake = duration(values, Field.Th);
   const request = duration(values, Field.TR);
-  const queue = duration(values, Field.Tw);
   const start =
     (kind === 'http'
-      ? requestStart(values, received, request, agent)
+      ? requestStart(values, received, request, heldUp)
       : acceptedAt(values, received, handshake)) ?? end;
-  const serverName = values.text(Field.server);
-  const secure = frontend.endsWith('~');
-  const target = splitTarget(values.text(Field.pathq));
+  const turned =
+    kind === 'http' ? turnedToServer(start, answered, request) : start + (handshake ?? 0) * 1000;
+  const retries = parseRetries(values.text(Field.retries));
+  const phases = {
+    handshake,
+    request,
+    agent: agentWait(values, heldUp),
+    ...serverPhases(timersOf(values, (end - turned) / 1000), retries),
+    response: duration(values, Field.Tr),
+    transfer: duration(values, Field.Td),
+  };
+  const server = serverOf(values);
+  const local = failure?.local ?? peerAt(values, Field.frontend_address, Field.frontend_port);
+  const said = peerAt(values, Field.client_address, Field.client_port);
+  const socket = peerAt(values, Field.peer_address, Field.peer_port);
+  const tls = frontend.endsWith('~');
+  const name = tls ? frontend.slice(0, -1) : frontend;
+  const method = methodOf(values);
+  const target = targetAt(values, Field.target, method);
+  // What rules write down where it is another: without these rules nothing is known.
+  const described = values.has(Field.protocol);
 
   return {
     kind,
     hop,
     tracestate: hop === undefined ? undefined : values.text(Field.tracestate),
     start: Math.min(start, end),
-    clientStart: Math.min(turnedToServer(start, answered, request) + (queue ?? 0) * 1000, end),
+    clientStart: Math.min(turned + (phases.queue ?? 0) * 1000, end),
     end,
-    phases: {
-      handshake,
-      request,
-      agent,
-      queue,
-      connect: duration(values, Field.Tc),
-      response: duration(values, Field.Tr),
-      transfer: duration(values, Field.Td),
-    },
-    retries: parseRetries(values.text(Field.retries)),
+    phases,
+    retries,
     terminationState: values.text(Field.termination_state),
     connectionError,
-    method: methodOf(values),
-    tls: secure,
-    host: values.text(Field.host),
-    path: target.path,
-    query: target.query,
+    method,
+    tls,
+    scheme: target?.scheme ?? (tls ? 'https' : 'http'),
+    host: target?.authority ?? values.text(Field.host),
+    path: target?.path,
+    query: target?.query,
+    sent: values.has(Field.sent)
+      ? targetAt(values, Field.sent, method)
+      : described
+        ? target
+        : undefined,
     protocolVersion: protocolVersion(values.text(Field.protocol)),
     userAgent: values.text(Field.user_agent),
-    requestId: values.text(Field.request_id) ?? ownRequestId(hop),
+    requestId:
+      values.has(Field.request_id) || !described
+        ? values.text(Field.request_id)
+        : ownRequestId(hop),
     route: values.text(Field.route),
     baggage: values.text(Field.baggage),
     statusCode: positive(values, Field.status),
+    serverStatusCode: positive(values, Field.server_status),
     requestSize: positive(values, Field.bytes_uploaded),
-    responseSize: positive(values, Field.bytes_read),
-    peer: { address: values.text(Field.client_address), port: positive(values, Field.client_port) },
-    local: failure?.local ?? {
-      address: values.text(Field.frontend_address),
-      port: positive(values, Field.frontend_port),
-    },
-    server:
-      serverName === undefined || serverName.startsWith('<')
-        ? undefined
-        : {
-            name: serverName,
-            address: values.text(Field.server_address),
-            port: positive(values, Field.server_port),
-            tls: values.text(Field.server_tls) === '1',
-          },
-    frontend: secure ? frontend.slice(0, -1) : frontend,
-    backend: values.text(Field.backend),
+    responseSize: responseSize(
+      {
+        read: positive(values, Field.bytes_read),
+        sent: positive(values, Field.bytes_sent),
+        compressed: values.text(Field.compressed) === '1',
+      },
+      originOf(values, kind, server, phases),
+    ),
+    ...clientAndPeer(said, socket, local),
+    local,
+    server,
+    frontend: name,
+    backend: backendOf(values, name, server, phases),
     attributes: values.attributes,
     line: values.line,
   };
@@ -118,82 +119,67 @@ function failureOf(values: FieldValues): Failure | undefined {
   return isFailed ? failureIn(values.line) : undefined;
 }
 
-/**
- * The time at which the headers were complete is known to the microsecond, and closest where they came
- * at once. Otherwise HAProxy from 3.0 on says when the first byte came, and before there are the accept
- * date and two durations, all in whole milliseconds.
- */
-function requestStart(
-  values: FieldValues,
-  received: number | undefined,
-  request: number | undefined,
-  agent: number | undefined,
-): number | undefined {
-  const receiving = request === undefined ? undefined : request - (agent ?? 0) / 1000;
-  if (received !== undefined && receiving !== undefined && receiving < AT_ONCE) return received;
-  const start = positive(values, Field.start) ?? startByTimers(values) ?? received;
-  return start !== undefined && received !== undefined ? Math.min(start, received) : start;
-}
-
-function startByTimers(values: FieldValues): number | undefined {
-  const accepted = positive(values, Field.accepted);
-  if (accepted === undefined) return undefined;
-  const handshake = duration(values, Field.Th) ?? 0;
-  const idle = duration(values, Field.Ti) ?? 0;
-  return (accepted + handshake + idle) * 1000;
-}
-
-/** Of a connection: its rules are run as soon as it is there, and know the time to the microsecond. */
-function acceptedAt(
-  values: FieldValues,
-  received: number | undefined,
-  handshake: number | undefined,
-): number | undefined {
-  if (received !== undefined) return received - (handshake ?? 0) * 1000;
-  const accepted = positive(values, Field.accepted);
-  return accepted === undefined ? undefined : accepted * 1000;
-}
-
 function methodOf(values: FieldValues): string | undefined {
   const method = values.text(Field.method);
   return method === BAD_REQUEST ? undefined : method;
 }
 
-/** What HAProxy tells the server where the client sent no request id. */
+/** Which request id the server gets where rules set it. */
 function ownRequestId(hop: Hop | undefined): string | undefined {
   return hop === undefined ? undefined : `${hop.traceId}-${hop.spanId}`;
 }
 
-type Target = { readonly path: string | undefined; readonly query: string | undefined };
-
-/** `/path?query`; without the question mark there is no query. */
-function splitTarget(pathq: string | undefined): Target {
-  const mark = pathq?.indexOf('?') ?? -1;
-  if (pathq === undefined || mark === -1) return { path: pathq, query: undefined };
-  return { path: pathq.slice(0, mark), query: pathq.slice(mark + 1) };
+function targetAt(
+  values: FieldValues,
+  field: Field,
+  method: string | undefined,
+): Target | undefined {
+  const text = values.text(field);
+  return text === undefined ? undefined : parseTarget(text, method);
 }
 
-function positive(values: FieldValues, field: Field): number | undefined {
-  const value = values.number(field);
-  return value !== undefined && value > 0 ? value : undefined;
+function peerAt(values: FieldValues, address: Field, port: Field): Peer {
+  return peerOf(values.text(address), positive(values, port));
 }
 
-function duration(values: FieldValues, field: Field): number | undefined {
-  const value = values.number(field);
-  return value !== undefined && value >= 0 ? value : undefined;
+/** The server that was chosen; what stands in its place is in angle brackets. */
+function serverOf(values: FieldValues): Server | undefined {
+  const name = values.text(Field.server);
+  if (name === undefined || name.startsWith('<')) return undefined;
+  const peer = peerAt(values, Field.server_address, Field.server_port);
+  return { name, ...peer, tls: values.text(Field.server_tls) === '1' };
 }
 
-/**
- * When the rules of the request were run: the agent's answer is among the last of them, and known to the
- * microsecond; only rules that take longer than the timers' resolution make a difference.
- */
-function turnedToServer(
-  start: number,
-  answered: number | undefined,
-  request: number | undefined,
-): number {
-  const byTimer = start + (request ?? 0) * 1000;
-  return answered === undefined || byTimer - answered > 1000 ? byTimer : answered;
+/** A frontend that has chosen none is named in its place; a `listen` section is its own. */
+function backendOf(
+  values: FieldValues,
+  frontend: string,
+  server: Server | undefined,
+  { queue }: Phases,
+): string | undefined {
+  const backend = values.text(Field.backend);
+  const chosen = backend !== frontend || server !== undefined || queue !== undefined;
+  return chosen ? backend : undefined;
+}
+
+function timersOf(values: FieldValues, rest: number): Timers {
+  const ahead = positive(values, Field.server_queue) ?? positive(values, Field.backend_queue);
+  const [wait, connect] = [duration(values, Field.Tw), duration(values, Field.Tc)];
+  return { wait, connect, queued: ahead !== undefined, rest };
+}
+
+function originOf(
+  values: FieldValues,
+  kind: HopKind,
+  server: Server | undefined,
+  { response }: Phases,
+): Origin {
+  if (kind === 'tcp') return 'server';
+  const state = values.text(Field.termination_state);
+  if (state?.[1] !== 'H') {
+    return server !== undefined && response !== undefined ? 'server' : 'haproxy';
+  }
+  return state[0] === 'P' || state[0] === 'L' ? 'replaced' : 'haproxy';
 }
 
 /** `%rc`: a number, with `+` in front when the last retry went to another server. */

@@ -1,7 +1,9 @@
 import {
+  Field,
   type Kind,
   MISSING,
   RECORD_VERSION,
+  type ROWS,
   type Row,
   SD_ID,
   TABLE,
@@ -53,40 +55,55 @@ export function replyRecord(): string {
 }
 
 function element(kind: Kind, way: Way, changes: Readonly<Record<string, string>>): string {
-  const isInVariable = (row: Row): boolean => row.in === 'request' && kind === 'http';
-  return recordText(
-    kind,
-    (row) => changes[row.name] ?? (isInVariable(row) ? undefined : valueIn(row, kind, way)),
-    [OWN_PARAMETERS, ...(kind === 'http' ? [`%[var(${REQUEST})]`] : [])],
-  );
+  const request = kind === 'http' ? [`%[var(${REQUEST})]`] : [];
+  const textOf = (row: Row): string | undefined => {
+    if (changes[row.name] !== undefined) return changes[row.name];
+    if (row.in !== 'request' && row.in !== 'noted') return valueIn(row, kind, way);
+    // Rules write these down, which connections have none for.
+    return kind === 'tcp' && row.tcp !== undefined ? `%[${valueIn(row, kind, way)}]` : undefined;
+  };
+  const own =
+    kind === 'http' && way !== 'reply' ? [RESPONSE_SIZE, OWN_PARAMETERS] : [OWN_PARAMETERS];
+  return recordText(kind, textOf, request, own);
 }
 
 /**
  * A record, each value as `textOf` has it: a place without one is a dash, a parameter without one is left out.
  *
- * @param more parameters behind those of the table that are no `request`
+ * @param request parameters that stand before those of the table
+ * @param own the user's
  */
 export function recordText(
   kind: Kind,
   textOf: (row: (typeof TABLE)[number]) => string | undefined,
-  more: readonly string[] = [],
+  request: readonly string[] = [],
+  own: readonly string[] = [],
 ): string {
   const places: string[] = [];
   const parameters: string[] = [];
-  const request: string[] = [];
+  const last: string[] = [];
   for (const row of TABLE) {
     const text = textOf(row);
     if (row.in === 'place') places.push(text ?? MISSING);
     else if (text !== undefined) {
-      (row.in === 'request' ? request : parameters).push(`${row.name}="${text}"`);
+      (row.in === 'last' ? last : parameters).push(`${row.name}="${text}"`);
     }
   }
   const first = `${kind}="${RECORD_VERSION} ${places.join(' ')}"`;
-  return `[${[`${SD_ID} ${first}`, ...parameters, ...more, ...request].join(' ')}]`;
+  return `[${[`${SD_ID} ${first}`, ...request, ...parameters, ...own, ...last].join(' ')}]`;
 }
 
 /** Expanded by HAProxy: empty where it is not set. */
 const OWN_PARAMETERS = `$\{OTEL_ATTRIBUTES}`;
+
+/** Expanded likewise: where there is compression HAProxy's own count is not enough. */
+const RESPONSE_SIZE = `$\{OTEL_RESPONSE_SIZE}`;
+
+/** What makes it up: from HAProxy 3.3 on the bytes that were sent are known. */
+export const RESPONSE_SIZES = {
+  before: 'compressed="%[res.comp]"',
+  since: 'bytes_sent="%[res.bytes_out]"',
+} as const;
 
 /** Parameters of the record that are gone by the time the line is written. */
 const REQUEST = 'txn.otel.request';
@@ -94,12 +111,15 @@ const REQUEST = 'txn.otel.request';
 /** As a `log-profile`'s message (`format`): empty, and so not sent, unless the process is stopping. */
 export const STOPPING_MESSAGE = '%{-M}[stopping,iif(-,)]';
 
+/** The same, unless the hop is sampled. */
+export const SAMPLED_MESSAGE = '%{-M}[var(txn.otel.hop),bytes(51,1),hex2i,and(1),bool,iif(-,)]';
+
 /**
  * The log format of a proxy where nobody else logs: the shortest that makes HAProxy wait for the end. A `log-profile` does
  * not do that: without a count of bytes in the proxy's own format its line is written when the headers are there.
  */
 export const SHORTEST_FORMAT = '%B';
-/** The same for connections that fail before a request: what is nowhere else before 3.1 (failed-connection.ts). */
+/** The same for connections that fail before a request: what is nowhere else before 3.1 (failure.ts). */
 export const SHORTEST_ERROR_FORMAT = 'otel %fi %fp %[fc_err_str]';
 
 /** An action of a proxy's rules. Its condition, if it has one, stands behind `if`. */
@@ -109,36 +129,56 @@ export type Rule = {
   readonly condition?: string;
 };
 
-/** Before the agent is asked. */
-const RECEIVED: Rule = {
-  phase: 'tcp-request content',
-  action: 'set-var(txn.otel.received) date(0,us)',
-};
+type Named<R, In> = R extends { readonly name: infer N extends string; readonly in: In }
+  ? N
+  : never;
+/** A field that is in the record only where the user's rules make a difference. */
+export type NotedName = Named<(typeof ROWS)[number], 'noted'>;
+
+/** Fields that each request of a proxy has noted, by the log format of their value. */
+export type Noted = Readonly<Partial<Record<NotedName, string>>>;
+
+/** The value of a noted field, as it is at the time. */
+export function noted(name: NotedName): string {
+  return `%{+E}[${TABLE[Field[name]]?.http}]`;
+}
+
+/** A rule that notes a field from then on. */
+export function noteRule(phase: Rule['phase'], name: NotedName, condition?: string): Rule {
+  const action = `set-var-fmt(${REQUEST}) ${quoted(`%[var(${REQUEST})] ${name}="${noted(name)}"`)}`;
+  return condition === undefined ? { phase, action } : { phase, action, condition };
+}
 
 /**
  * Rules by which a proxy writes down what its records need, for a proxy with `mode http`, in the order in which they
- * have to stand: before every rule of the user's, and the one of `http-request` behind those that set `txn.otel.hop`,
- * `txn.otel.tracestate` and `txn.otel.request_id`. The record reads `txn.otel.route`, too, which the user's rules set.
+ * have to stand. They come before every rule of the user's. What the record reads, too, and is no record's own:
+ * `txn.otel.hop` and `txn.otel.tracestate` of the agent's answer, and `txn.otel.route` of the user's rules.
  */
-export const HTTP_RULES: readonly Rule[] = [
-  RECEIVED,
-  {
-    phase: 'http-request',
-    action: `set-var-fmt(${REQUEST}) ${quoted(
-      TABLE.filter((row) => row.in === 'request')
-        .map((row) => `${row.name}="${valueIn(row, 'http', 'format')}"`)
-        .join(' '),
-    )}`,
-  },
-  {
-    phase: 'http-response',
-    action: 'set-var(txn.otel.server_tls) bool(true)',
-    condition: '{ ssl_bc }',
-  },
-];
+export function httpRules(fields: Noted = {}): readonly Rule[] {
+  const samples = TABLE.flatMap((row): string[] => {
+    if (row.in === 'request') return [`${row.name}="%{+E}[${row.http}]"`];
+    const value = fields[row.name as NotedName];
+    return value === undefined ? [] : [`${row.name}="${value}"`];
+  });
+  return [
+    { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
+    ...(fields.peer_address === undefined
+      ? []
+      : [{ phase: 'http-request', action: 'set-var(txn.otel.peer) fc_src' } as const]),
+    { phase: 'http-request', action: `set-var-fmt(${REQUEST}) ${quoted(samples.join(' '))}` },
+    { phase: 'http-request', action: 'set-var(txn.otel.target) url' },
+    {
+      phase: 'http-response',
+      action: 'set-var(txn.otel.server_tls) bool(true)',
+      condition: '{ ssl_bc }',
+    },
+  ];
+}
 
 /** The same of a proxy with `mode tcp`. */
-export const TCP_RULES: readonly Rule[] = [RECEIVED];
+export const TCP_RULES: readonly Rule[] = [
+  { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
+];
 
 /**
  * Rules that write the record when the headers of a reply go out, by the `debug` converter: the ring is called `ring`.

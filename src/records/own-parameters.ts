@@ -1,4 +1,4 @@
-import type { AttributeValue } from './record.ts';
+import { type AttributeValue, Double } from './record.ts';
 import { FieldKind, type RecordScanner } from './scanner.ts';
 import { decode, isMissing } from './values.ts';
 
@@ -8,7 +8,10 @@ const MAX_REMEMBERED = 512;
 /** What may stand behind the name of an attribute whose value is no text: `name:int="…"`. */
 const READERS: Readonly<Record<string, (text: string) => AttributeValue | undefined>> = {
   int: (text) => numberOf(text, Number.isSafeInteger),
-  double: (text) => numberOf(text, Number.isFinite),
+  double: (text) => {
+    const value = numberOf(text, Number.isFinite);
+    return value === undefined ? undefined : new Double(value);
+  },
   bool: (text) => BOOLEANS.get(text),
 };
 

@@ -11,7 +11,7 @@ export type HopRecord = {
   readonly tracestate: string | undefined;
   /** First byte of the request; of a connection, its accept. */
   readonly start: number;
-  /** HAProxy turned to a server: the request was complete and had left the queue. */
+  /** HAProxy first turned to a server: the request was complete and had left the queue. */
   readonly clientStart: number;
   /** Last byte of the response. */
   readonly end: number;
@@ -24,9 +24,15 @@ export type HopRecord = {
 
   readonly method: string | undefined;
   readonly tls: boolean;
+  /** As the client named it: of an absolute request target its own, otherwise that of the connection. */
+  readonly scheme: 'http' | 'https';
+  /** The Host header; of CONNECT the request target. */
   readonly host: string | undefined;
+  /** As the client sent it; empty where the request target has none, as of CONNECT and `OPTIONS *`. */
   readonly path: string | undefined;
   readonly query: string | undefined;
+  /** What the server was sent, behind all rules; undefined where that is not known. */
+  readonly sent: Resource | undefined;
   /** `1.0`, `1.1`, `2`, `3`. */
   readonly protocolVersion: string | undefined;
   readonly userAgent: string | undefined;
@@ -35,16 +41,23 @@ export type HopRecord = {
   readonly route: string | undefined;
   /** The header, as it came. */
   readonly baggage: string | undefined;
+  /** What the client got. */
   readonly statusCode: number | undefined;
-  /** Bytes on the wire, headers included. */
+  /** What the server answered, where HAProxy says so apart; undefined too where it did not answer. */
+  readonly serverStatusCode: number | undefined;
+  /** Bytes with headers, as HAProxy counts them; undefined where its count is known to be wrong. */
   readonly requestSize: number | undefined;
   readonly responseSize: number | undefined;
 
-  readonly peer: Endpoint;
+  /** Whom the request is from, which rules of the user may say. */
+  readonly client: Endpoint;
+  /** The other end of the client's connection. */
+  readonly peer: Peer;
   readonly local: Endpoint;
   /** The server that was chosen; undefined when none was. */
   readonly server: Server | undefined;
   readonly frontend: string;
+  /** Undefined when none was chosen. */
   readonly backend: string | undefined;
   /** What the user's own parameters add, by attribute name. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
@@ -58,12 +71,28 @@ export type LineBytes = { readonly buffer: Buffer; readonly start: number; reado
 /** A request, a connection of a `mode tcp` frontend, or one that failed before either, as in its TLS handshake. */
 export type HopKind = 'http' | 'tcp' | 'connection_error';
 
-export type AttributeValue = string | number | boolean | string[];
+/** A number is an integer, or a `Double`. */
+export type AttributeValue = string | number | boolean | string[] | Double;
+
+/** A number that was written with a fraction or an exponent, whatever it comes to: `4.0` is no integer. */
+export class Double {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** A path without its query. */
+export type Resource = { readonly path: string; readonly query: string | undefined };
 
 export type Endpoint = { readonly address: string | undefined; readonly port: number | undefined };
 
+/** `unix` is a unix socket, which has no address here and no port. */
+export type Peer = Endpoint & { readonly unix: boolean };
+
 /** `tls` is known only from a response: false where the server never answered. */
-export type Server = Endpoint & { readonly name: string; readonly tls: boolean };
+export type Server = Peer & { readonly name: string; readonly tls: boolean };
 
 /** HAProxy's timers, by what they measure. */
 export type Phases = {
@@ -73,9 +102,11 @@ export type Phases = {
   readonly request: number | undefined;
   /** The part of `request` that was spent waiting for this agent, in microseconds. */
   readonly agent: number | undefined;
-  /** `%Tw` */
+  /** `%Tw`; after retries only as far as it is known to have been spent in a queue. */
   readonly queue: number | undefined;
-  /** `%Tc` */
+  /** Where there were retries: tries that failed, pauses between them, and waits in queues that cannot be told from these. */
+  readonly retry: number | undefined;
+  /** `%Tc`; undefined after retries where it holds them too. */
   readonly connect: number | undefined;
   /** `%Tr`: until the server's response headers were there. */
   readonly response: number | undefined;

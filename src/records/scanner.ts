@@ -139,9 +139,9 @@ export class RecordScanner {
     }
   }
 
-  /** The first of equal names is the one. */
+  /** The first of equal names is the one, unless the field may be noted again. */
   private found(field: Field, start: number, end: number, kind: number): void {
-    if (this.kinds[field] !== FieldKind.ABSENT) return;
+    if (this.kinds[field] !== FieldKind.ABSENT && TABLE[field]?.isLast !== true) return;
     this.starts[field] = start;
     this.ends[field] = end;
     this.kinds[field] = kind;

@@ -36,11 +36,15 @@ type Value = string | Partial<Record<Way, string>>;
 export type Row = {
   readonly name: string;
   /**
-   * `place`: of the first parameter. `parameter`: one that is read when the line is written. `own`: one that is not in
-   * HAProxy's lines, unless a step of a `log-profile` or a user's own parameters have it. `request`: a parameter that is read
-   * when the request has come, before the user's rules; of a connection, when the line is written. They come last.
+   * `place`: of the first parameter. `request`: a parameter whose value is a sample that is read when the request has come,
+   * and before it is changed. `noted`: one that a rule adds to these where the user's own rules make a difference, and
+   * that is otherwise not there. `parameter`: one that is read when the line is written. `own`: one that is not in
+   * HAProxy's lines, unless a step of a `log-profile`, the environment or a user's own parameters have it. `last`: a
+   * parameter behind the user's own, so long that it may have to be cut.
    */
-  readonly in: 'place' | 'parameter' | 'own' | 'request';
+  readonly in: 'place' | 'request' | 'noted' | 'parameter' | 'own' | 'last';
+  /** What is noted again has changed: the last of equal names is the one, not the first. */
+  readonly isLast?: true;
   /** Undefined where records of the kind do not have it. */
   readonly http?: Value;
   readonly tcp?: Value;
@@ -51,7 +55,7 @@ export type Row = {
  * Places first, in their order: `stopping`, `reported` and `hop` are where a look at the first bytes finds them (head.ts);
  * `method` is the last of them, the only one whose text a client chooses.
  */
-const ROWS = [
+export const ROWS = [
   {
     name: 'stopping',
     in: 'place',
@@ -88,6 +92,13 @@ const ROWS = [
     http: '%Ts%ms',
     tcp: '%Ts%ms',
     means: 'accepted, or idle again, milliseconds',
+  },
+  {
+    name: 'received',
+    in: 'place',
+    http: '%[var(txn.otel.received,0)]',
+    tcp: '%[var(txn.otel.received,0)]',
+    means: 'before the agent was asked, microseconds',
   },
   { name: 'Th', in: 'place', http: '%Th', tcp: '%Th', means: 'milliseconds' },
   { name: 'Ti', in: 'place', http: '%Ti', means: 'milliseconds' },
@@ -126,56 +137,81 @@ const ROWS = [
     tcp: '%B',
     means: 'bytes',
   },
+  { name: 'server_queue', in: 'place', http: '%sq', tcp: '%sq', means: 'others before it' },
+  { name: 'backend_queue', in: 'place', http: '%bq', tcp: '%bq', means: 'others before it' },
   { name: 'method', in: 'place', http: '%{+E}HM', means: 'method of the request' },
 
-  { name: 'route', in: 'parameter', http: '%{+E}[var(txn.otel.route)]', means: 'http.route' },
-  { name: 'error', in: 'own', means: 'what was wrong with a connection without a request' },
-  { name: 'baggage', in: 'own', means: 'baggage header, for HAPROXY_OTEL_BAGGAGE_KEYS' },
-
-  {
-    name: 'received',
-    in: 'request',
-    http: '%[var(txn.otel.received,0)]',
-    tcp: '%[var(txn.otel.received,0)]',
-    means: 'before the agent was asked; of a connection, its first rule: microseconds',
-  },
   {
     name: 'answered',
     in: 'request',
-    http: '%[date(0,us)]',
+    http: 'date(0,us)',
     means: 'when the agent had answered, microseconds',
   },
-  {
-    name: 'host',
-    in: 'request',
-    http: '%{+E}[req.hdr(host),bytes(0,256)]',
-    means: 'Host header',
-  },
+  { name: 'host', in: 'request', http: 'req.hdr(host),bytes(0,256)', means: 'Host header' },
   {
     name: 'user_agent',
     in: 'request',
-    http: '%{+E}[req.fhdr(user-agent),bytes(0,1024)]',
+    http: 'req.fhdr(user-agent),bytes(0,1024)',
     means: 'User-Agent header',
   },
-  { name: 'protocol', in: 'request', http: '%{+E}[req.ver]', means: 'version of HTTP' },
+  { name: 'protocol', in: 'request', http: 'req.ver', means: 'version of HTTP' },
   {
-    name: 'request_id',
-    in: 'request',
-    http: '%{+E}[var(txn.otel.request_id)]',
-    means: 'x-request-id that the client sent',
+    name: 'wait',
+    in: 'noted',
+    http: 'var(txn.otel.wait,-1)',
+    means: 'for the agent, milliseconds; others held the request up too',
   },
   {
+    name: 'peer_address',
+    in: 'noted',
+    http: 'var(txn.otel.peer,unix)',
+    tcp: 'fc_src',
+    means: 'of the connection, where rules set another client',
+  },
+  {
+    name: 'peer_port',
+    in: 'noted',
+    http: 'fc_src_port',
+    tcp: 'fc_src_port',
+    means: 'of the connection, where rules set another client',
+  },
+  {
+    name: 'request_id',
+    in: 'noted',
+    isLast: true,
+    http: 'req.fhdr(x-request-id)',
+    means: 'x-request-id that the server gets, where it is not that of trace and span',
+  },
+  {
+    name: 'sent',
+    in: 'noted',
+    isLast: true,
+    http: 'url',
+    means: 'request target that the server gets, where rules changed it',
+  },
+  {
+    name: 'server_status',
+    in: 'noted',
+    http: 'status',
+    means: 'of the server, where rules changed it',
+  },
+
+  { name: 'route', in: 'parameter', http: '%{+E}[var(txn.otel.route)]', means: 'http.route' },
+  {
     name: 'tracestate',
-    in: 'request',
+    in: 'parameter',
     http: '%{+E}[var(txn.otel.tracestate)]',
     means: 'tracestate that the server got',
   },
-  // The longest: it may have to be cut.
+  { name: 'compressed', in: 'own', means: '1: bytes_read are those before compression' },
+  { name: 'bytes_sent', in: 'own', means: 'bytes, behind compression' },
+  { name: 'error', in: 'own', means: 'what was wrong with a connection without a request' },
+  { name: 'baggage', in: 'own', means: 'baggage header, for HAPROXY_OTEL_BAGGAGE_KEYS' },
   {
-    name: 'pathq',
-    in: 'request',
-    http: '%{+E}[pathq]',
-    means: 'path?query, as the client sent it',
+    name: 'target',
+    in: 'last',
+    http: '%{+E}[var(txn.otel.target)]',
+    means: 'request target, as the client sent it',
   },
 ] as const satisfies readonly Row[];
 

@@ -37,7 +37,8 @@ export type Cause =
 
 export function outcomeOf(record: HopRecord): Outcome {
   const phase = record.terminationState?.[1];
-  const triedServer = record.server !== undefined && record.phases.queue !== undefined;
+  const { queue, retry } = record.phases;
+  const triedServer = record.server !== undefined && (queue !== undefined || retry !== undefined);
   // In the phase of the response's headers the reply is HAProxy's, whatever the server had said.
   const serverAnswered = triedServer && record.phases.response !== undefined && phase !== 'H';
   const { fault, cause } = blame(record, triedServer, serverAnswered);
@@ -50,6 +51,15 @@ export function sentStatus(
   { cause, serverAnswered }: Outcome,
 ): number | undefined {
   return cause === 'client_abort' && !serverAnswered ? undefined : record.statusCode;
+}
+
+/** What the server answered, whatever rules of the user made of it. */
+export function answeredStatus(
+  record: HopRecord,
+  { triedServer, serverAnswered }: Outcome,
+): number | undefined {
+  if (triedServer && record.serverStatusCode !== undefined) return record.serverStatusCode;
+  return serverAnswered ? record.statusCode : undefined;
 }
 
 type Blame = Pick<Outcome, 'fault' | 'cause'>;
@@ -104,7 +114,10 @@ function blame(record: HopRecord, triedServer: boolean, serverAnswered: boolean)
       return { fault: 'proxy', cause: 'killed' };
     default:
       if (status < 500) return NOBODY;
-      return { fault: serverAnswered ? 'server' : 'proxy', cause: undefined };
+      return {
+        fault: serverAnswered && (record.serverStatusCode ?? status) >= 500 ? 'server' : 'proxy',
+        cause: undefined,
+      };
   }
 }
 

@@ -25,6 +25,7 @@ export const HaproxyAttribute = {
   PHASE_REQUEST: 'haproxy.phase.request_ms',
   PHASE_AGENT: 'haproxy.phase.agent_us',
   PHASE_QUEUE: 'haproxy.phase.queue_ms',
+  PHASE_RETRY: 'haproxy.phase.retry_ms',
   PHASE_CONNECT: 'haproxy.phase.connect_ms',
   PHASE_RESPONSE: 'haproxy.phase.response_ms',
   PHASE_TRANSFER: 'haproxy.phase.transfer_ms',

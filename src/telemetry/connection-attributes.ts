@@ -7,6 +7,7 @@ import {
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
   NETWORK_TRANSPORT_VALUE_TCP,
+  NETWORK_TRANSPORT_VALUE_UNIX,
 } from '@opentelemetry/semantic-conventions';
 import type { HopRecord } from '../records/record.ts';
 import type { Outcome } from '../records/termination.ts';
@@ -25,10 +26,13 @@ export function connectionAttributes(
   { fault, cause }: Outcome,
   kept: Kept | undefined,
 ): void {
-  const { peer, local, server, phases, retries } = record;
-  sink.attribute(ATTR_NETWORK_TRANSPORT, NETWORK_TRANSPORT_VALUE_TCP);
-  set(sink, ATTR_CLIENT_ADDRESS, peer.address);
-  set(sink, ATTR_CLIENT_PORT, peer.port);
+  const { client, peer, local, server, phases, retries } = record;
+  sink.attribute(
+    ATTR_NETWORK_TRANSPORT,
+    peer.unix ? NETWORK_TRANSPORT_VALUE_UNIX : NETWORK_TRANSPORT_VALUE_TCP,
+  );
+  set(sink, ATTR_CLIENT_ADDRESS, client.address);
+  set(sink, ATTR_CLIENT_PORT, client.port);
   set(sink, ATTR_NETWORK_PEER_ADDRESS, peer.address);
   set(sink, ATTR_NETWORK_PEER_PORT, peer.port);
   set(sink, ATTR_SERVER_ADDRESS, local.address);
@@ -43,6 +47,7 @@ export function connectionAttributes(
   set(sink, HaproxyAttribute.BYTES_READ, record.responseSize);
   set(sink, HaproxyAttribute.PHASE_HANDSHAKE, phases.handshake);
   set(sink, HaproxyAttribute.PHASE_QUEUE, phases.queue);
+  set(sink, HaproxyAttribute.PHASE_RETRY, phases.retry);
   set(sink, HaproxyAttribute.PHASE_CONNECT, phases.connect);
   for (const name of Object.keys(record.attributes)) set(sink, name, record.attributes[name]);
 }

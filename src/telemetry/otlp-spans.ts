@@ -2,16 +2,10 @@ import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { viewOf } from '../bytes.ts';
 import type { HopLink } from '../context/hop.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from '../context/traceparent.ts';
-import type { AttributeValue } from '../records/record.ts';
+import { type AttributeValue, Double } from '../records/record.ts';
 import { LastAttributes } from './last-attributes.ts';
 import type { Batch } from './otlp.ts';
-import {
-  fieldContent,
-  fieldEnd,
-  lengthDelimited,
-  ProtobufWriter,
-  varintBytes,
-} from './protobuf.ts';
+import { fieldContent, fieldEnd, int64Bytes, lengthDelimited, ProtobufWriter } from './protobuf.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import type { SpanHead, SpanSink } from './spans.ts';
 
@@ -217,6 +211,10 @@ export class OtlpSpans implements SpanSink {
         this.number(value);
         return;
       default: {
+        if (value instanceof Double) {
+          this.double(value.value);
+          return;
+        }
         this.out.byte(Tag.ANY_ARRAY);
         const array = this.out.beginMessage();
         for (const item of value) {
@@ -231,11 +229,15 @@ export class OtlpSpans implements SpanSink {
   }
 
   private number(value: number): void {
-    if (isInteger(value)) {
-      this.out.byte(Tag.ANY_INT);
-      this.out.varint(value);
+    if (!isInteger(value)) {
+      this.double(value);
       return;
     }
+    this.out.byte(Tag.ANY_INT);
+    this.out.int64(value);
+  }
+
+  private double(value: number): void {
     this.out.byte(Tag.ANY_DOUBLE);
     this.out.double(value);
   }
@@ -250,9 +252,9 @@ export class OtlpSpans implements SpanSink {
   }
 }
 
-/** Whole numbers from 0 on are integers, all others doubles. */
+/** Whether it is one for OTLP: a whole number that an int64 can hold. */
 function isInteger(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0;
+  return Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63;
 }
 
 /** Bytes of an AnyValue; of text, if it is ASCII. For what is rarely short, more than any short value has. */
@@ -263,7 +265,7 @@ function sizeOfAny(value: AttributeValue): number {
     case 'boolean':
       return 2;
     case 'number':
-      return isInteger(value) ? 1 + varintBytes(value) : 9;
+      return isInteger(value) ? 1 + int64Bytes(value) : 9;
     default:
       return Number.POSITIVE_INFINITY;
   }

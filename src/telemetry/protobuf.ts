@@ -127,6 +127,17 @@ export class ProtobufWriter {
     return moved;
   }
 
+  /** An int64, whose negative numbers have ten bytes. @param value a whole number from -2^63 to below 2^63 */
+  int64(value: number): void {
+    if (value >= 0) {
+      this.varint(value);
+      return;
+    }
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (; rest >= 128n; rest >>= 7n) this.byte(Number(rest & 127n) | 0x80);
+    this.byte(Number(rest));
+  }
+
   varint(value: number): void {
     const position = this.reserve(varintBytes(value));
     writeVarint(this.buffer, position, value);
@@ -195,6 +206,10 @@ export function lengthDelimited(tag: number, length: number): Buffer {
   bytes[0] = tag;
   writeVarint(bytes, 1, length);
   return bytes;
+}
+
+export function int64Bytes(value: number): number {
+  return value < 0 ? 10 : varintBytes(value);
 }
 
 export function varintBytes(value: number): number {

@@ -8,7 +8,7 @@ import {
 } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
-import type { AttributeValue } from '../records/record.ts';
+import { type AttributeValue, Double } from '../records/record.ts';
 import type { SpanHead, SpanSink } from './spans.ts';
 
 /** What all spans of this process share. */
@@ -62,7 +62,7 @@ export class ReadableSpans implements SpanSink {
   }
 
   attribute(name: string, value: AttributeValue): void {
-    this.attributes[name] = value;
+    this.attributes[name] = value instanceof Double ? value.value : value;
   }
 
   end(): void {}

@@ -1,6 +1,6 @@
 import type { Hop, HopLink } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
-import { type Outcome, outcomeOf, sentStatus } from '../records/termination.ts';
+import { answeredStatus, type Outcome, outcomeOf, sentStatus } from '../records/termination.ts';
 import type { AttributeSink, Kept } from './attributes.ts';
 import { connectionAttributes } from './connection-attributes.ts';
 import { clientAttributes, serverAttributes, spanMethod } from './http-attributes.ts';
@@ -86,8 +86,10 @@ function tellClientSpan(
   outcome: Outcome,
   kept: Kept | undefined,
 ): void {
-  const status = outcome.serverAnswered ? record.statusCode : undefined;
+  const status = answeredStatus(record, outcome);
   const badStatus = status !== undefined && status >= 400;
+  // Without a cause it is a status that failed the hop, which may be HAProxy's own.
+  const broken = outcome.cause !== undefined && outcome.fault !== 'client';
   sink.begin({
     name: spanMethod(record),
     kind: 'CLIENT',
@@ -99,7 +101,7 @@ function tellClientSpan(
     link: undefined,
     start: record.clientStart,
     end: record.end,
-    failed: outcome.fault === 'server' || outcome.fault === 'proxy' || badStatus,
+    failed: broken || badStatus,
   });
   const errorType = outcome.cause ?? (badStatus ? String(status) : undefined);
   clientAttributes(sink, record, { errorType, fault: outcome.fault, status, kept });

@@ -116,7 +116,7 @@ describe('memory', () => {
         backend: `backend-${i % 3_000}`,
         server: `server-${i % 7_000}`,
         frontend: `frontend-${i % 2_000}`,
-        pathq: `/${i}${long}?q=${long}`,
+        target: `/${i}${long}?q=${long}`,
         user_agent: long,
         ...(i % 3 === 0 ? FAILED : {}),
       });

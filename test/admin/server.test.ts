@@ -482,7 +482,7 @@ test('secrets of queries are redacted, own attributes and headers of the exporte
     octetCounted(
       recordLine(hopOf(1), {
         end,
-        pathq: '/a?sig=verysecret&b=1&X-Amz-Signature=verysecret',
+        target: '/a?sig=verysecret&b=1&X-Amz-Signature=verysecret',
         own: { 'http.request.header.authorization': 'verysecret' },
       }),
     ),

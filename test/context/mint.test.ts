@@ -44,13 +44,19 @@ function minterOf(config: SamplerConfig, options?: MinterOptions): Minter {
 type Asked = {
   readonly traceparent?: string[];
   readonly tracestate?: string[];
-  readonly trust?: string;
+  /** Null is not set. */
+  readonly trust?: string | null;
   readonly ratio?: string;
 };
 
-/** The messages of spoe/otel.conf for such a request. */
-function request({ traceparent = [], tracestate = [], trust, ratio }: Asked): Message[] {
-  const optional = (value: string | undefined) => (value === undefined ? nothing : text(value));
+/** The messages of spoe/otel.conf for such a request, of somebody who is trusted unless it says otherwise. */
+function request({
+  traceparent = [],
+  tracestate = [],
+  trust = 'continue',
+  ratio,
+}: Asked): Message[] {
+  const optional = (value: string | null | undefined) => (value == null ? nothing : text(value));
   const mint: Message = [
     'mint',
     [
@@ -201,6 +207,7 @@ test('unknown messages and arguments are passed over', () => {
       'mint',
       [
         ['unknown', text('y')],
+        ['trust', text('continue')],
         ['traceparent', text(SAMPLED)],
         ['tracestate', uint32(5)],
       ],
@@ -234,10 +241,30 @@ describe('trust', () => {
   const incoming = { traceparent: [SAMPLED], tracestate: ['a=1'] };
   const off: SamplerConfig = { name: 'parentbased_always_off', ratio: 1 };
 
-  test('continue is the same as nothing', () => {
+  test("continue continues the caller's trace", () => {
     const answer = mint(request({ ...incoming, trust: 'continue' }));
     expect(parseHop(answer.hop)).toMatchObject({ traceId: TRACE_ID, parentId: PARENT_ID });
     expect(answer.tracestate).toBe('a=1');
+  });
+
+  test('unset is the same as restart, and reported', () => {
+    let unset = 0;
+    const onTrustUnset = (): void => {
+      unset += 1;
+    };
+    const minter = minterOf(off, { onTrustUnset });
+    const { hop, tracestate } = mint(request({ ...incoming, trust: null }), off, minter);
+    expect(parseHop(hop)).toMatchObject({
+      parentId: undefined,
+      traceFlags: 2,
+      link: { traceId: TRACE_ID, spanId: PARENT_ID },
+    });
+    expect(tracestate).toBeUndefined();
+    expect(unset).toBe(1);
+    for (const trust of ['continue', 'restart', 'ignore', 'other']) {
+      mint(request({ ...incoming, trust }), off, minter);
+    }
+    expect(unset).toBe(1);
   });
 
   test("restart starts a trace with a link; the caller's flag and tracestate do not count", () => {

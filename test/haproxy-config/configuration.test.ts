@@ -8,14 +8,18 @@ import { check } from '../../src/check/check.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { isPublic, leadsTo, parseAddress } from '../../src/haproxy/addresses.ts';
 import { agentSettings } from '../../src/haproxy/agent-settings.ts';
-import { type Configuration, readConfiguration } from '../../src/haproxy/configuration.ts';
+import {
+  type Configuration,
+  parseConfiguration,
+  readConfiguration,
+} from '../../src/haproxy/configuration.ts';
 import { parseLogFormat } from '../../src/haproxy/log-format.ts';
 import { loggersOf } from '../../src/haproxy/proxies.ts';
-import { SHIPPED_ENGINE, shippedLines } from '../../src/haproxy/shipped.ts';
 import { parseSize, parseTime } from '../../src/haproxy/units.ts';
 import { parseVersion } from '../../src/haproxy/version.ts';
-import { tcp } from '../../src/settings.ts';
-import { EXAMPLE } from './run-check.ts';
+import { ConfigError, tcp } from '../../src/settings.ts';
+import { filesOf, wire } from '../../src/wiring/wire.ts';
+import { EXAMPLE } from './example.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-configuration-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -269,16 +273,9 @@ test("the agent's defaults are those that the agent has", () => {
   });
 });
 
-test('whatever is in a configuration, it is read and checked', () => {
+test('whatever is in a configuration, it is read, wired and checked', () => {
   if (version === undefined) throw new Error('no version');
   const agent = agentSettings({});
-  const place = {
-    version,
-    spop: tcp('127.0.0.1', 1),
-    records: tcp('127.0.0.1', 2),
-    engine: SHIPPED_ENGINE,
-  };
-  const shipped = shippedLines(place);
   const lines = EXAMPLE.split('\n').filter((line) => line.trim() !== '');
   // Words of the example in wrong places, lines in any order, and what means something to a reader.
   const word = fc.constantFrom(
@@ -296,18 +293,25 @@ test('whatever is in a configuration, it is read and checked', () => {
     fc.constantFrom(...lines),
     fc.array(word, { maxLength: 6 }).map((words) => words.join(' ')),
   );
+  const reading = { env: {}, version, features: undefined };
+  const orMessage = <T>(make: () => T): T | string => {
+    try {
+      return make();
+    } catch (error) {
+      if (error instanceof ConfigError) return error.message;
+      throw error;
+    }
+  };
   fc.assert(
     fc.property(fc.array(line, { maxLength: 60 }), (chosen) => {
-      const configuration = readText(chosen.join('\n'));
-      const subject = {
-        configuration,
-        version,
-        features: undefined,
-        agent,
-        shipped,
-        directory: folder,
-      };
-      expect(check(subject).findings.every(({ line: at }) => at >= 1)).toBe(true);
+      const texts = new Map([['a.cfg', chosen.join('\n')]]);
+      const files = orMessage(() => filesOf(texts));
+      if (typeof files === 'string') return;
+      const wired = orMessage(() => wire(files, {}, {}, reading, folder));
+      const current = parseConfiguration(texts, reading);
+      const { findings } = check({ files, current, wired, version, agent }, undefined);
+      expect(findings.every(({ line: at }) => at >= 1)).toBe(true);
+      if (typeof wired !== 'string') expect(filesOf(wired.texts).clean).toEqual(files.clean);
     }),
     { numRuns: 300, seed: 20_261_126 },
   );

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -28,6 +28,7 @@ defaults
 frontend shop
     bind 127.0.0.1:${ports.http}
     http-request set-header X-Shop yes
+    http-after-response add-header server-timing "trace;desc=00-%[var(txn.otel.hop),bytes(0,52)]"
     default_backend shop-servers
 
 frontend other
@@ -38,25 +39,13 @@ backend shop-servers
     server one 127.0.0.1:${ports.server}
 `;
 
-/** Puts each part where its comment says. */
-function insert(config: string, printed: string): string {
-  const [, inGlobal = '', sections = '', inFrontend = ''] =
-    /^# Into "global".*?\nglobal\n(.*?)\n\n# Once, .*?\n(.*?)\n\n# Into the frontend "shop".*?\nfrontend shop\n(.*)$/s.exec(
-      printed,
-    ) ?? [];
-  return config
-    .replace('global\n', () => `global\n${inGlobal}\n`)
-    .replace('\ndefaults\n', () => `\n${sections}\n\ndefaults\n`)
-    .replace(/(frontend shop\n.*\n)/, (head) => `${head}${inFrontend}`);
-}
-
 function run(...args: readonly string[]): { code: number | null; output: string } {
   const command = [join(PACKAGE_ROOT, 'dist/main.js'), ...args];
   const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
   return { code: status, output: `${stdout}${stderr}` };
 }
 
-test('from an existing configuration to a trace: snippet, check, verify', async () => {
+test('from an existing configuration to a trace: add, check, verify', async () => {
   const file = join(folder, 'haproxy.cfg');
   const chain = await Chain.start({
     editConfig: (_shipped, ports) => {
@@ -71,17 +60,15 @@ test('from an existing configuration to a trace: snippet, check, verify', async 
       expect(untouched.output).toMatch(/^frontend shop +http +not traced$/m);
       expect(untouched.code).toBe(1);
 
-      const printed = run('snippet', '--frontend', 'shop', ...where);
-      expect(printed.code).toBe(0);
-      const after = insert(before, printed.output);
-      writeFileSync(file, after);
+      const added = run('add', '-f', file, '--frontend', 'shop', '--write', ...where);
+      expect(added).toMatchObject({ code: 0 });
 
       const wired = run('check', ...where, file);
       expect(wired.output).toMatch(/^frontend shop +http +traced$/m);
       expect(wired.output).toMatch(/^frontend other +http +not traced$/m);
-      expect(wired.output).toContain('Nothing is wrong.');
+      expect(wired.output).toContain('hint frontend-untraced');
       expect(wired.code).toBe(0);
-      return after;
+      return readFileSync(file, 'utf8');
     },
   });
   try {

@@ -516,7 +516,10 @@ describe('hops of traces that are not sampled', () => {
     const silent = await Chain.start({
       agentEnv: { HAPROXY_OTEL_KEEP_ERRORS: 'true' },
       editConfig: (config) =>
-        config.replace(/^ *log-format "%B"/m, `${blockWith('haproxy', 'silent')}$&`),
+        config.replace(
+          /^ *log-format "%B"/m,
+          `${blockWith('haproxy', 'set-log-level silent if { var')}$&`,
+        ),
     });
     try {
       const get = async (path: string, traceparent: string): Promise<number> =>

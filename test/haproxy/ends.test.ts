@@ -256,7 +256,6 @@ describe('a failed TLS handshake', () => {
       'server.port': world.tlsPort,
       'haproxy.fault': 'client',
       'haproxy.frontend.name': 'www',
-      'haproxy.backend.name': 'www',
       'haproxy.termination_state': 'PR--',
       'haproxy.connection_error': 'SSL handshake failure',
       'haproxy.phase.handshake_ms': expect.any(Number),

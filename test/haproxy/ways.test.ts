@@ -131,7 +131,10 @@ test('a hop that its line reports, too, is one, sampled or not', async () => {
           (_line, start) =>
             `${start}${quoted(structuredData('http', 'profile', { reply: true }))}\n`,
         )
-        .replace('# All that names no other', `${lines(['{ capture.req.uri -m beg /both }'])}$&`),
+        .replace(
+          '# All that names no other',
+          `${lines(['{ var(txn.otel.target) -m beg /both }'])}$&`,
+        ),
   });
   const ended = async (traceparent: string): Promise<void> => {
     const head = `Host: x\r\nConnection: close\r\ntraceparent: ${traceparent}\r\n\r\n`;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AccessLog, droppedByRing, otherVersion } from '../../src/records/access-log.ts';
 import { RecordHead } from '../../src/records/head.ts';
-import type { HopRecord } from '../../src/records/record.ts';
+import { Double, type HopRecord } from '../../src/records/record.ts';
 import { type Changes, hopOf, recordLine, replyLine } from './lines.ts';
 
 /** One for all lines: what it keeps of one must not show in another. */
@@ -26,7 +26,12 @@ function parsed(changes: Changes = {}): HopRecord {
 }
 
 test('a whole line', () => {
-  const { line, ...record } = parsed({ tracestate: 'a=1', route: '/a', own: { x: 'y' } });
+  const { line, ...record } = parsed({
+    tracestate: 'a=1',
+    route: '/a',
+    server_status: 200,
+    own: { x: 'y' },
+  });
   expect(record).toEqual({
     kind: 'http',
     hop: {
@@ -46,6 +51,7 @@ test('a whole line', () => {
       request: 0,
       agent: 300,
       queue: 0,
+      retry: undefined,
       connect: 1,
       response: 44,
       transfer: 0,
@@ -55,19 +61,23 @@ test('a whole line', () => {
     connectionError: undefined,
     method: 'GET',
     tls: false,
+    scheme: 'http',
     host: 'shop.example',
     path: '/a',
     query: undefined,
+    sent: { scheme: undefined, authority: undefined, path: '/a', query: undefined },
     protocolVersion: '1.1',
     userAgent: 'tester/1.0',
     requestId: 'req-1',
     route: '/a',
     statusCode: 200,
+    serverStatusCode: 200,
     requestSize: 97,
     responseSize: 103,
-    peer: { address: '192.0.2.7', port: 43_626 },
-    local: { address: '198.51.100.1', port: 8080 },
-    server: { name: 'app1', address: '10.0.0.9', port: 8090, tls: false },
+    client: { address: '192.0.2.7', port: 43_626 },
+    peer: { address: '192.0.2.7', port: 43_626, unix: false },
+    local: { address: '198.51.100.1', port: 8080, unix: false },
+    server: { name: 'app1', address: '10.0.0.9', port: 8090, unix: false, tls: false },
     frontend: 'www',
     backend: 'app',
     attributes: { x: 'y' },
@@ -133,16 +143,189 @@ describe('times', () => {
     expect(parsed({ Tw: 20 }).clientStart).toBe(1_795_418_260_827_872);
   });
 
+  describe('after retries HAProxy has the tries that failed in other timers', () => {
+    const ms = (record: HopRecord, time: number): number =>
+      Math.round((time - record.start) / 1000);
+
+    test.each([
+      ['another server', { retries: '+1', Tw: 702, Tc: 1 }, { queue: 0, retry: 702, connect: 1 }],
+      [
+        'the same, chosen again',
+        { retries: '2', Tw: 1401, Tc: 0 },
+        { queue: 0, retry: 1401, connect: 0 },
+      ],
+      ['the same', { retries: '1', Tw: 0, Tc: 703 }, { queue: 0, retry: 703, connect: undefined }],
+      ['in vain', { retries: '2', Tw: 602, Tc: -1 }, { queue: 0, retry: 905, connect: undefined }],
+      [
+        'in vain, on the same',
+        { retries: '2', Tw: 0, Tc: -1 },
+        { queue: 0, retry: 905, connect: undefined },
+      ],
+      ['none', { retries: '0', Tw: 20, Tc: 1 }, { queue: 20, retry: undefined, connect: 1 }],
+    ])('%s', (_name, fields, expected) => {
+      const record = parsed({ ...fields, end: 1_795_418_261_712_872 });
+      expect(record.phases).toMatchObject(expected);
+      expect(ms(record, record.clientStart)).toBe(expected.retry === undefined ? 20 : 0);
+    });
+
+    test('how long it was in a queue too cannot be told, unless the tries are in another timer', () => {
+      const queued = { server_queue: 3, retries: '1' };
+      const mixed = parsed({ ...queued, Tw: 702, Tc: 1, end: 1_795_418_261_712_872 });
+      expect(mixed.phases).toMatchObject({ queue: undefined, retry: 702, connect: 1 });
+      expect(ms(mixed, mixed.clientStart)).toBe(0);
+      const apart = parsed({ ...queued, Tw: 20, Tc: 703, end: 1_795_418_261_712_872 });
+      expect(apart.phases).toMatchObject({ queue: 20, retry: 703, connect: undefined });
+      expect(ms(apart, apart.clientStart)).toBe(20);
+    });
+
+    test('of a connection', () => {
+      const fields = { kind: 'tcp', retries: '+1', Tw: 703, Tc: 0 };
+      expect(parsed(fields).phases).toMatchObject({ queue: 0, retry: 703, connect: 0 });
+    });
+  });
+
   test('a request that never reached the rules starts by the timers', () => {
-    const record = parsed({ received: 0, answered: 0, accepted: 1_795_418_260_850, TR: -1 });
+    const record = parsed({
+      received: 0,
+      answered: 0,
+      wait: -1,
+      accepted: 1_795_418_260_850,
+      TR: -1,
+    });
     expect(record.start).toBe(1_795_418_260_850_000);
     expect(record.phases).toMatchObject({ request: undefined, agent: undefined });
+  });
+
+  test.each([
+    ['nothing where nobody else held the request up', {}, 300],
+    ['nothing where it was not long', { answered: 1_795_418_260_810_400, wait: 2 }, 2_828],
+    ['what others did, to the millisecond', { answered: 1_795_418_260_850_000, wait: 2 }, 2_000],
+    ['all where the agent was not asked', { wait: -1 }, undefined],
+    ['what came before rules that were not run', { answered: 0, wait: 3 }, 3_000],
+  ])('of the wait for the agent is left out %s', (_what, changes, agent) => {
+    expect(parsed(changes).phases.agent).toBe(agent);
+  });
+
+  test('where nobody else can hold it up all of it is for the agent', () => {
+    expect(parsed().phases.agent).toBe(300);
+  });
+
+  test('a request id is that of the trace, unless another is noted, or none', () => {
+    expect(parsed({ request_id: undefined }).requestId).toBe(hopOf(1).slice(0, 49));
+    expect(parsed({ request_id: '' }).requestId).toBeUndefined();
+    expect(parsed({ request_id: undefined, protocol: undefined }).requestId).toBeUndefined();
+    const line = recordLine(hopOf(1), { request_id: '' }).replace(
+      ' route=',
+      ' request_id="b" sent="/b" request_id="c" sent="/c" server_status="201" server_status="500" route=',
+    );
+    expect(parse(line)).toMatchObject({
+      requestId: 'c',
+      sent: { path: '/c' },
+      serverStatusCode: 201,
+    });
   });
 
   test('no time lies behind the end', () => {
     const record = parsed({ accepted: 1_795_418_260_999, received: 0, Tw: 99 });
     expect([record.start, record.clientStart]).toEqual([record.end, record.end]);
   });
+});
+
+describe('peers', () => {
+  const unixSocket = { client_address: 'unix', client_port: '3', frontend_address: 'unix' };
+  const nameless = { address: undefined, port: undefined };
+
+  test('a unix socket has no address, and what is beside it is no port', () => {
+    const record = parsed({
+      ...unixSocket,
+      peer_address: '-',
+      peer_port: '-',
+      server_address: 'unix',
+      server_port: '0',
+    });
+    expect(record.client).toEqual(nameless);
+    expect(record.peer).toEqual({ ...nameless, unix: true });
+    expect(record.server).toMatchObject({ ...nameless, name: 'app1', unix: true });
+  });
+
+  test('a client whom a rule named comes over a unix socket all the same', () => {
+    const fields = { ...unixSocket, client_address: '203.0.113.9', client_port: '0' };
+    const record = parsed({ ...fields, peer_address: 'unix', peer_port: '' });
+    expect(record.client).toEqual({ address: '203.0.113.9', port: undefined });
+    expect(record.peer).toEqual({ ...nameless, unix: true });
+  });
+
+  test('a client whom a rule named has not the port of the socket', () => {
+    const socket = { peer_address: '192.0.2.7', peer_port: 43_626 };
+    const record = parsed({ ...socket, client_address: '203.0.113.9' });
+    expect(record.client).toEqual({ address: '203.0.113.9', port: undefined });
+    expect(record.peer).toEqual({ address: '192.0.2.7', port: 43_626, unix: false });
+    expect(parsed({ ...socket, client_address: '203.0.113.9', client_port: '9' }).client.port).toBe(
+      9,
+    );
+  });
+
+  test('IPv4 in an IPv6 socket is IPv4, IPv6 stays as it is', () => {
+    const mapped = { client_address: '::ffff:192.0.2.7', peer_address: '::ffff:192.0.2.7' };
+    expect(parsed(mapped)).toMatchObject({
+      client: { address: '192.0.2.7', port: 43_626 },
+      peer: { address: '192.0.2.7' },
+    });
+    expect(parsed({ peer_address: '2001:db8::1' }).peer.address).toBe('2001:db8::1');
+  });
+});
+
+describe('request targets', () => {
+  const partsOf = (target: string, method: string): unknown => {
+    const { scheme, host, path, query } = parsed({ target, method });
+    return [scheme, host, path, query];
+  };
+
+  test.each([
+    ['/a?b=1', 'GET', ['http', 'shop.example', '/a', 'b=1']],
+    ['*', 'OPTIONS', ['http', 'shop.example', '', undefined]],
+    ['db.example:5432', 'CONNECT', ['http', 'db.example:5432', '', undefined]],
+    ['http://shop.example', 'GET', ['http', 'shop.example', '', undefined]],
+    ['https://shop.example/a', 'GET', ['https', 'shop.example', '/a', undefined]],
+    ['HTTP://shop.example?b', 'GET', ['http', 'shop.example', '', 'b']],
+    ['?b', 'GET', ['http', 'shop.example', '', 'b']],
+  ])('%s', (target, method, expected) => expect(partsOf(target, method)).toEqual(expected));
+
+  test('what the server was sent is known apart, or not', () => {
+    expect(parsed({ sent: '/b?c' }).sent).toMatchObject({ path: '/b', query: 'c' });
+    expect(parsed({ sent: '-' }).sent).toBeUndefined();
+    expect(parsed({ target: '/a?b' }).sent).toMatchObject({ path: '/a', query: 'b' });
+    expect(parsed({ protocol: undefined }).sent).toBeUndefined();
+  });
+});
+
+describe('the size of a response', () => {
+  test.each([
+    ['as HAProxy counted it', {}, 103],
+    ['compressed', { compressed: '1' }, undefined],
+    ['of HAProxy itself', { server: '<NOSRV>', termination_state: 'PR--', Tr: -1 }, 103],
+    ["in place of the server's", { termination_state: 'PH--', Tr: -1 }, undefined],
+    ['from 3.3 on', { bytes_read: '-', bytes_sent: '55' }, 55],
+    ['from 3.3 on, of HAProxy itself', { bytes_read: '-', bytes_sent: '55', Tr: -1 }, undefined],
+    [
+      'from 3.3 on, in its place',
+      { bytes_read: '-', bytes_sent: '55', termination_state: 'PH--' },
+      undefined,
+    ],
+    [
+      'from 3.3 on, of a connection',
+      { kind: 'tcp', bytes_read: '-', bytes_sent: '55', Tr: -1 },
+      55,
+    ],
+  ])('%s', (_name, fields, expected) => expect(parsed(fields).responseSize).toBe(expected));
+});
+
+test('a frontend that chose no backend is none, a listen section is its own', () => {
+  const none = { server: '<NOSRV>', Tw: -1, backend: 'www' };
+  expect(parsed(none).backend).toBeUndefined();
+  expect(parsed({ ...none, frontend: 'www~' }).backend).toBeUndefined();
+  expect(parsed({ ...none, backend: 'app' }).backend).toBe('app');
+  expect(parsed({ backend: 'www' }).backend).toBe('www');
 });
 
 describe('what HAProxy does not have', () => {
@@ -152,7 +335,7 @@ describe('what HAProxy does not have', () => {
       server: '<NOSRV>',
       server_address: '-',
       Tc: -1,
-      pathq: '-',
+      target: '-',
       method: '<BADREQ>',
       protocol: '-',
     });
@@ -209,7 +392,7 @@ describe("the user's attributes", () => {
     ],
     [
       { 'a:int': '4', 'b:int': '-1', 'c:double': '4', 'd:bool': '1', 'e:bool': 'false' },
-      { a: 4, b: -1, c: 4, d: true, e: false },
+      { a: 4, b: -1, c: new Double(4), d: true, e: false },
     ],
     [{ 'a:int': '1.5', 'b:double': 'x', 'c:bool': 'yes', 'd:list': 'x', e: 'y' }, { e: 'y' }],
     [
@@ -298,7 +481,7 @@ test('a line that was written when the headers of the reply went out', () => {
 
 describe('what clients send', () => {
   const forged = `"] x\n${recordLine(hopOf(9), { frontend: 'forged' })}\n`;
-  const fields = ['host', 'user_agent', 'pathq', 'request_id', 'tracestate', 'method'] as const;
+  const fields = ['host', 'user_agent', 'target', 'request_id', 'tracestate', 'method'] as const;
 
   test.each(fields)('a whole record in %s is text', (name) => {
     const line = recordLine(hopOf(1), { [name]: `a\\${forged}`, own: { own: forged } });
@@ -316,7 +499,7 @@ describe('what clients send', () => {
       ),
       maxLength: 40,
     });
-    const values = fc.record({ host: bytes, user_agent: bytes, pathq: bytes, request_id: bytes });
+    const values = fc.record({ host: bytes, user_agent: bytes, target: bytes, request_id: bytes });
     fc.assert(
       fc.property(values, bytes, (texts, own) => {
         const record = parse(recordLine(hopOf(1), { ...texts, own: { own } }));
@@ -325,8 +508,8 @@ describe('what clients send', () => {
         expect(record?.host).toBe(seen(texts.host));
         expect(record?.userAgent).toBe(seen(texts.user_agent));
         const { path = '', query } = record ?? {};
-        expect(seen(query === undefined ? path : `${path}?${query}`)).toBe(seen(texts.pathq));
-        expect(record?.requestId).toBe(seen(texts.request_id) ?? hopOf(1).slice(0, 49));
+        expect(seen(query === undefined ? path : `${path}?${query}`)).toBe(seen(texts.target));
+        expect(record?.requestId).toBe(seen(texts.request_id));
         expect(record?.attributes.own).toBe(seen(own));
         expect(record).toMatchObject({ frontend: 'www', statusCode: 200, route: undefined });
       }),
@@ -337,8 +520,8 @@ describe('what clients send', () => {
 
 describe('a line that is cut', () => {
   test('anywhere gives what was before the cut', () => {
-    const pathq = '/"\\\u00e9\u{1f600}]/end';
-    const line = Buffer.from(recordLine(hopOf(1), { pathq }));
+    const target = '/"\\\u00e9\u{1f600}]/end';
+    const line = Buffer.from(recordLine(hopOf(1), { target }));
     const usable = line.indexOf('www app') + 'www '.length;
     for (let end = 0; end < line.length; end += 1) {
       const record = accessLog.parse(line, 0, end);
@@ -349,7 +532,7 @@ describe('a line that is cut', () => {
       expect(record).toMatchObject({ hop: { traceId: hopOf(1).slice(0, 32) }, statusCode: 200 });
       expect([undefined, 97]).toContain(record?.requestSize);
       expect([undefined, 8090]).toContain(record?.server?.port);
-      expect(pathq.startsWith(record?.path ?? '')).toBe(true);
+      expect(target.startsWith(record?.path ?? '')).toBe(true);
     }
   });
 

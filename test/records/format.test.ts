@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
-  HTTP_RULES,
+  httpRules,
+  noteRule,
   quoted,
   replyRecord,
   replyRules,
@@ -37,7 +38,7 @@ describe('the example has what the table says', () => {
   });
 
   test('rules', () => {
-    for (const rule of [...HTTP_RULES, ...TCP_RULES]) {
+    for (const rule of [...httpRules(), ...TCP_RULES]) {
       expect(EXAMPLE).toContain(`    ${ruleLine(rule)}\n`);
     }
   });
@@ -55,22 +56,27 @@ test('every kind and way has the same places, and they are told apart by what is
     replyRecord(),
   ];
   for (const record of records) expect(partsOf(record).places).toHaveLength(count);
-  expect(partsOf(structuredData('http', 'format')).parameters).toEqual(['route']);
+  expect(partsOf(structuredData('http', 'format')).parameters).toEqual([
+    'route',
+    'tracestate',
+    'target',
+  ]);
 });
 
 test('what a client controls is escaped', () => {
-  const lines = [structuredData('http', 'format'), ...HTTP_RULES.map(({ action }) => action)];
-  const values = lines
-    .flatMap((line) => [...line.matchAll(/(\w+)=\\?"(%[^"\\]*)\\?"/g)])
-    .filter(([, name]) => name !== 'received' && name !== 'answered');
+  const lines = [
+    structuredData('http', 'format'),
+    ...[...httpRules(), noteRule('http-request', 'sent')].map(({ action }) => action),
+  ];
+  const values = lines.flatMap((line) => [...line.matchAll(/=\\?"(%[^"\\]*)\\?"/g)]);
   expect(values.length).toBeGreaterThan(6);
-  for (const [, , value] of values) expect(value).toMatch(/^%\{\+E\}\[/);
+  for (const [, value] of values) expect(value).toMatch(/^%\{\+E\}\[/);
 });
 
 test("names of variables are within HAProxy's bounds", () => {
   const text = [structuredData('http', 'format', { reply: true }), ...replyRules('otel')]
     .map((each) => (typeof each === 'string' ? each : ruleLine(each)))
-    .concat(HTTP_RULES.map(ruleLine))
+    .concat(httpRules().map(ruleLine))
     .join('\n');
   const names = [...text.matchAll(/txn\.otel\.\w+/g)].map(([name]) => name);
   expect(names.length).toBeGreaterThan(10);

@@ -310,10 +310,10 @@ test('a receiver that goes away for 30 s at 1,000 hops a second costs no span', 
 test('hops with long paths fit into what a receiver takes', async () => {
   const receiver = await receive();
   const agent = await start(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
-  const pathq = `/${'x'.repeat(8000)}`;
+  const target = `/${'x'.repeat(8000)}`;
   const port = Number(String(agent.logged('ready')?.records).split(':').at(-1));
   const socket = connect(port, '127.0.0.1');
-  for (let i = 0; i < 600; i += 1) socket.write(octetCounted(recordLine(hopOf(i), { pathq })));
+  for (let i = 0; i < 600; i += 1) socket.write(octetCounted(recordLine(hopOf(i), { target })));
   socket.end();
   await until('1,200 spans', () => receiver.spans.length >= 1200);
   expectExactly(receiver, 0, 600);

@@ -49,11 +49,11 @@ const RECORDS: readonly [string, Readonly<Record<string, unknown>>, string?][] =
   ['one with a link', {}, `${hopOf(4)}-l-${'ab'.repeat(16)}-${'cd'.repeat(8)}-03`],
   ['one that a caller debugs', {}, `${hopOf(5)}-b7ad6b7169203331-d`],
   ['one that never reached the agent', {}, '-'],
-  ['a route and secrets', { route: '/a/:b', pathq: '/a?sig=x&y=\u00e9' }],
+  ['a route and secrets', { route: '/a/:b', target: '/a?sig=x&y=\u00e9' }],
   ['no server', { server: '<NOSRV>', Tw: -1, status: 503, termination_state: 'SC--' }],
   ['a retry', { retries: '+3', status: 502, termination_state: 'SH--', Tr: -1 }],
   ['a client that left', { status: -1, termination_state: 'CD--' }],
-  ['text of many bytes', { pathq: '/\u{1f600}'.repeat(900), user_agent: '\u00fc'.repeat(5000) }],
+  ['text of many bytes', { target: '/\u{1f600}'.repeat(900), user_agent: '\u00fc'.repeat(5000) }],
   ['a connection', { kind: 'tcp', termination_state: 'SC', retries: '+1' }, '-'],
   ['a failed handshake', { error: 'SSL handshake failure' }, '-'],
   ['an unknown method', { method: 'PURGE' }],
@@ -61,6 +61,21 @@ const RECORDS: readonly [string, Readonly<Record<string, unknown>>, string?][] =
     'attributes of the user',
     { own: { a: 'x', 'b:double': 1.5, 'c:bool': 1, 'http.request.header.d': 'y', 'e:int': 0 } },
   ],
+  [
+    'whole numbers',
+    {
+      own: {
+        'a:int': -1,
+        'b:int': -(2 ** 31) - 1,
+        'c:int': -(2 ** 52),
+        'd:int': 2 ** 52,
+        'e:int': 128,
+      },
+    },
+  ],
+  ['doubles that are whole', { own: { 'a:double': '4.0', 'b:double': -1, 'c:double': 2 ** 63 } }],
+  ['peers on unix sockets', { client_address: 'unix', server_address: 'unix', server_port: '0' }],
+  ['a status that a rule changed', { server_status: '503' }],
 ];
 
 test.each(RECORDS)(
@@ -85,7 +100,7 @@ test('a batch that is given back is written over, one that is not stays as it wa
   const readable = new ReadableSpans(SCOPE);
   const next = (number: number): { batch: Batch; stock: unknown } => {
     for (let i = 0; i < 64; i += 1) {
-      const told = record({ pathq: `/${number}/${i}` }, hopOf(number * 1000 + i));
+      const told = record({ target: `/${number}/${i}` }, hopOf(number * 1000 + i));
       tellSpans(own, ...told);
       tellSpans(readable, ...told);
     }
@@ -192,7 +207,7 @@ test('a batch starts anew after it was taken', () => {
   const spans = new OtlpSpans(SCOPE);
   tellSpans(spans, ...record({}));
   const first = spans.take();
-  tellSpans(spans, ...record({ pathq: '/b' }));
+  tellSpans(spans, ...record({ target: '/b' }));
   const second = spans.take();
   expect([first.spans, second.spans, spans.count]).toEqual([2, 2, 0]);
   expect(decodeSpans(first.bytes)[0]?.attributes['url.path']).toBe('/a');

@@ -8,6 +8,7 @@ const PHASES = {
   request: ['request', '%TR less agent'],
   agent: ['agent', 'in %TR'],
   queue: ['queue', '%Tw'],
+  retry: ['retries', 'in %Tw, %Tc'],
   connect: ['connect', '%Tc'],
   response: ['server', '%Tr'],
   transfer: ['transfer', '%Td'],
@@ -19,7 +20,7 @@ const LONGEST = 60_000;
 
 export function showLegend(into) {
   into.replaceChildren(
-    ...['request', 'agent', 'queue', 'connect', 'response', 'transfer'].map((name) =>
+    ...['request', 'agent', 'queue', 'retry', 'connect', 'response', 'transfer'].map((name) =>
       element('span', {}, element('i', { className: `phase ${name}` }), PHASES[name][0]),
     ),
     element('span', {}, element('i', { className: 'phase response unfinished' }), 'not finished'),

@@ -1,0 +1,131 @@
+import { isPublic, parseAddress } from '../haproxy/addresses.ts';
+import { backendsOf, type ProxySection } from '../haproxy/proxies.ts';
+import type { Statement } from '../haproxy/statements.ts';
+import type { PlannedFrontend } from '../wiring/plan.ts';
+import type { Wired } from '../wiring/wire.ts';
+import { type Finding, type FindingCode, finding } from './finding.ts';
+import type { Subject } from './subject.ts';
+
+/** What the user's rules may set: all other variables are the agent's and those of the lines. */
+const SETTABLE = 'txn.otel.trust, .ratio, .route';
+const RESERVED =
+  /^(hop|traceparent|tracestate|received|asked|answered|wait|request|peer|target|record|reported|server_tls|silent)$/;
+
+type Said = readonly [code: FindingCode, what: string, why: string];
+
+/** What a user can do around the lines that undoes them. */
+export function checkRules({ clean, plan, options }: Wired, subject: Subject): Finding[] {
+  const { current, files } = subject;
+  const findings = new Map<string, Finding>();
+  for (const frontend of plan.frontends) {
+    const { proxy, reporting } = frontend;
+    if (reporting?.kind !== 'http') continue;
+    const section = `${proxy.kind} ${proxy.name}`;
+    const all = [proxy, ...backendsOf(proxy, clean.proxies)].flatMap((each) => each.statements);
+    for (const statement of all) {
+      const said = [
+        ...headerFindings(statement),
+        ...variableFindings(statement),
+        ...trustFindings(statement, frontend, options.trust === 'continue'),
+        ...stepFindings(statement),
+      ];
+      const at = files.placeOf(statement);
+      for (const [code, what, why] of said) {
+        const key = `${code} ${at.file}:${at.line}`;
+        if (!findings.has(key)) findings.set(key, finding(code, section, at, { what, why }));
+      }
+    }
+  }
+  return [...findings.values(), ...skipped(subject), ...environmentFindings(current)];
+}
+
+function headerFindings({ words }: Statement): Said[] {
+  const [keyword, action = '', name = ''] = words;
+  const header = name.toLowerCase();
+  if (keyword !== 'http-request' || !/^trace(parent|state)$/.test(header)) return [];
+  if (/^del-/.test(action)) {
+    const why = 'Servers start traces of their own: right for those of others, wrong for your own.';
+    return [['header-removed', `${header} is removed`, why]];
+  }
+  if (words.includes('if') || words.includes('unless')) {
+    const why = 'Where its condition holds the server gets another context than that of the span.';
+    return [['header-conditional', `${header} is written by a rule of your own`, why]];
+  }
+  if (/^add-/.test(action)) {
+    const why = 'The server gets two, and starts a trace of its own.';
+    return [['header-added', `a second ${header} is added`, why]];
+  }
+  if (!/^(set|replace)-/.test(action)) return [];
+  const why = 'The spans of the server are not below those of HAProxy.';
+  return [['header-overwritten', `${header} is overwritten`, why]];
+}
+
+function variableFindings({ words: [keyword = '', ...rest] }: Statement): Said[] {
+  return rest.flatMap((word): Said[] => {
+    const name = /^(?:un)?set-var(?:-fmt)?\(txn\.otel\.([a-z_0-9]+)/.exec(word)?.[1] ?? '';
+    if (keyword.startsWith('http-') && (name === 'trust' || name === 'ratio')) {
+      const why = `The filter asks before http-request rules run: "tcp-request content ${rest.join(' ')}" is in time.`;
+      return [['trust-late', `txn.otel.${name} is set when the agent was asked already`, why]];
+    }
+    if (!RESERVED.test(name)) return [];
+    const why = `It is part of the record; yours to set are ${SETTABLE}, and names of your own.`;
+    return [['variable-overwritten', `txn.otel.${name} is set by a rule of your own`, why]];
+  });
+}
+
+function trustFindings(
+  { words: [keyword, action = ''] }: Statement,
+  { trust }: PlannedFrontend,
+  isEverybody: boolean,
+): Said[] {
+  const byAddress = trust === 'private' || typeof trust !== 'string';
+  if (keyword === 'http-request' && action === 'set-src' && byAddress) {
+    const why =
+      'When it is decided whose trace is continued "src" is still what is in front of HAProxy: its clients are all trusted, or none.';
+    return [['trust-hidden', "the address that is trusted is not the client's", why]];
+  }
+  const isEdge = action.split(',').some((address) => isPublic(parseAddress(address)));
+  if (keyword !== 'bind' || !isEverybody || !isEdge) return [];
+  const why = 'Whoever reaches this address chooses trace ids and what is sampled.';
+  return [['trust-everybody', 'anybody can continue a trace here', why]];
+}
+
+function stepFindings({ words: [keyword, action] }: Statement): Said[] {
+  if (keyword !== 'log-steps' && action !== 'do-log') return [];
+  const why = 'From HAProxy 3.1 on each of them is a record: a hop is reported more than once.';
+  return [['record-steps', 'lines are written at other steps than the end, too', why]];
+}
+
+/** Rules of the user's defaults that end the evaluation before those that stand in the frontend itself. */
+function skipped({ current }: Subject): Finding[] {
+  const isOurs = ({ words }: Statement): boolean =>
+    words.some((word) => word.startsWith('set-var(txn.otel.received'));
+  const isEnd = ({ words: [keyword, when, action] }: Statement): boolean =>
+    keyword === 'tcp-request' && when === 'content' && action === 'accept';
+  const endOf = ({ statements, own }: ProxySection): Statement | undefined =>
+    own.some(isOurs) ? statements.slice(0, statements.length - own.length).find(isEnd) : undefined;
+  return current.proxies.flatMap((proxy) => {
+    const at = endOf(proxy);
+    if (at === undefined) return [];
+    const what = 'this rule of "defaults" ends what would decide whose trace is continued';
+    const why = 'It runs before the rules of the frontend: nobody is trusted where it holds.';
+    return [finding('rules-skipped', `${proxy.kind} ${proxy.name}`, at, { what, why })];
+  });
+}
+
+function environmentFindings({ proxies, environment, files }: Subject['current']): Finding[] {
+  const unset = proxies
+    .flatMap(({ statements }) => statements)
+    .find((line) => line.unset.some((name) => name.startsWith('OTEL_RECORD_')));
+  const what = `${unset?.unset.join(', ')} is not set any more`;
+  const why = '"unsetenv" or "resetenv" takes it away before this line: records are empty.';
+  const found = unset === undefined ? [] : [finding('record-unset', '', unset, { what, why })];
+  const attributes = environment.get('OTEL_ATTRIBUTES') ?? '';
+  if (/^(\s*[^\s="\]]+="(\\.|[^"\\])*"\s*)*$/.test(attributes)) return found;
+  const at = { file: files[0] ?? '', line: 1 };
+  const text = {
+    what: `OTEL_ATTRIBUTES is ${attributes}`,
+    why: 'It stands in each record: name="value", with blanks between them, is accepted.',
+  };
+  return [...found, finding('attributes-form', 'global', at, text)];
+}

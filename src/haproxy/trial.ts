@@ -1,0 +1,113 @@
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { Env } from '../settings.ts';
+import { askProgram, type Message, type Opinion, type Program } from './program.ts';
+
+/** A configuration that is not written yet. */
+export type Candidate = {
+  /** As `haproxy -f` is given them. */
+  readonly paths: readonly string[];
+  readonly texts: ReadonlyMap<string, string>;
+  /** Where the engine is to lie, and what it is to be. */
+  readonly engine: { readonly path: string; readonly text: string } | undefined;
+};
+
+/** Runs `haproxy -c` of a copy, in which relative paths lead to where they lead in place. Messages name the original. */
+export function tryOut(
+  candidate: Candidate,
+  program: Program,
+  env: Env,
+  directory: string,
+): Opinion {
+  const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-'));
+  try {
+    const copyOf = (path: string): string => join(root, resolve(directory, path));
+    const files = [...candidate.texts.keys()];
+    for (const folder of new Set(files.map((file) => dirname(resolve(directory, file))))) {
+      mkdirSync(join(root, folder), { recursive: true });
+    }
+    for (const [file, text] of candidate.texts) {
+      const { engine } = candidate;
+      const moved = engine === undefined ? text : text.replaceAll(engine.path, copyOf(engine.path));
+      writeFileSync(copyOf(file), moved, 'latin1');
+    }
+    if (candidate.engine) writeFileSync(copyOf(candidate.engine.path), candidate.engine.text);
+    if ([...candidate.texts.values()].some((text) => /^\s*default-path\s/m.test(text))) {
+      for (const file of files) {
+        const folder = dirname(resolve(directory, file));
+        linkOthers(folder, root);
+        linkOthers(dirname(folder), root);
+      }
+    }
+    const opinion = askProgram(program, candidate.paths.map(copyOf), env, directory);
+    const original = new Map(files.map((file) => [copyOf(file), file]));
+    return {
+      ...opinion,
+      messages: opinion.messages.map((message) => ({
+        ...message,
+        file: message.file && (original.get(message.file) ?? message.file),
+        text: message.text.replaceAll(root, ''),
+      })),
+    };
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+/** With `default-path` files are looked for beside the configuration, or above it. */
+function linkOthers(folder: string, root: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const copy = join(root, path);
+    if (lstatSync(copy, { throwIfNoEntry: false }) === undefined) symlinkSync(path, copy);
+  }
+}
+
+/** What HAProxy says of `after` and not of `before`, wherever in a file. */
+export function newMessages(before: readonly Message[], after: readonly Message[]): Message[] {
+  // Rules that stand in the wrong order already do so, whichever rule is named for it.
+  const plain = ({ level, text }: Message): string =>
+    `${level} ${text.replace(/\d+/g, '#').replace(/rule placed after .* rule/, '')}`;
+  const known = before.map(plain);
+  return after.filter((message) => {
+    const at = known.indexOf(plain(message));
+    if (at !== -1) known.splice(at, 1);
+    return at === -1;
+  });
+}
+
+export function describeMessage({ file, line, text }: Message): string {
+  return file === undefined ? text : `${file}:${line}: ${text}`;
+}
+
+/** @returns what HAProxy refuses of `before`, or of `after` and not of `before`: warnings count; undefined is nothing */
+export function compare(
+  before: Candidate,
+  after: Candidate,
+  program: Program,
+  env: Env,
+  directory: string,
+): string | undefined {
+  const old = tryOut(before, program, env, directory);
+  if (!old.accepted) {
+    const first = old.messages.find(({ level }) => level === 'alert');
+    const why = first === undefined ? 'it says no reason' : describeMessage(first);
+    return `HAProxy refuses the configuration as it is: ${why}`;
+  }
+  const now = tryOut(after, program, env, directory);
+  const [first] = newMessages(old.messages, now.messages);
+  if (now.accepted && first === undefined) return undefined;
+  const what = `HAProxy ${now.accepted ? 'warns of' : 'refuses'} the result`;
+  if (first === undefined) return `${what}, and says no reason`;
+  const line = first.file && after.texts.get(first.file)?.split('\n')[(first.line ?? 0) - 1];
+  return `${what}: ${describeMessage(first)}${line ? `: "${line.trim()}"` : ''}`;
+}

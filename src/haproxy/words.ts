@@ -1,0 +1,27 @@
+/** Where a word stands in a line as it is written, quotes and escapes included: from `start` up to `end`. */
+export type Span = { readonly start: number; readonly end: number };
+
+const WORD = /(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s#"'\\])+/y;
+
+/** The words of a line up to a comment, variables left as they are. */
+export function wordSpans(line: string): Span[] {
+  const spans: Span[] = [];
+  for (let at = 0; at < line.length; ) {
+    WORD.lastIndex = at;
+    const [word] = WORD.exec(line) ?? [];
+    if (word !== undefined) {
+      spans.push({ start: at, end: at + word.length });
+      at += word.length;
+    } else if (/\s/.test(line[at] ?? '')) at += 1;
+    else break;
+  }
+  return spans;
+}
+
+export function textAt(line: string, span: Span | undefined): string {
+  return span === undefined ? '' : line.slice(span.start, span.end);
+}
+
+export function indentOf(line: string): string {
+  return /^[ \t]*/.exec(line)?.[0] ?? '';
+}

@@ -1,0 +1,33 @@
+import type { AttributeValue, LineBytes } from './record.ts';
+import type { Field, Kind } from './table.ts';
+
+/**
+ * The values of one record, as HAProxy writes them: undefined where it has none, for which it says `-`; a phase
+ * that was not reached is -1.
+ */
+export type FieldValues = {
+  /** Undefined for what is no record. */
+  readonly kind: Kind | undefined;
+  /** When the line was written, in microseconds since the epoch. */
+  readonly end: number | undefined;
+  text(field: Field): string | undefined;
+  /** Undefined too for what is no number. */
+  number(field: Field): number | undefined;
+  /** Whether the record has the field at all, be it with a dash or nothing for its value. */
+  has(field: Field): boolean;
+  /** The user's own fields. */
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  readonly line: LineBytes | undefined;
+};
+
+/** Above zero; of what HAProxy does not have it may say 0 or -1. */
+export function positive(values: FieldValues, field: Field): number | undefined {
+  const value = values.number(field);
+  return value !== undefined && value > 0 ? value : undefined;
+}
+
+/** Of a phase that was reached. */
+export function duration(values: FieldValues, field: Field): number | undefined {
+  const value = values.number(field);
+  return value !== undefined && value >= 0 ? value : undefined;
+}

@@ -1,0 +1,33 @@
+import type { Resource } from './record.ts';
+
+/** A request target (RFC 9112, section 3.2), taken apart. */
+export type Target = Resource & {
+  /** Of an absolute form only. */
+  readonly scheme: 'http' | 'https' | undefined;
+  /** `host:port`, of the authority form only, which CONNECT has. */
+  readonly authority: string | undefined;
+};
+
+const ABSOLUTE = /^(https?):\/\/[^/?#]*/i;
+
+/** @param method tells an authority from the rest */
+export function parseTarget(text: string, method: string | undefined): Target {
+  if (method === 'CONNECT' && !text.startsWith('/')) {
+    return { scheme: undefined, authority: text, path: '', query: undefined };
+  }
+  const [origin = '', scheme] = ABSOLUTE.exec(text) ?? [];
+  const rest = text.slice(origin.length);
+  return {
+    scheme: scheme === undefined ? undefined : scheme.toLowerCase() === 'https' ? 'https' : 'http',
+    authority: undefined,
+    // The asterisk stands for the server itself: its URI has no path (RFC 9110, section 7.1).
+    ...splitQuery(rest === '*' ? '' : rest),
+  };
+}
+
+/** Without the question mark there is no query. */
+function splitQuery(text: string): Resource {
+  const mark = text.indexOf('?');
+  if (mark === -1) return { path: text, query: undefined };
+  return { path: text.slice(0, mark), query: text.slice(mark + 1) };
+}

@@ -1,0 +1,213 @@
+import { haproxyAddress } from '../haproxy/addresses.ts';
+import {
+  quoted,
+  RESPONSE_SIZES,
+  replyRules,
+  ruleLine,
+  SAMPLED_MESSAGE,
+  STOPPING_MESSAGE,
+  structuredData,
+} from '../records/format.ts';
+import { JSON_LOG } from '../records/json-log.ts';
+import type { Circumstances } from './circumstances.ts';
+import { SILENT } from './levels.ts';
+import type { WiringOptions } from './options.ts';
+import type { Reporting, Side } from './reporting.ts';
+
+/** A record by its kind, and whether its hop may have been reported before: what a profile and a variable is named by. */
+type Variant = { readonly kind: 'http' | 'tcp'; readonly reply: boolean };
+
+const nameOf = ({ kind, reply }: Variant): string =>
+  kind === 'tcp' ? 'tcp' : reply ? 'replied' : 'http';
+
+function variantOf({ kind }: Reporting, { replies }: Side): Variant {
+  return { kind, reply: replies !== 'none' };
+}
+
+/** How one proxy reports its hops. */
+export function loggingLines(
+  reporting: Reporting,
+  options: WiringOptions,
+  length: number,
+): string[] {
+  const alone = reporting.isAlone
+    ? ['log-format "%B"', 'no option dontlog-normal', 'no option logasap']
+    : options.jsonLog && reporting.kind === 'http'
+      ? ['log-format "${OTEL_ACCESS_LOG}"']
+      : [];
+  const since = [...replyLines(reporting.since), ...profileLines(reporting, options, length)];
+  const before = [...replyLines(reporting.before), ...formatLines(reporting, options, length)];
+  const isSame = since.join('\n') === before.join('\n');
+  return [
+    ...alone,
+    ...(isSame ? since : ['.if version_atleast(3.1)', ...since, '.else', ...before, '.endif']),
+  ];
+}
+
+function replyLines({ replies }: Side): string[] {
+  switch (replies) {
+    case 'none':
+      return [];
+    case 'all':
+      return replyRules('otel').map(ruleLine);
+    case 'normal':
+      return replyRules('otel', ['! { status ge 500 }']).map(ruleLine);
+    case 'silenced':
+      return replyRules('otel', [`{ var(${SILENT}) -m found }`]).map(ruleLine);
+    default:
+      return replies satisfies never;
+  }
+}
+
+function profileLines(reporting: Reporting, options: WiringOptions, length: number): string[] {
+  if (!reporting.since.line) return [];
+  const name = nameOf(variantOf(reporting, reporting.since));
+  return [
+    `log ring@otel len ${length} format rfc5424 profile otel-${name} local0`,
+    ...datagramOf(options).map(
+      (address) =>
+        `log ${address} len ${length} format rfc5424 profile otel-${name}-stopping local0`,
+    ),
+  ];
+}
+
+function formatLines(reporting: Reporting, options: WiringOptions, length: number): string[] {
+  if (!reporting.before.line) return [];
+  const name = nameOf(variantOf(reporting, reporting.before));
+  return [
+    `log ring@otel len ${length} format rfc5424 local0`,
+    ...datagramOf(options).map(
+      (address) => `log ${address} len ${length} format rfc5424 local0 warning`,
+    ),
+    `log-format-sd "\${OTEL_RECORD_${name.toUpperCase()}}"`,
+  ];
+}
+
+/** Where a process that is stopping sends to: such a listener of the agent takes datagrams on the same port. */
+function datagramOf({ records }: WiringOptions): string[] {
+  return records.kind === 'tcp' ? [haproxyAddress(records)] : [];
+}
+
+/** What HAProxy loads once: the records' formats, the ring, and where the agent is. */
+export function sharedLines(
+  targets: readonly Traced[],
+  options: WiringOptions,
+  length: number,
+): string[] {
+  const reportings = targets.map(({ reporting }) => reporting);
+  const has = (what: 'isHeldUp' | 'isCompressed'): boolean =>
+    targets.some(
+      ({ reporting, circumstances }) => reporting.kind === 'http' && circumstances[what],
+    );
+  const before = variants(
+    reportings.filter((each) => each.before.line).map((each) => variantOf(each, each.before)),
+  );
+  const since = variants(
+    reportings.filter((each) => each.since.line).map((each) => variantOf(each, each.since)),
+  );
+  const reads = new Set(options.propagators.flatMap((name) => READS[name] ?? []));
+  const settings = [
+    ...[...reads].map((name) => `    setenv ${name} on`),
+    ...(has('isHeldUp') ? ['    setenv OTEL_WAIT on'] : []),
+    ...(has('isCompressed') ? RESPONSE_SIZE : []),
+    ...(options.jsonLog ? [`    setenv OTEL_ACCESS_LOG ${quoted(JSON_LOG)}`] : []),
+    ...before.map(
+      (variant) =>
+        `    setenv OTEL_RECORD_${nameOf(variant).toUpperCase()} ${quoted(structuredData(variant.kind, 'format', { reply: variant.reply }))}`,
+    ),
+  ];
+  return [
+    ...(settings.length === 0 ? [] : ['global', ...settings, '']),
+    ...ring(options, length),
+    '',
+    ...agents(options),
+    ...(since.length === 0
+      ? []
+      : [
+          '',
+          '.if version_atleast(3.1)',
+          ...since.flatMap((variant) => profiles(variant, options)),
+          '.endif',
+        ]),
+  ];
+}
+
+/** What has lines of its own. */
+type Traced = { readonly reporting: Reporting; readonly circumstances: Circumstances };
+
+const RESPONSE_SIZE = [
+  '    .if version_atleast(3.3)',
+  `    setenv OTEL_RESPONSE_SIZE '${RESPONSE_SIZES.since}'`,
+  '    .else',
+  `    setenv OTEL_RESPONSE_SIZE '${RESPONSE_SIZES.before}'`,
+  '    .endif',
+];
+
+/** The engine asks for what a format needs where this is set. */
+const READS: Readonly<Record<string, string>> = {
+  b3: 'OTEL_B3',
+  b3multi: 'OTEL_B3',
+  jaeger: 'OTEL_JAEGER',
+  xray: 'OTEL_XRAY',
+};
+
+function variants(all: readonly Variant[]): Variant[] {
+  return [...new Map(all.map((variant) => [nameOf(variant), variant])).values()];
+}
+
+function ring({ records }: WiringOptions, length: number): string[] {
+  const address = haproxyAddress(records);
+  return [
+    'ring otel',
+    '    format rfc5424',
+    `    maxlen ${length}`,
+    '    size 67108864',
+    '    timeout connect 1s',
+    '    timeout server 10s',
+    // 2.8 to 3.0 never reconnect an octet-counted ring whose receiver was restarted.
+    '    .if version_atleast(2.8)',
+    `    server agent ${address}`,
+    '    .else',
+    `    server agent ${address} log-proto octet-count`,
+    '    .endif',
+  ];
+}
+
+/** A request waits for an agent that is away only until HAProxy has seen it. */
+function agents({ spop }: WiringOptions): string[] {
+  return [
+    'backend otel-agents',
+    '    .if version_atleast(3.1)',
+    '    mode spop',
+    '    .else',
+    '    mode tcp',
+    '    .endif',
+    '    option spop-check',
+    '    timeout check 500ms',
+    '    timeout connect 1s',
+    '    timeout server 3m',
+    `    server agent ${haproxyAddress(spop)} check inter 1s fastinter 200ms downinter 200ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down`,
+  ];
+}
+
+function profiles(variant: Variant, options: WiringOptions): string[] {
+  const { kind, reply } = variant;
+  const name = `otel-${nameOf(variant)}`;
+  const sd = (stopping: boolean, error: boolean): string =>
+    `sd ${quoted(structuredData(kind, 'profile', { reply, stopping, error }))}`;
+  const message = `format "${STOPPING_MESSAGE}"`;
+  const stopping =
+    options.records.kind === 'tcp'
+      ? [
+          `log-profile ${name}-stopping`,
+          `    on error ${message} ${sd(true, true)}`,
+          `    on any ${message} ${sd(true, false)}`,
+        ]
+      : [];
+  return [
+    `log-profile ${name}`,
+    `    on error ${sd(false, true)}`,
+    `    on any ${options.onlySampled && kind === 'http' ? `format "${SAMPLED_MESSAGE}" ` : ''}${sd(false, false)}`,
+    ...stopping,
+  ];
+}

@@ -1,0 +1,106 @@
+import { textAt, wordSpans } from '../haproxy/words.ts';
+import { ConfigError } from '../settings.ts';
+
+/**
+ * How a line that `add` wrote is known again. Blocks stand between two lines of their own, a line alone ends in a word
+ * of ours, and a line of the user's that was changed ends in what it was.
+ */
+const BEGIN = /^\s*# >>> otel(?::|$)/;
+const END = /^\s*# <<< otel$/;
+const ALONE = / # otel$/;
+const CHANGED = / # otel: was "(.*)"$/;
+
+export function block(indent: string, note: string, lines: readonly string[]): string[] {
+  const begin = note === '' ? '# >>> otel' : `# >>> otel: ${note}`;
+  return [begin, ...lines, '# <<< otel'].map((line) => (line === '' ? '' : `${indent}${line}`));
+}
+
+export function lineAlone(indent: string, line: string): string {
+  return `${indent}${line} # otel`;
+}
+
+/** The first line of a section with a name that it did not have: `defaults` becomes `defaults NAME`. */
+export function named(head: string, name: string): string {
+  const [kind, ...rest] = wordSpans(head);
+  const at = kind?.end ?? 0;
+  return changed(head, `${head.slice(0, at)} ${name}${head.slice(at)}`, rest.at(-1)?.end ?? at);
+}
+
+/** The first line of a proxy that inherits from other defaults. */
+export function inheriting(head: string, defaults: string): string {
+  const spans = wordSpans(head);
+  const [, name, , from] = spans;
+  const to =
+    from === undefined
+      ? `${head.slice(0, name?.end)} from ${defaults}${head.slice(name?.end)}`
+      : `${head.slice(0, from.start)}${defaults}${head.slice(from.end)}`;
+  return changed(head, to, spans.at(-1)?.end ?? 0);
+}
+
+function changed(from: string, to: string, end: number): string {
+  return `${to} # otel: was "${from.slice(0, end).trimStart()}"`;
+}
+
+/** What a line was before `named` or `inheriting`, with what was done to it since; undefined for any other line. */
+function unchanged(line: string): string | undefined {
+  const found = CHANGED.exec(line);
+  if (found === null) return undefined;
+  const was = found[1] ?? '';
+  const now = line.slice(0, found.index);
+  const [kind, second, third, fourth] = wordSpans(now);
+  const before = wordSpans(was).map((span) => textAt(was, span));
+  if (textAt(now, kind) === 'defaults') {
+    return `${now.slice(0, kind?.end)}${now.slice(second?.end ?? kind?.end)}`;
+  }
+  if (textAt(now, third) !== 'from') return now;
+  return before[2] === 'from'
+    ? `${now.slice(0, fourth?.start)}${before[3]}${now.slice(fourth?.end)}`
+    : `${now.slice(0, second?.end)}${now.slice(fourth?.end)}`;
+}
+
+/** A text without what `add` wrote into it: what stood there before, and what was done to other lines since. */
+export type Unwired = {
+  readonly text: string;
+  /** The number that each of its lines, from 0, has in the text as it is, from 1. */
+  readonly numbers: readonly number[];
+  /** The notes of blocks, as `block` was given them. */
+  readonly notes: readonly string[];
+  readonly isWired: boolean;
+};
+
+/** @throws ConfigError for a block that does not end */
+export function unwire(text: string, file: string): Unwired {
+  const kept: string[] = [];
+  const numbers: number[] = [];
+  const notes: string[] = [];
+  let isWired = false;
+  let open: number | undefined;
+  text.split('\n').forEach((source, index) => {
+    const line = source.replace(/\r$/, '');
+    const end = source.slice(line.length);
+    if (BEGIN.test(line) && open === undefined) {
+      open = index + 1;
+      notes.push(line.replace(/^\s*# >>> otel:? ?/, ''));
+    } else if (open !== undefined) {
+      if (BEGIN.test(line)) throw unclosed(file, open);
+      if (END.test(line)) open = undefined;
+    } else if (END.test(line)) {
+      throw new ConfigError(`${file}:${index + 1}: "# <<< otel" ends a block that nothing begins`);
+    } else if (!ALONE.test(line)) {
+      const was = unchanged(line);
+      isWired ||= was !== undefined;
+      kept.push(was === undefined ? source : `${was}${end}`);
+      numbers.push(index + 1);
+      return;
+    }
+    isWired = true;
+  });
+  if (open !== undefined) throw unclosed(file, open);
+  return { text: kept.join('\n'), numbers, notes, isWired };
+}
+
+function unclosed(file: string, line: number): ConfigError {
+  return new ConfigError(
+    `${file}:${line}: the block that begins here does not end: "# <<< otel" is missing behind it`,
+  );
+}

@@ -1,0 +1,129 @@
+import { isIP } from 'node:net';
+import { DEFAULT_ADDRESSES, formatAddress, type ListenAddress } from '../listen.ts';
+import {
+  address,
+  ConfigError,
+  type Env,
+  listOf,
+  notAccepted,
+  oneOf,
+  type Parser,
+  read,
+} from '../settings.ts';
+
+/** Whose traces are continued: an own name for what is meant, or the networks and `bind` lines of those who are trusted. */
+export const TRUSTS = ['private', 'continue', 'restart', 'ignore'] as const;
+export type Trust =
+  | (typeof TRUSTS)[number]
+  | { readonly networks: readonly string[]; readonly binds: readonly string[] };
+
+/** Formats beside W3C's that are read and written. */
+export const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'xray'] as const;
+export type Propagator = (typeof PROPAGATORS)[number];
+
+/** What `add` is asked for. */
+export type WiringOptions = {
+  /** Names of frontends; undefined is all of them. */
+  readonly frontends: readonly string[] | undefined;
+  /** Whether connections of frontends with `mode tcp` are spans, too. */
+  readonly tcp: boolean;
+  /** Undefined: private networks, where their addresses mean anything. */
+  readonly trust: Trust | undefined;
+  readonly propagators: readonly Propagator[];
+  readonly spop: ListenAddress;
+  readonly records: ListenAddress;
+  /** Whether responses that outlive a reload are reported before HAProxy 3.1, at the cost of the severity of lines. */
+  readonly throughReload: boolean;
+  /** Whether records of what is not sampled are kept out of the ring, from HAProxy 3.1 on. */
+  readonly onlySampled: boolean;
+  /** Whether the user's loggers get one JSON object a line in place of what they got. */
+  readonly jsonLog: boolean;
+};
+
+/** What stands behind the name of each, as it is written. */
+export type Words = Readonly<Record<string, string | undefined>>;
+
+/** Those that `add` writes down in the configuration, to be as they were when it is run again. */
+const RECORDED = [
+  ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records'],
+  ...['access-log', 'lines', 'through-reload'],
+];
+const FLAGS = ['tcp', 'through-reload'];
+
+/** @throws ConfigError for a value that is not accepted */
+export function wiringOptions(words: Words, settings: Env): WiringOptions {
+  const given: Env = Object.fromEntries(
+    Object.entries(words).map(([name, value]) => [`--${name}`, value]),
+  );
+  const listener = (flag: string, variable: string, fallback: ListenAddress): ListenAddress => {
+    const name = given[flag]?.trim() ? flag : variable;
+    const found = read({ ...settings, ...given }, name, fallback, address);
+    if (found.kind !== 'fd') return found;
+    throw new ConfigError(`${variable} is "fd:${found.fd}": ${flag} has to say where that is`);
+  };
+  return {
+    frontends: read(given, '--frontend', undefined, names),
+    tcp: words.tcp !== undefined,
+    trust: read(given, '--trust', undefined, trust),
+    propagators: read(given, '--propagators', [], listOf(PROPAGATORS)),
+    spop: listener('--spop', 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop),
+    records: listener('--records', 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records),
+    throughReload: words['through-reload'] !== undefined,
+    onlySampled: read(given, '--lines', 'all', oneOf(['all', 'sampled'])) === 'sampled',
+    jsonLog: read(given, '--access-log', 'own', oneOf(['own', 'json'])) === 'json',
+  };
+}
+
+/** The options of `words` as a command line, of which `recordedWords` makes them again. */
+export function recorded(words: Words, { spop, records }: WiringOptions): string {
+  const all: Words = { ...words, spop: formatAddress(spop), records: formatAddress(records) };
+  return RECORDED.flatMap((name) => {
+    const value = all[name];
+    if (value === undefined) return [];
+    return FLAGS.includes(name) ? [`--${name}`] : [`--${name} ${value.replaceAll(' ', '')}`];
+  }).join(' ');
+}
+
+export function recordedWords(line: string): Words {
+  const found = [...line.matchAll(/--([a-z-]+)(?: (?!--)(\S+))?/g)];
+  return Object.fromEntries(
+    found.flatMap(([, name = '', value = '']) => (RECORDED.includes(name) ? [[name, value]] : [])),
+  );
+}
+
+const names: Parser<string[]> = {
+  accepts: 'the name of a frontend, or several with commas between them',
+  parse: (text) => {
+    const list = text.split(',').map((each) => each.trim());
+    return list.every((each) => /^[A-Za-z0-9_.:-]+$/.test(each)) ? list : undefined;
+  },
+};
+
+const trust: Parser<Trust> = {
+  accepts: `${TRUSTS.join(', ')}, or networks and bind:NAME with commas between them`,
+  parse: (text) => {
+    const name = oneOf(TRUSTS).parse(text.toLowerCase());
+    if (name !== undefined) return name;
+    const all = text.split(',').map((each) => each.trim());
+    const binds = all.flatMap((each) => /^bind:([A-Za-z0-9_.:-]+)$/.exec(each)?.[1] ?? []);
+    const networks = all.filter(isNetwork);
+    return networks.length + binds.length === all.length ? { networks, binds } : undefined;
+  },
+};
+
+function isNetwork(text: string): boolean {
+  const [host = '', bits, more] = text.split('/');
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(host)] ?? -1;
+  return (
+    most > 0 &&
+    more === undefined &&
+    (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most))
+  );
+}
+
+/** @throws ConfigError for names of frontends that are not there */
+export function checkNames(asked: readonly string[] | undefined, known: readonly string[]): void {
+  const unknown = asked?.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw notAccepted('--frontend', unknown, `one of ${known.join(', ')}`);
+}

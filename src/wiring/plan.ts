@@ -1,0 +1,300 @@
+import { dirname, resolve } from 'node:path';
+import type { Configuration } from '../haproxy/configuration.ts';
+import { lastOf, type ProxySection, statementsOf } from '../haproxy/proxies.ts';
+import { type Section, says } from '../haproxy/sections.ts';
+import type { Statement } from '../haproxy/statements.ts';
+import { parseSize } from '../haproxy/units.ts';
+import { DEFAULT_LINE_LENGTH, LINE_MARGIN, noteRule, ruleLine } from '../records/format.ts';
+import { ConfigError } from '../settings.ts';
+import {
+  type Circumstances,
+  circumstancesOf,
+  requestIdRules,
+  statusRules,
+  targetRules,
+} from './circumstances.ts';
+import { Draft } from './draft.ts';
+import type { Edit } from './edits.ts';
+import { impliedFilters } from './filters.ts';
+import { companionOf, levelRules } from './levels.ts';
+import { loggingLines, sharedLines } from './log-lines.ts';
+import { checkNames, type Trust, type WiringOptions } from './options.ts';
+import type { SectionLines } from './places.ts';
+import { type Reporting, reportingOf } from './reporting.ts';
+import { REQUEST_ID_READ, type Rules, rulesOf, trustOf } from './rules.ts';
+
+/** What is to be done to a configuration, and what becomes of its frontends. */
+export type Plan = {
+  readonly edits: readonly Edit[];
+  /** Absolute path of the file with the SPOE engine. */
+  readonly engine: string;
+  readonly frontends: readonly PlannedFrontend[];
+};
+
+export type PlannedFrontend = {
+  readonly proxy: ProxySection;
+  /** Undefined where it is not traced. */
+  readonly reporting: Reporting | undefined;
+  readonly trust: Trust;
+};
+
+type Target = {
+  readonly proxy: ProxySection;
+  readonly reporting: Reporting;
+  readonly circumstances: Circumstances;
+  readonly rules: Rules;
+  readonly logging: readonly string[];
+  /** What it asks the agent by. */
+  readonly filters: SectionLines;
+};
+
+export const ENGINE_FILE = 'haproxy-otel-spoa.conf';
+
+/**
+ * @param configuration without anything that `add` wrote
+ * @param command as which the options are written down
+ * @param directory that relative paths start from
+ * @throws ConfigError where there is nothing to trace
+ */
+export function planWiring(
+  configuration: Configuration,
+  options: WiringOptions,
+  command: string,
+  directory: string,
+): Plan {
+  const draft = new Draft(configuration.texts, configuration.sections);
+  const length = lineLength(configuration);
+  const shared = sharedPlace(configuration, draft);
+  const engine = resolve(directory, dirname(shared.file), ENGINE_FILE);
+  const frontends = configuration.proxies.filter(({ kind }) => kind !== 'backend');
+  const targets = targetsOf(frontends, configuration, options, engine, length);
+  draft.block(shared.file, shared.line, '', `haproxy-otel-spoa add ${command}`, [
+    '# What stands in such blocks is replaced by "haproxy-otel-spoa add", and taken out by "remove".',
+    ...sharedLines(targets, options, length),
+  ]);
+  for (const [defaults, users] of groupBy(targets, ({ proxy }) => proxy.defaults)) {
+    wireUsers(defaults, users, configuration, draft);
+  }
+  for (const { proxy } of targets) companions(proxy, configuration, options, draft);
+  const planned = new Map(targets.map(({ proxy, reporting }) => [proxy, reporting]));
+  return {
+    edits: draft.edits,
+    engine,
+    frontends: frontends.map((proxy) => ({
+      proxy,
+      reporting: planned.get(proxy),
+      trust: trustOf(proxy, options),
+    })),
+  };
+}
+
+function targetsOf(
+  frontends: readonly ProxySection[],
+  configuration: Configuration,
+  options: WiringOptions,
+  engine: string,
+  length: number,
+): Target[] {
+  checkNames(
+    options.frontends,
+    frontends.map(({ name }) => name),
+  );
+  const targets = frontends
+    .filter(({ name }) => options.frontends?.includes(name) ?? true)
+    .filter(({ mode }) => mode === 'http' || (mode === 'tcp' && options.tcp))
+    .map((proxy): Target => {
+      const reporting = reportingOf(proxy, configuration, options);
+      const circumstances = circumstancesOf(proxy, configuration);
+      const rules = rulesOf(proxy, reporting, options, circumstances);
+      const logging = loggingLines(reporting, options, length);
+      const filters =
+        reporting.kind === 'http' ? filterLines(proxy, engine, configuration.global) : {};
+      return { proxy, reporting, circumstances, rules, logging, filters };
+    })
+    .filter(({ reporting: { kind, since } }) => kind === 'http' || since.line);
+  if (targets.length > 0) return targets;
+  throw new ConfigError(
+    frontends.length === 0
+      ? 'there is no frontend'
+      : 'no frontend with "mode http" is there to be traced; --tcp traces connections',
+  );
+}
+
+function filterLines(
+  proxy: ProxySection,
+  engine: string,
+  global: readonly Statement[],
+): SectionLines {
+  // Texts of files are bytes here.
+  const path = Buffer.from(engine).toString('latin1');
+  const own = `filter spoe engine otel config ${/[\s#"'\\$]/.test(path) ? `'${path}'` : path}`;
+  const { top, filters } = impliedFilters(proxy);
+  // HAProxy 2.6 never ends the wait for an engine that stands behind one with a shorter timeout.
+  const hasOther = proxy.own.some((line) => says(line, 'filter', 'spoe'));
+  const from = lastOf(global, 'default-path');
+  if (from === undefined || from.words[1] === 'current') {
+    return hasOther ? { top, filters: [own, ...filters] } : { top: [own, ...top], filters };
+  }
+  // Once HAProxy has read another file it does not look for any from there, until it is said again.
+  return { last: [own, ...top, ...filters, 'global', from.words.join(' ')] };
+}
+
+/** What inherits from the same defaults has its rules in the same place, where HAProxy allows that. */
+function wireUsers(
+  defaults: Section | undefined,
+  users: readonly Target[],
+  { sections, proxies }: Configuration,
+  draft: Draft,
+): void {
+  const isFrontend = ({ proxy, reporting }: Target): boolean =>
+    proxy.kind === 'frontend' && reporting.kind === 'http';
+  const joining = users.filter(isFrontend);
+  let inline = users.filter((target) => !isFrontend(target));
+  if (defaults === undefined || draft.isConditional(defaults.head)) inline = [...users];
+  else if (!hasRules(statementsOf(defaults, sections))) join(defaults, joining, draft);
+  else if (
+    // No other defaults can inherit from those that have rules.
+    joining.length === proxies.filter((proxy) => proxy.defaults === defaults).length &&
+    new Set(joining.map(({ rules }) => JSON.stringify(rules))).size === 1
+  ) {
+    extend(defaults, joining, draft);
+  } else inline = [...users];
+  for (const { proxy, reporting, rules, logging, filters } of inline) {
+    draft.into(proxy.head, proxy.own, {
+      ...filters,
+      ...rules,
+      [placeOf(reporting)]: logging,
+    });
+  }
+}
+
+/** A section of rules beside the defaults, from which frontends inherit now. */
+function join(defaults: Section, targets: readonly Target[], draft: Draft): void {
+  if (targets.length === 0) return;
+  const isNamed = defaults.name !== '';
+  const base = isNamed ? defaults.name : draft.unused('otel-base');
+  if (!isNamed) draft.head(defaults.head, 'name', base);
+  const lines = [...groupBy(targets, ({ rules }) => JSON.stringify(rules)).values()].flatMap(
+    (group) => {
+      const name = draft.unused('otel-rules');
+      for (const { proxy } of group) draft.head(proxy.head, 'inherit', name);
+      const { rules, logging } = inDefaults(group, draft);
+      // HAProxy reads formats by the mode that it knows by then.
+      const all = ['mode http', ...rules.tcp, ...rules.http, ...logging].map((line) => ` ${line}`);
+      return [`defaults ${name} from ${base}`, ...all, ''];
+    },
+  );
+  draft.behind(
+    defaults.head,
+    `${isNamed ? `of "${base}"` : `"defaults" is "${base}" now`}: what tracing needs of frontends, and for all others the same as before`,
+    [...lines, `defaults from ${base}`],
+  );
+}
+
+/** Formats for HTTP have to stand behind "mode http", and loggers behind "no log". */
+function placeOf({ isLast, before, since }: Reporting): 'log' | 'end' {
+  return isLast || before.replies !== 'none' || since.replies !== 'none' ? 'end' : 'log';
+}
+
+/** The user's own section of rules, which runs before those of its frontends. */
+function extend(defaults: Section, targets: readonly Target[], draft: Draft): void {
+  const { rules, logging } = inDefaults(targets, draft);
+  draft.into(defaults.head, defaults.statements, { ...rules, end: logging });
+}
+
+/** What targets with the same rules have in common; what each has of its own is put into it. */
+function inDefaults(
+  targets: readonly Target[],
+  draft: Draft,
+): { readonly rules: Rules; readonly logging: readonly string[] } {
+  const [first] = targets;
+  const isSame =
+    targets.every(({ reporting }) => !reporting.isLast) &&
+    new Set(targets.map(({ logging }) => logging.join('\n'))).size === 1;
+  for (const { proxy, reporting, logging, filters } of targets) {
+    const own = isSame ? {} : { [placeOf(reporting)]: logging };
+    draft.into(proxy.head, proxy.own, { ...filters, ...own });
+  }
+  return {
+    rules: first?.rules ?? { tcp: [], http: [] },
+    logging: isSame ? (first?.logging ?? []) : [],
+  };
+}
+
+/** What has to stand behind rules of the user's, to know what they did. */
+function companions(
+  proxy: ProxySection,
+  configuration: Configuration,
+  options: WiringOptions,
+  draft: Draft,
+): void {
+  if (proxy.mode !== 'http') return;
+  const { requestId } = circumstancesOf(proxy, configuration);
+  if (requestId === 'rules') {
+    for (const rule of requestIdRules(proxy, configuration)) {
+      draft.beside(rule, () => ruleLine(noteRule('http-request', 'request_id')));
+      if (options.jsonLog) draft.beside(rule, () => REQUEST_ID_READ);
+    }
+  }
+  for (const rule of targetRules(proxy, configuration))
+    draft.beside(rule, () => ruleLine(noteRule('http-request', 'sent')));
+  for (const rule of statusRules(proxy, configuration))
+    draft.ahead(rule, ruleLine(noteRule('http-response', 'server_status')));
+  const rules = levelRules(proxy, configuration);
+  if (!rules.some(({ level }) => level === 'silent')) return;
+  for (const rule of rules) draft.beside(rule.statement, (source) => companionOf(source, rule));
+}
+
+/** Behind what is global, and before whatever else may have a use for it. */
+function sharedPlace(
+  { sections, files }: Configuration,
+  draft: Draft,
+): { readonly file: string; readonly line: number } {
+  const first = sections.findIndex(({ kind }) => kind !== 'global');
+  const global = sections[(first === -1 ? sections.length : first) - 1]?.head;
+  if (global !== undefined && !draft.isConditional(global)) {
+    return { file: global.file, line: draft.endOf(global) };
+  }
+  const head = sections[0]?.head;
+  const line = head === undefined || draft.isConditional(head) ? 0 : head.line - 1;
+  return { file: head?.file ?? files[0] ?? '', line };
+}
+
+/** What has a name of ours, and is not ours. */
+export function foreignLine({ sections, proxies }: Configuration): Statement | undefined {
+  const isEngine = (line: Statement): boolean =>
+    says(line, 'filter', 'spoe') && line.words[line.words.indexOf('engine') + 1] === 'otel';
+  return (
+    sections.find(
+      ({ kind, name }) =>
+        (kind === 'ring' && name === 'otel') || (kind === 'backend' && name === 'otel-agents'),
+    )?.head ?? proxies.flatMap(({ statements }) => statements).find(isEngine)
+  );
+}
+
+function lineLength({ global }: Configuration): number {
+  const size = parseSize(lastOf(global, 'tune.bufsize')?.words[1]);
+  return size === undefined
+    ? DEFAULT_LINE_LENGTH
+    : Math.min(DEFAULT_LINE_LENGTH, size - LINE_MARGIN);
+}
+
+const RULES = [
+  'http-request',
+  'http-response',
+  'http-after-response',
+  'tcp-request',
+  'tcp-response',
+];
+
+function hasRules(statements: readonly Statement[]): boolean {
+  return statements.some(
+    ({ words: [keyword = '', action] }) => RULES.includes(keyword) && action !== 'inspect-delay',
+  );
+}
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return groups;
+}

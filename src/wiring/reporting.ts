@@ -1,0 +1,91 @@
+import type { Configuration } from '../haproxy/configuration.ts';
+import { countsBytes, formatOf, isStructured, parseLogger } from '../haproxy/loggers.ts';
+import { lastOf, loggersOf, optionOf, type ProxySection } from '../haproxy/proxies.ts';
+import { says } from '../haproxy/sections.ts';
+import { levelRules } from './levels.ts';
+import type { WiringOptions } from './options.ts';
+
+/** Which hops are reported when the headers of their reply go out. Beside a line these may be those that have none. */
+type Replies = 'none' | 'all' | 'normal' | 'silenced';
+
+/** How the hops of a proxy are reported: by lines to the ring, by what is written at the reply, or by both. */
+export type Side = { readonly line: boolean; readonly replies: Replies };
+
+export type Reporting = {
+  readonly kind: 'http' | 'tcp';
+  /** HAProxy before 3.1: the record is the proxy's own structured data, which others of its loggers may have, too. */
+  readonly before: Side;
+  /** From 3.1 on it is that of a profile, which the ring's logger alone has. */
+  readonly since: Side;
+  /** Nobody else logs: the line can be what is best for the record. */
+  readonly isAlone: boolean;
+  /** Log lines have to stand behind all others of the section. */
+  readonly isLast: boolean;
+  /** The user's loggers show no level and filter by none: it can be raised for long responses. */
+  readonly isLevelFree: boolean;
+  /** What is not seen, and why. */
+  readonly unseen: readonly string[];
+};
+
+const WITHOUT_LEVEL = ['raw', 'timed', 'iso'];
+const VERBOSE = 7;
+
+/** Decides by what logs there are already; what the user has of them is not touched. */
+export function reportingOf(
+  proxy: ProxySection,
+  configuration: Configuration,
+  { jsonLog }: WiringOptions,
+): Reporting {
+  const loggers = loggersOf(proxy, configuration.global).map(parseLogger);
+  const isAlone = loggers.length === 0;
+  const kind = proxy.mode === 'http' ? 'http' : 'tcp';
+  const format = jsonLog && proxy.mode === 'http' ? '%B' : formatOf(proxy);
+  const hasLine = isAlone || format !== undefined;
+  const rules = levelRules(proxy, configuration);
+  const silenced = kind === 'http' && rules.some(({ level }) => level === 'silent');
+  const quiet = !isAlone && optionOf(proxy.statements, 'dontlog-normal') !== undefined;
+  const shared =
+    lastOf(proxy.statements, 'log-format-sd') !== undefined ||
+    loggers.some((logger) => isStructured(logger, configuration.sections));
+  const left = quiet && silenced ? 'all' : quiet ? 'normal' : silenced ? 'silenced' : 'none';
+  const sideOf = (line: boolean): Side =>
+    kind === 'tcp'
+      ? { line, replies: 'none' }
+      : line
+        ? { line, replies: left }
+        : { line, replies: 'all' };
+  const before = sideOf(hasLine && !shared);
+  const since = sideOf(hasLine);
+  const asap = !isAlone && optionOf(proxy.statements, 'logasap') !== undefined;
+  const early = !isAlone && kind === 'http' && hasLine && !countsBytes(format ?? '');
+  const unseen: string[] = [];
+  const end = 'the end of the body';
+  if (!hasLine)
+    unseen.push(
+      kind === 'tcp' ? 'any connection: it has no log format' : `${end}: it has no log format`,
+    );
+  else {
+    if (!before.line)
+      unseen.push(
+        `${kind === 'tcp' ? 'any connection' : end} before HAProxy 3.1: it has structured data of its own, or a logger that would show ours`,
+      );
+    if (quiet)
+      unseen.push(
+        `${kind === 'tcp' ? 'normal connections' : `${end} of normal requests`}: "option dontlog-normal"`,
+      );
+    if (silenced) unseen.push(`${end} of requests that "set-log-level silent" has no line for`);
+    if (asap) unseen.push(`${end}: "option logasap"`);
+    else if (early) unseen.push(`${end} from HAProxy 3.1 on: its log-format counts no bytes`);
+  }
+  return {
+    kind,
+    before,
+    since,
+    isAlone,
+    isLast: isAlone || jsonLog || proxy.own.some((line) => says(line, 'no', 'log')),
+    isLevelFree: loggers.every(
+      ({ format: each, level }) => WITHOUT_LEVEL.includes(each ?? '') && level === VERBOSE,
+    ),
+    unseen,
+  };
+}

@@ -1,0 +1,178 @@
+import type { ProxySection } from '../haproxy/proxies.ts';
+import { httpRules, type Noted, noted, noteRule, ruleLine, TCP_RULES } from '../records/format.ts';
+import { type Circumstances, REQUEST_ID_HEADER } from './circumstances.ts';
+import { SILENT } from './levels.ts';
+import type { Propagator, Trust, WiringOptions } from './options.ts';
+import type { Reporting } from './reporting.ts';
+
+/** The rules of one proxy, by the two places where HAProxy wants them: all of the first run before the second. */
+export type Rules = { readonly tcp: readonly string[]; readonly http: readonly string[] };
+
+const PRIVATE = 'src 127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16';
+
+/** Whom a proxy trusts: nobody by an address that is not that of the client. */
+export function trustOf(proxy: ProxySection, { trust }: WiringOptions): Trust {
+  if (trust !== undefined) return trust;
+  const isHidden = proxy.statements.some(
+    ({ words }) => words[0] === 'http-request' && words[1] === 'set-src',
+  );
+  return isHidden ? 'restart' : 'private';
+}
+
+export function rulesOf(
+  proxy: ProxySection,
+  reporting: Reporting,
+  options: WiringOptions,
+  circumstances: Circumstances,
+): Rules {
+  if (reporting.kind === 'tcp') return { tcp: TCP_RULES.map(ruleLine), http: [] };
+  const all = httpRules(notedOf(circumstances));
+  const recorded = (isTcp: boolean): string[] =>
+    all.filter(({ phase }) => phase.startsWith('tcp-') === isTcp).map(ruleLine);
+  return {
+    tcp: [...trustRules(trustOf(proxy, options)), ...recorded(true)],
+    http: [
+      ...recorded(false),
+      ...FALLBACK,
+      ...HEADERS,
+      ...options.propagators.flatMap((name) => FORMATS[name]),
+      ...requestIdRules(circumstances),
+      ...(options.jsonLog ? [requestIdOf(circumstances)] : []),
+      ...(circumstances.isStatusSet ? [ruleLine(noteRule('http-response', 'server_status'))] : []),
+      ...levelRules(reporting, options),
+    ],
+  };
+}
+
+function trustRules(trust: Trust): string[] {
+  if (trust === 'continue') return ['tcp-request content set-var(txn.otel.trust) str(continue)'];
+  if (trust === 'restart' || trust === 'ignore') {
+    return [`tcp-request content set-var(txn.otel.trust) str(${trust})`];
+  }
+  return [
+    ...(trust === 'private' ? [PRIVATE] : trustedBy(trust)).map((by) => `acl otel_trusted ${by}`),
+    'tcp-request content set-var(txn.otel.trust) str(continue) if otel_trusted',
+    'tcp-request content set-var(txn.otel.trust) str(restart) unless otel_trusted',
+  ];
+}
+
+/** A unix socket has no address: who comes over one is trusted by the name of its `bind` line. */
+function trustedBy({ networks, binds }: Exclude<Trust, string>): string[] {
+  return [
+    ...(networks.length > 0 ? [`src ${networks.join(' ')}`] : []),
+    ...(binds.length > 0 ? [`so_name ${binds.join(' ')}`] : []),
+  ];
+}
+
+/** HAProxy continues the trace itself, or starts one, where the agent did not answer. */
+const FALLBACK = [
+  'acl otel_answered var(txn.otel.hop) -m found',
+  'acl otel_follow   var(txn.otel.trust) -m str continue',
+  'acl otel_one      req.fhdr_cnt(traceparent) eq 1',
+  'acl otel_form     req.fhdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$',
+  'acl otel_form     req.fhdr(traceparent) -m reg ^(0[1-9a-f]|[1-9a-e][0-9a-f]|f[0-9a-e])-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$',
+  'acl otel_zero     req.fhdr(traceparent) -m reg ^..-0{32}- ^..-[0-9a-f]{32}-0{16}-',
+  "acl otel_state    req.fhdr(tracestate) -m reg '^[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+--<>-~]{0,255}[!-+--<>-~]([ ]*,[ ]*[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+--<>-~]{0,255}[!-+--<>-~]){0,31}$'",
+  'http-request set-var(txn.otel.tracestate) req.fhdr(tracestate) if !otel_answered otel_follow otel_one otel_form !otel_zero { req.fhdr_cnt(tracestate) eq 1 } { req.fhdr(tracestate) -m len 1:512 } otel_state',
+  'http-request set-var-fmt(txn.otel.hop) "%[req.fhdr(traceparent),bytes(3,32)]-%[uuid(),regsub(-,,g),bytes(16,16)]-0%[req.fhdr(traceparent),bytes(53,2),hex2i,and(3)]-%[uuid(),regsub(-,,g),bytes(16,16)]-%[req.fhdr(traceparent),bytes(36,16)]-h" if !otel_answered otel_follow otel_one otel_form !otel_zero',
+  'http-request set-var-fmt(txn.otel.hop) "%[uuid(),regsub(-,,g)]-%[uuid(),regsub(-,,g),bytes(16,16)]-02-%[uuid(),regsub(-,,g),bytes(16,16)]-h" if !otel_answered { var(txn.otel.ratio) -m str 0 }',
+  'http-request set-var-fmt(txn.otel.hop) "%[uuid(),regsub(-,,g)]-%[uuid(),regsub(-,,g),bytes(16,16)]-03-%[uuid(),regsub(-,,g),bytes(16,16)]-h" if !otel_answered',
+  'http-request set-var-fmt(txn.otel.traceparent) "00-%[var(txn.otel.hop),bytes(0,32)]-%[var(txn.otel.hop),bytes(53,16)]-%[var(txn.otel.hop),bytes(50,2)]" unless { var(txn.otel.traceparent) -m found }',
+];
+
+/** What the client sent never gets past these. */
+const HEADERS = [
+  'http-request set-header traceparent %[var(txn.otel.traceparent)]',
+  'http-request del-header tracestate',
+  'http-request set-header tracestate %[var(txn.otel.tracestate)] if { var(txn.otel.tracestate) -m found }',
+  'http-request del-header baggage unless otel_follow',
+];
+
+/** A request that has an id from somebody who is trusted keeps it; any other gets that of its trace and span. */
+function requestIdRules({ requestId }: Circumstances): string[] {
+  switch (requestId) {
+    case 'trace':
+      return [
+        ruleLine(noteRule('http-request', 'request_id', ONE_ID)),
+        `http-request set-header ${REQUEST_ID_HEADER} %[var(txn.otel.hop),bytes(0,49)] unless ${ONE_ID}`,
+      ];
+    case 'unique':
+      // HAProxy adds its own behind all rules, whatever is there.
+      return [`http-request del-header ${REQUEST_ID_HEADER}`];
+    case 'rules':
+      return [];
+    default:
+      return requestId satisfies never;
+  }
+}
+
+/** For a log line of the user's. */
+export const REQUEST_ID_READ = 'http-request set-var(txn.otel.request_id) req.fhdr(x-request-id)';
+
+function requestIdOf({ requestId }: Circumstances): string {
+  return requestId === 'unique'
+    ? 'http-request set-var(txn.otel.request_id) unique-id'
+    : REQUEST_ID_READ;
+}
+
+const ONE_ID =
+  '{ req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 } otel_follow';
+
+/** What is noted of each request, because rules of the user's make a difference. */
+function notedOf({ isHeldUp, isSourceSet, requestId }: Circumstances): Noted {
+  return {
+    ...(isHeldUp && { wait: noted('wait') }),
+    ...(isSourceSet && { peer_address: noted('peer_address'), peer_port: noted('peer_port') }),
+    // Where nobody sets it there is none.
+    ...(requestId === 'rules' && { request_id: '' }),
+    ...(requestId === 'unique' && { request_id: '%{+E}[unique-id]' }),
+  };
+}
+
+/** Headers of other formats agree with traceparent, also while the agent is away. */
+const FORMATS: Readonly<Record<Propagator, readonly string[]>> = {
+  tracecontext: [],
+  baggage: [],
+  b3: [
+    'http-request del-header x-b3- -m beg',
+    'http-request set-header b3 "%[var(txn.otel.hop),bytes(0,32)]-%[var(txn.otel.hop),bytes(53,16)]-%[var(txn.otel.hop),bytes(51,1),hex2i,and(1)]"',
+    'http-request set-header b3 "%[var(txn.otel.hop),bytes(0,32)]-%[var(txn.otel.hop),bytes(53,16)]-d" if { var(txn.otel.hop) -m end -- -d }',
+  ],
+  b3multi: [
+    'http-request del-header b3',
+    'http-request del-header x-b3- -m beg',
+    'http-request set-header x-b3-traceid %[var(txn.otel.hop),bytes(0,32)]',
+    'http-request set-header x-b3-spanid  %[var(txn.otel.hop),bytes(53,16)]',
+    'http-request set-header x-b3-sampled %[var(txn.otel.hop),bytes(51,1),hex2i,and(1)] unless { var(txn.otel.hop) -m end -- -d }',
+    'http-request set-header x-b3-flags   1 if { var(txn.otel.hop) -m end -- -d }',
+  ],
+  jaeger: [
+    'http-request del-header jaeger-debug-id',
+    'http-request del-header jaeger-baggage unless otel_follow',
+    'http-request del-header uberctx- -m beg unless otel_follow',
+    'http-request set-header uber-trace-id "%[var(txn.otel.hop),bytes(0,32)]:%[var(txn.otel.hop),bytes(53,16)]:0:%[var(txn.otel.hop),bytes(51,1),hex2i,and(1)]"',
+    'http-request set-header uber-trace-id "%[var(txn.otel.hop),bytes(0,32)]:%[var(txn.otel.hop),bytes(53,16)]:0:3" if { var(txn.otel.hop) -m end -- -d }',
+  ],
+  xray: [
+    'http-request set-header x-amzn-trace-id "Root=1-%[var(txn.otel.hop),bytes(0,8)]-%[var(txn.otel.hop),bytes(8,24)];Parent=%[var(txn.otel.hop),bytes(53,16)];Sampled=%[var(txn.otel.hop),bytes(51,1),hex2i,and(1)]"',
+  ],
+};
+
+/** Before 3.1 a process that is stopping sends what has this level as a datagram, its ring being closed. */
+function levelRules(reporting: Reporting, { records, throughReload }: WiringOptions): string[] {
+  if (records.kind !== 'tcp' || !reporting.before.line) return [];
+  const heard = reporting.before.replies === 'none' ? '' : ` !{ var(${SILENT}) -m found }`;
+  const long =
+    throughReload || reporting.isLevelFree
+      ? [
+          `http-response set-log-level warning if ! { res.hdr_val(content-length) le 65536 } ! { status 204 304 }${heard}`,
+        ]
+      : [];
+  return [
+    '.if version_before(3.1)',
+    'http-request set-log-level warning if { stopping }',
+    `http-response set-log-level warning if { stopping }${heard}`,
+    ...long,
+    '.endif',
+  ];
+}

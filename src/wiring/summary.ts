@@ -1,0 +1,51 @@
+import { createTwoFilesPatch } from 'diff';
+import { describeController } from '../haproxy/controllers.ts';
+import type { Trust } from './options.ts';
+import type { PlannedFrontend } from './plan.ts';
+
+/** A unified diff, as `patch` takes it. */
+export function diffOf(path: string, before: string, after: string): string {
+  const patch = createTwoFilesPatch(path, path, readable(before), readable(after), '', '', {
+    context: 3,
+  });
+  return patch.slice(patch.indexOf('---'));
+}
+
+/** Texts of files are bytes as long as they are only edited. */
+export function readable(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
+
+/** One line a frontend: whose context is trusted there, and what is not seen, and why. */
+export function describeFrontend({ proxy, reporting, trust }: PlannedFrontend): string {
+  const name = `${proxy.kind} ${readable(proxy.name)}`;
+  if (reporting === undefined) {
+    return proxy.mode === 'tcp'
+      ? `${name}: not traced: "mode tcp" (--tcp)`
+      : `${name}: not traced${proxy.mode === 'http' ? '' : `: "mode ${proxy.mode}"`}`;
+  }
+  const whom = reporting.kind === 'http' ? `, context of ${describeTrust(trust)} continued` : '';
+  const unseen = reporting.unseen.map((each) => `; not seen: ${each}`).join('');
+  return `${name}: traced${whom}${unseen}`;
+}
+
+function describeTrust(trust: Trust): string {
+  if (typeof trust !== 'string') {
+    return [...trust.networks, ...trust.binds.map((name) => `"bind … name ${name}"`)].join(', ');
+  }
+  switch (trust) {
+    case 'private':
+      return 'private networks';
+    case 'continue':
+      return 'everybody';
+    case 'restart':
+    case 'ignore':
+      return 'nobody';
+    default:
+      return trust satisfies never;
+  }
+}
+
+export function describeControllers(texts: ReadonlyMap<string, string>): string[] {
+  return [...texts].flatMap(([file, text]) => describeController(file, text) ?? []);
+}

@@ -1,0 +1,95 @@
+import {
+  type Configuration,
+  parseConfiguration,
+  type ReadingOptions,
+  readTexts,
+} from '../haproxy/configuration.ts';
+import { ConfigError, type Env } from '../settings.ts';
+import { applyEdits } from './edits.ts';
+import { unwire } from './markers.ts';
+import {
+  recorded,
+  recordedWords,
+  type WiringOptions,
+  type Words,
+  wiringOptions,
+} from './options.ts';
+import { foreignLine, type Plan, planWiring } from './plan.ts';
+
+/** A line of a file, from 1. */
+type Place = { readonly file: string; readonly line: number };
+
+/** The files of a configuration as they are, and as they are without what `add` wrote. */
+export type WiringFiles = {
+  readonly current: ReadonlyMap<string, string>;
+  readonly clean: ReadonlyMap<string, string>;
+  /** Where a line of the clean text stands in the file as it is. */
+  readonly placeOf: (at: Place) => Place;
+  readonly isWired: boolean;
+  /** Options of the `add` that wrote what is there. */
+  readonly words: Words;
+};
+
+const COMMAND = /^haproxy-otel-spoa add ?/;
+
+/** @throws ConfigError for what cannot be read, or a block of `add` that does not end */
+export function readFiles(paths: readonly string[]): WiringFiles {
+  return filesOf(readTexts(paths, 'latin1'));
+}
+
+/** @throws ConfigError for a block of `add` that does not end */
+export function filesOf(current: ReadonlyMap<string, string>): WiringFiles {
+  const unwired = new Map([...current].map(([file, text]) => [file, unwire(text, file)]));
+  const all = [...unwired.values()];
+  const command = all.flatMap(({ notes }) => notes).find((note) => COMMAND.test(note));
+  return {
+    current,
+    clean: new Map([...unwired].map(([file, { text }]) => [file, text])),
+    placeOf: ({ file, line }) => ({ file, line: unwired.get(file)?.numbers[line - 1] ?? line }),
+    isWired: all.some(({ isWired }) => isWired),
+    words: recordedWords(command?.replace(COMMAND, '') ?? ''),
+  };
+}
+
+/** A configuration with all that tracing needs. */
+export type Wired = {
+  readonly clean: Configuration;
+  readonly options: WiringOptions;
+  readonly plan: Plan;
+  readonly texts: ReadonlyMap<string, string>;
+};
+
+/**
+ * @param words options; those of an earlier `add` count where they are not given
+ * @param settings of the agent
+ * @throws ConfigError for options that are not accepted, or where there is nothing to trace
+ */
+export function wire(
+  files: WiringFiles,
+  words: Words,
+  settings: Env,
+  reading: ReadingOptions,
+  directory: string,
+): Wired {
+  const all = { ...files.words, ...words };
+  const options = wiringOptions(all, settings);
+  const clean = parseConfiguration(files.clean, reading);
+  const foreign = foreignLine(clean);
+  if (foreign !== undefined) {
+    const { file, line } = files.placeOf(foreign);
+    throw new ConfigError(
+      `${file}:${line}: "${foreign.words.join(' ')}" was not written by "add": take out by hand what was put in by hand`,
+    );
+  }
+  const plan = planWiring(clean, options, recorded(all, options), directory);
+  const texts = new Map(
+    [...files.clean].map(([file, text]) => [
+      file,
+      applyEdits(
+        text,
+        plan.edits.filter((edit) => edit.file === file),
+      ),
+    ]),
+  );
+  return { clean, options, plan, texts };
+}

@@ -1,0 +1,166 @@
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { applyChanges } from '../../src/replace-files.ts';
+import { haproxyCheck, wiring } from './run.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-files-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const SITE = `defaults
+    mode http
+    timeout connect 2s
+    timeout client 5s
+    timeout server 5s
+
+frontend www
+    bind 127.0.0.1:24970
+    default_backend app
+
+backend app
+    server s 127.0.0.1:24971
+`;
+
+let folders = 0;
+
+function site(text = SITE): { readonly folder: string; readonly file: string } {
+  folders += 1;
+  const folder = join(root, `${folders}`);
+  mkdirSync(folder);
+  const file = join(folder, 'haproxy.cfg');
+  writeFileSync(file, text);
+  return { folder, file };
+}
+
+test('mode and links of files are kept, and nothing else is left in the folder', () => {
+  const { folder, file } = site();
+  const link = join(root, 'link.cfg');
+  symlinkSync(file, link);
+  chmodSync(file, 0o640);
+  expect(wiring(root, 'add', [link])).toMatchObject({ status: 0, err: '' });
+  expect(readlinkSync(link)).toBe(file);
+  expect(lstatSync(file).isSymbolicLink()).toBe(false);
+  expect(statSync(file).mode & 0o777).toBe(0o640);
+  expect(readFileSync(file, 'utf8')).toContain('frontend www from otel-rules');
+  expect(readdirSync(folder)).toEqual(['haproxy.cfg']);
+  // The engine lies beside what HAProxy is given, and is as readable as the configuration.
+  expect(statSync(join(root, 'haproxy-otel-spoa.conf')).mode & 0o777).toBe(0o640);
+  expect(wiring(root, 'remove', [link])).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(file, 'utf8')).toBe(SITE);
+  expect(readdirSync(root)).not.toContain('haproxy-otel-spoa.conf');
+});
+
+test('paths that start from the configuration lead to the same files while it is tried out', () => {
+  const { folder } = site(
+    `global\n    default-path config\n${SITE}`.replace(
+      'app\n\nbackend',
+      'app\n    errorfile 503 errors/503.http\n\nbackend',
+    ),
+  );
+  mkdirSync(join(folder, 'errors'));
+  writeFileSync(join(folder, 'errors/503.http'), 'HTTP/1.1 503 Away\r\ncontent-length: 0\r\n\r\n');
+  expect(wiring(root, 'add', [join(folder, 'haproxy.cfg')])).toMatchObject({ status: 0, err: '' });
+  expect(haproxyCheck('/', [join(folder, 'haproxy.cfg')]).accepted).toBe(true);
+});
+
+test('what HAProxy refuses is not written, and the line is named', () => {
+  const { folder, file } = site(SITE.replace('mode http', 'mode http\n    no-such-keyword'));
+  const before = readFileSync(file, 'utf8');
+  const already = wiring(folder, 'add');
+  expect(already.status).toBe(2);
+  expect(already.err).toMatch(
+    /HAProxy refuses the configuration as it is: haproxy\.cfg:3: unknown keyword 'no-such-keyword'/,
+  );
+  expect(readFileSync(file, 'utf8')).toBe(before);
+  expect(readdirSync(folder)).toEqual(['haproxy.cfg']);
+});
+
+test.each([
+  [['--frontend', 'nobody'], /--frontend is "nobody": one of www is accepted/],
+  [['--trust', 'some'], /--trust is "some": .* is accepted/],
+  [['--spop', 'fd:3'], /HAPROXY_OTEL_SPOP is "fd:3": --spop has to say where that is/],
+  [['--haproxy', '/nowhere/haproxy'], /--haproxy is "\/nowhere\/haproxy"/],
+  [['--frontends'], /--frontends/],
+])('%j is refused', (args, message) => {
+  const { folder, file } = site();
+  const run = wiring(folder, 'add', ['haproxy.cfg'], ['--write', ...args]);
+  expect(run.status).toBe(2);
+  expect(run.err).toMatch(message);
+  expect(readFileSync(file, 'utf8')).toBe(SITE);
+});
+
+test('lines of the same names that somebody else wrote are not touched', () => {
+  const { folder } = site(`${SITE}\nring otel\n    server a 127.0.0.1:1\n`);
+  const { status, err } = wiring(folder, 'add');
+  expect(status).toBe(2);
+  expect(err).toContain('haproxy.cfg:14: "ring otel" was not written by "add"');
+});
+
+test('an engine file that somebody else wrote is not touched', () => {
+  const { folder } = site();
+  writeFileSync(join(folder, 'haproxy-otel-spoa.conf'), 'mine');
+  const { status, err } = wiring(folder, 'add');
+  expect(status).toBe(2);
+  expect(err).toContain('haproxy-otel-spoa.conf is there already');
+});
+
+test('a block without an end is not guessed at', () => {
+  const { folder, file } = site();
+  wiring(folder, 'add');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('# <<< otel\n', ''));
+  for (const command of ['add', 'remove'] as const) {
+    const { status, err } = wiring(folder, command);
+    expect(status).toBe(2);
+    expect(err).toMatch(/haproxy\.cfg:\d+: the block that begins here does not end/);
+  }
+});
+
+test('a file that was changed meanwhile is left alone, and so are all others', () => {
+  const { folder, file } = site();
+  const other = join(folder, 'other.cfg');
+  writeFileSync(other, 'other');
+  const changes = [
+    { path: other, before: Buffer.from('other'), after: Buffer.from('ours') },
+    { path: file, before: Buffer.from('was read'), after: Buffer.from('ours') },
+  ];
+  expect(() => applyChanges(changes, file)).toThrow(
+    /haproxy\.cfg was changed by somebody else meanwhile/,
+  );
+  expect(readFileSync(file, 'utf8')).toBe(SITE);
+  expect(readFileSync(other, 'utf8')).toBe('other');
+  expect(readdirSync(folder).sort()).toEqual(['haproxy.cfg', 'other.cfg']);
+});
+
+test('HAProxy starts with what add wrote also when the package is gone', () => {
+  const { folder, file } = site();
+  wiring(folder, 'add');
+  const loaded = [...readFileSync(file, 'utf8').matchAll(/config (\/\S+)/g)].map(
+    ([, path]) => path,
+  );
+  expect(new Set(loaded)).toEqual(new Set([join(folder, 'haproxy-otel-spoa.conf')]));
+});
+
+test('lines are in the form of the file: its indentation, its line ends, bytes that are no UTF-8', () => {
+  const text = `# caf\xe9\r\n${SITE.replaceAll('    ', '\t').replaceAll('\n', '\r\n')}`;
+  const { folder, file } = site('');
+  writeFileSync(file, text, 'latin1');
+  expect(wiring(folder, 'add')).toMatchObject({ status: 0, err: '' });
+  const wired = readFileSync(file, 'latin1');
+  expect(wired.split('\n').every((line) => line === '' || line.endsWith('\r'))).toBe(true);
+  expect(wired).toContain('\tfilter spoe engine otel');
+  expect(wiring(folder, 'remove')).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(file, 'latin1')).toBe(text);
+});
