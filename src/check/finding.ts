@@ -43,9 +43,14 @@ export const SEVERITIES = {
   'trust-everybody': 'hint',
   'trust-hidden': 'warning',
   'rules-skipped': 'warning',
+  'headers-skipped': 'error',
+  'record-skipped': 'hint',
 } as const satisfies Record<string, Severity>;
 
 export type FindingCode = keyof typeof SEVERITIES;
+
+/** What is said of a line. */
+export type Said = readonly [code: FindingCode, what: string, why: string];
 
 /** Where something is, or should be. */
 export type Position = Pick<Statement, 'file' | 'line'>;

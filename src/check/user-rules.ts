@@ -1,17 +1,16 @@
 import { isPublic, parseAddress } from '../haproxy/addresses.ts';
-import { backendsOf, type ProxySection } from '../haproxy/proxies.ts';
+import { backendsOf } from '../haproxy/proxies.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import type { PlannedFrontend } from '../wiring/plan.ts';
 import type { Wired } from '../wiring/wire.ts';
-import { type Finding, type FindingCode, finding } from './finding.ts';
+import { type Finding, finding, type Said } from './finding.ts';
+import { headerFindings } from './header-rules.ts';
 import type { Subject } from './subject.ts';
 
 /** What the user's rules may set: all other variables are the agent's and those of the lines. */
 const SETTABLE = 'txn.otel.trust, .ratio, .route';
 const RESERVED =
   /^(hop|traceparent|tracestate|received|asked|answered|wait|request|peer|target|record|reported|server_tls|silent)$/;
-
-type Said = readonly [code: FindingCode, what: string, why: string];
 
 /** What a user can do around the lines that undoes them. */
 export function checkRules({ clean, plan, options }: Wired, subject: Subject): Finding[] {
@@ -24,7 +23,7 @@ export function checkRules({ clean, plan, options }: Wired, subject: Subject): F
     const all = [proxy, ...backendsOf(proxy, clean.proxies)].flatMap((each) => each.statements);
     for (const statement of all) {
       const said = [
-        ...headerFindings(statement),
+        ...headerFindings(statement, options.propagators),
         ...variableFindings(statement),
         ...trustFindings(statement, frontend, options.trust === 'continue'),
         ...stepFindings(statement),
@@ -37,27 +36,6 @@ export function checkRules({ clean, plan, options }: Wired, subject: Subject): F
     }
   }
   return [...findings.values(), ...skipped(subject), ...environmentFindings(current)];
-}
-
-function headerFindings({ words }: Statement): Said[] {
-  const [keyword, action = '', name = ''] = words;
-  const header = name.toLowerCase();
-  if (keyword !== 'http-request' || !/^trace(parent|state)$/.test(header)) return [];
-  if (/^del-/.test(action)) {
-    const why = 'Servers start traces of their own: right for those of others, wrong for your own.';
-    return [['header-removed', `${header} is removed`, why]];
-  }
-  if (words.includes('if') || words.includes('unless')) {
-    const why = 'Where its condition holds the server gets another context than that of the span.';
-    return [['header-conditional', `${header} is written by a rule of your own`, why]];
-  }
-  if (/^add-/.test(action)) {
-    const why = 'The server gets two, and starts a trace of its own.';
-    return [['header-added', `a second ${header} is added`, why]];
-  }
-  if (!/^(set|replace)-/.test(action)) return [];
-  const why = 'The spans of the server are not below those of HAProxy.';
-  return [['header-overwritten', `${header} is overwritten`, why]];
 }
 
 function variableFindings({ words: [keyword = '', ...rest] }: Statement): Said[] {
@@ -78,7 +56,7 @@ function trustFindings(
   { trust }: PlannedFrontend,
   isEverybody: boolean,
 ): Said[] {
-  const byAddress = trust === 'private' || typeof trust !== 'string';
+  const byAddress = trust === 'private' || (typeof trust !== 'string' && trust.networks.length > 0);
   if (keyword === 'http-request' && action === 'set-src' && byAddress) {
     const why =
       'When it is decided whose trace is continued "src" is still what is in front of HAProxy: its clients are all trusted, or none.';
@@ -96,21 +74,39 @@ function stepFindings({ words: [keyword, action] }: Statement): Said[] {
   return [['record-steps', 'lines are written at other steps than the end, too', why]];
 }
 
+/** Actions of `http-request` that answer in place of a server, or may. */
+const ANSWER = /^(deny|tarpit|redirect|return|auth|reject|silent-drop|use-service|lua\..*)$/;
+
 /** Rules of the user's defaults that end the evaluation before those that stand in the frontend itself. */
 function skipped({ current }: Subject): Finding[] {
   const isOurs = ({ words }: Statement): boolean =>
     words.some((word) => word.startsWith('set-var(txn.otel.received'));
-  const isEnd = ({ words: [keyword, when, action] }: Statement): boolean =>
-    keyword === 'tcp-request' && when === 'content' && action === 'accept';
-  const endOf = ({ statements, own }: ProxySection): Statement | undefined =>
-    own.some(isOurs) ? statements.slice(0, statements.length - own.length).find(isEnd) : undefined;
-  return current.proxies.flatMap((proxy) => {
-    const at = endOf(proxy);
-    if (at === undefined) return [];
+  return current.proxies.flatMap(({ kind, name, own, statements }) => {
+    if (!own.some(isOurs)) return [];
+    const inherited = statements.slice(0, statements.length - own.length);
+    return inherited.flatMap((at) =>
+      skippedBy(at).map(([code, what, why]) => finding(code, `${kind} ${name}`, at, { what, why })),
+    );
+  });
+}
+
+function skippedBy({ words: [keyword, first = '', second] }: Statement): Said[] {
+  if (keyword === 'tcp-request' && first === 'content' && second === 'accept') {
     const what = 'this rule of "defaults" ends what would decide whose trace is continued';
     const why = 'It runs before the rules of the frontend: nobody is trusted where it holds.';
-    return [finding('rules-skipped', `${proxy.kind} ${proxy.name}`, at, { what, why })];
-  });
+    return [['rules-skipped', what, why]];
+  }
+  if (keyword !== 'http-request') return [];
+  if (first === 'allow') {
+    const what = 'this rule of "defaults" ends what would set the headers';
+    const why =
+      "What it allows gets to the server with the client's own traceparent, whoever that is.";
+    return [['headers-skipped', what, why]];
+  }
+  if (!ANSWER.test(first)) return [];
+  const what = 'this rule of "defaults" answers before the request is described';
+  const why = 'The spans of what it answers have no path, host and user agent.';
+  return [['record-skipped', what, why]];
 }
 
 function environmentFindings({ proxies, environment, files }: Subject['current']): Finding[] {

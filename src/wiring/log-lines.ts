@@ -30,10 +30,11 @@ export function loggingLines(
   options: WiringOptions,
   length: number,
 ): string[] {
+  // What counts no bytes is written before the body, from 3.1 on.
   const alone = reporting.isAlone
     ? ['log-format "%B"', 'no option dontlog-normal', 'no option logasap']
     : options.jsonLog && reporting.kind === 'http'
-      ? ['log-format "${OTEL_ACCESS_LOG}"']
+      ? [`log-format "\${OTEL_ACCESS_LOG}"`]
       : [];
   const since = [...replyLines(reporting.since), ...profileLines(reporting, options, length)];
   const before = [...replyLines(reporting.before), ...formatLines(reporting, options, length)];

@@ -4,24 +4,18 @@ import { lastOf, type ProxySection, statementsOf } from '../haproxy/proxies.ts';
 import { type Section, says } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { parseSize } from '../haproxy/units.ts';
-import { DEFAULT_LINE_LENGTH, LINE_MARGIN, noteRule, ruleLine } from '../records/format.ts';
+import { DEFAULT_LINE_LENGTH, LINE_MARGIN } from '../records/format.ts';
 import { ConfigError } from '../settings.ts';
-import {
-  type Circumstances,
-  circumstancesOf,
-  requestIdRules,
-  statusRules,
-  targetRules,
-} from './circumstances.ts';
+import { type Circumstances, circumstancesOf } from './circumstances.ts';
+import { addCompanions } from './companions.ts';
 import { Draft } from './draft.ts';
 import type { Edit } from './edits.ts';
-import { impliedFilters } from './filters.ts';
-import { companionOf, levelRules } from './levels.ts';
+import { filterLines } from './filters.ts';
 import { loggingLines, sharedLines } from './log-lines.ts';
 import { checkNames, type Trust, type WiringOptions } from './options.ts';
 import type { SectionLines } from './places.ts';
 import { type Reporting, reportingOf } from './reporting.ts';
-import { REQUEST_ID_READ, type Rules, rulesOf, trustOf } from './rules.ts';
+import { type Rules, rulesOf, trustOf } from './rules.ts';
 
 /** What is to be done to a configuration, and what becomes of its frontends. */
 export type Plan = {
@@ -75,7 +69,7 @@ export function planWiring(
   for (const [defaults, users] of groupBy(targets, ({ proxy }) => proxy.defaults)) {
     wireUsers(defaults, users, configuration, draft);
   }
-  for (const { proxy } of targets) companions(proxy, configuration, options, draft);
+  for (const { proxy } of targets) addCompanions(proxy, configuration, options, draft);
   const planned = new Map(targets.map(({ proxy, reporting }) => [proxy, reporting]));
   return {
     edits: draft.edits,
@@ -118,25 +112,6 @@ function targetsOf(
       ? 'there is no frontend'
       : 'no frontend with "mode http" is there to be traced; --tcp traces connections',
   );
-}
-
-function filterLines(
-  proxy: ProxySection,
-  engine: string,
-  global: readonly Statement[],
-): SectionLines {
-  // Texts of files are bytes here.
-  const path = Buffer.from(engine).toString('latin1');
-  const own = `filter spoe engine otel config ${/[\s#"'\\$]/.test(path) ? `'${path}'` : path}`;
-  const { top, filters } = impliedFilters(proxy);
-  // HAProxy 2.6 never ends the wait for an engine that stands behind one with a shorter timeout.
-  const hasOther = proxy.own.some((line) => says(line, 'filter', 'spoe'));
-  const from = lastOf(global, 'default-path');
-  if (from === undefined || from.words[1] === 'current') {
-    return hasOther ? { top, filters: [own, ...filters] } : { top: [own, ...top], filters };
-  }
-  // Once HAProxy has read another file it does not look for any from there, until it is said again.
-  return { last: [own, ...top, ...filters, 'global', from.words.join(' ')] };
 }
 
 /** What inherits from the same defaults has its rules in the same place, where HAProxy allows that. */
@@ -219,30 +194,6 @@ function inDefaults(
     rules: first?.rules ?? { tcp: [], http: [] },
     logging: isSame ? (first?.logging ?? []) : [],
   };
-}
-
-/** What has to stand behind rules of the user's, to know what they did. */
-function companions(
-  proxy: ProxySection,
-  configuration: Configuration,
-  options: WiringOptions,
-  draft: Draft,
-): void {
-  if (proxy.mode !== 'http') return;
-  const { requestId } = circumstancesOf(proxy, configuration);
-  if (requestId === 'rules') {
-    for (const rule of requestIdRules(proxy, configuration)) {
-      draft.beside(rule, () => ruleLine(noteRule('http-request', 'request_id')));
-      if (options.jsonLog) draft.beside(rule, () => REQUEST_ID_READ);
-    }
-  }
-  for (const rule of targetRules(proxy, configuration))
-    draft.beside(rule, () => ruleLine(noteRule('http-request', 'sent')));
-  for (const rule of statusRules(proxy, configuration))
-    draft.ahead(rule, ruleLine(noteRule('http-response', 'server_status')));
-  const rules = levelRules(proxy, configuration);
-  if (!rules.some(({ level }) => level === 'silent')) return;
-  for (const rule of rules) draft.beside(rule.statement, (source) => companionOf(source, rule));
 }
 
 /** Behind what is global, and before whatever else may have a use for it. */

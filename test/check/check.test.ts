@@ -180,6 +180,15 @@ const CASES: Readonly<
     rule('http-request del-header traceparent'),
     /^header-removed at http-request del-header traceparent$/,
   ],
+  'all headers of a kind are removed': [
+    rule('http-request del-header trace -m beg'),
+    /^header-removed at http-request del-header trace -m beg$/,
+  ],
+  'a header of another format that is written is set again': [
+    rule('http-request set-header X-B3-TraceId x'),
+    /^header-overwritten at http-request set-header X-B3-TraceId x$/,
+    { add: ['--propagators', 'b3multi'] },
+  ],
   'traceparent is set at times': [
     rule('http-request set-header traceparent x if { path /a }'),
     /^header-conditional at http-request/,
@@ -225,6 +234,44 @@ const CASES: Readonly<
           '\ndefaults\n    mode tcp\n    timeout connect 2s\n    timeout client 5s\n    timeout server 5s\n\nbackend raw\n    server s 127.0.0.1:24992\n\nbackend app\n    mode http',
         ),
     },
+  ],
+  'a rule of defaults ends what sets headers': [
+    (text) => text,
+    /^headers-skipped at http-request allow/,
+    {
+      site: SITE.replace('defaults\n', 'defaults web\n    http-request allow if { path /a }\n')
+        .replace(
+          /listen admin(.|\n)*?\n\n/,
+          'frontend raw\n    bind 127.0.0.1:24991\n    mode tcp\n    default_backend raw\n\n',
+        )
+        .replace(
+          '\nbackend app',
+          '\ndefaults\n    mode tcp\n    timeout connect 2s\n    timeout client 5s\n    timeout server 5s\n\nbackend raw\n    server s 127.0.0.1:24992\n\nbackend app\n    mode http',
+        ),
+    },
+  ],
+  'a rule of defaults answers before': [
+    (text) => text,
+    /^record-skipped at http-request deny/,
+    {
+      site: SITE.replace('defaults\n', 'defaults web\n    http-request deny if { path /a }\n')
+        .replace(
+          /listen admin(.|\n)*?\n\n/,
+          'frontend raw\n    bind 127.0.0.1:24991\n    mode tcp\n    default_backend raw\n\n',
+        )
+        .replace(
+          '\nbackend app',
+          '\ndefaults\n    mode tcp\n    timeout connect 2s\n    timeout client 5s\n    timeout server 5s\n\nbackend raw\n    server s 127.0.0.1:24992\n\nbackend app\n    mode http',
+        ),
+    },
+  ],
+  'a target is rewritten, which nothing notes': [
+    rule('http-request set-path /a'),
+    /^lines-differ at /,
+  ],
+  'a request id is set, which nothing notes': [
+    rule('http-request set-header X-Request-Id x'),
+    /^lines-differ at /,
   ],
   'a frontend that is not meant': [
     (text) => text,

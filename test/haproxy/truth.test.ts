@@ -484,7 +484,10 @@ describe('http.response.size', () => {
   test.each(['/deny', '/to-denied/'])(
     'of a reply of HAProxy itself it is right, or absent: %s',
     async (path) => {
-      const { server: span, answer } = await get(path);
+      const { server: span, client, answer } = await get(path);
+      expect(client?.attributes['http.response.status_code']).toBe(
+        path === '/deny' ? undefined : 200,
+      );
       const size = span.attributes['http.response.size'] ?? answer.length;
       expect(Math.abs(Number(size) - answer.length)).toBeLessThan(100);
     },

@@ -1,0 +1,82 @@
+import type { Statement } from '../haproxy/statements.ts';
+import type { Propagator } from '../wiring/options.ts';
+import type { Said } from './finding.ts';
+
+/** What each format is written in; `-` at the end stands for all that begin so. */
+const HEADERS: Readonly<Record<Propagator, readonly string[]>> = {
+  tracecontext: [],
+  baggage: [],
+  b3: ['b3'],
+  b3multi: ['x-b3-'],
+  jaeger: ['uber-trace-id'],
+  xray: ['x-amzn-trace-id'],
+};
+const ALWAYS = ['traceparent', 'tracestate'];
+
+/** What a rule behind ours, in the frontend or in a backend, does to the headers that servers get. */
+export function headerFindings(statement: Statement, propagators: readonly Propagator[]): Said[] {
+  const { words } = statement;
+  if (words[0] !== 'http-request') return [];
+  const written = [...ALWAYS, ...propagators.flatMap((name) => HEADERS[name])];
+  return written.flatMap((header) => {
+    if (removesHeader(statement, header)) {
+      const why =
+        'Servers start traces of their own: right for those of others, wrong for your own.';
+      return [['header-removed', `${header} is removed`, why]];
+    }
+    return changesHeader(statement, header) ? [changed(statement, header)] : [];
+  });
+}
+
+function changed({ words }: Statement, header: string): Said {
+  if (!ALWAYS.includes(header)) {
+    const why = 'It contradicts traceparent: a server that reads it first continues another trace.';
+    return ['header-overwritten', `${words[2]} is changed`, why];
+  }
+  if (words.includes('if') || words.includes('unless')) {
+    const why = 'Where its condition holds the server gets another context than that of the span.';
+    return ['header-conditional', `${header} is written by a rule of your own`, why];
+  }
+  if (words[1] === 'add-header') {
+    const why = 'The server gets two, and starts a trace of its own.';
+    return ['header-added', `a second ${header} is added`, why];
+  }
+  const why = 'The spans of the server are not below those of HAProxy.';
+  return ['header-overwritten', `${header} is overwritten`, why];
+}
+
+/** Whether the rule gives the header a value, whatever case its name is written in. */
+function changesHeader({ words: [, action = '', name = ''] }: Statement, header: string): boolean {
+  const lower = name.toLowerCase();
+  return (
+    /^(set-header|add-header|replace-header|replace-value)$/.test(action) &&
+    (header.endsWith('-') ? lower.startsWith(header) : lower === header)
+  );
+}
+
+/** Whether the rule removes the header, by its name or by a pattern. */
+function removesHeader({ words }: Statement, header: string): boolean {
+  const [, action, name = '', flag, method = 'str'] = words;
+  if (action !== 'del-header') return false;
+  const lower = name.toLowerCase();
+  switch (flag === '-m' ? method : 'str') {
+    case 'beg':
+      return header.startsWith(lower);
+    case 'end':
+      return header.endsWith(lower);
+    case 'sub':
+      return header.includes(lower);
+    case 'reg':
+      return matches(name, header);
+    default:
+      return lower === header;
+  }
+}
+
+function matches(pattern: string, header: string): boolean {
+  try {
+    return new RegExp(pattern, 'i').test(header);
+  } catch {
+    return false;
+  }
+}
