@@ -124,7 +124,7 @@ describe('the command', () => {
     'a tool that ends by %s has found nothing: exit code 2',
     async (statement) => {
       const preload = encodeURIComponent(`process.stdout.write = () => { ${statement} }`);
-      for (const tool of ['check', 'snippet', 'verify']) {
+      for (const tool of ['check', 'add', 'remove', 'verify']) {
         const NODE_OPTIONS = `--import=data:text/javascript,${preload}`;
         const agent = spawnAgent([tool, '--help'], { NODE_OPTIONS });
         expect(await agent.exited()).toBe(2);

@@ -193,9 +193,12 @@ class RecordConnection {
   }
 
   private reset(): void {
-    if (this.socket.destroyed) return;
-    if (this.peer === 'unix') this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    const { socket } = this;
+    if (socket.destroyed) return;
+    // While its half-close is under way Node cannot reset a socket: it would never be closed, nor its thread end.
+    const isEnding = socket.writableEnded && !socket.writableFinished;
+    if (this.peer === 'unix' || isEnding) socket.destroy();
+    else socket.resetAndDestroy();
   }
 }
 

@@ -174,7 +174,8 @@ function placeOf({ isLast, before, since }: Reporting): 'log' | 'end' {
 /** The user's own section of rules, which runs before those of its frontends. */
 function extend(defaults: Section, targets: readonly Target[], draft: Draft): void {
   const { rules, logging } = inDefaults(targets, draft);
-  draft.into(defaults.head, defaults.statements, { ...rules, end: logging });
+  // HAProxy reads formats by the mode that it knows by then, which may be each frontend's own.
+  draft.into(defaults.head, defaults.statements, { top: ['mode http'], ...rules, end: logging });
 }
 
 /** What targets with the same rules have in common; what each has of its own is put into it. */
