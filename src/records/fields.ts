@@ -1,17 +1,16 @@
 import { type Hop, parseHop } from '../context/hop.ts';
+import { type Failure, failureIn } from './failure.ts';
 import { duration, type FieldValues, positive } from './field-values.ts';
 import { clientAndPeer, peerOf } from './peers.ts';
-import type { HopKind, HopRecord, LineBytes, Peer, Phases, Retries, Server } from './record.ts';
+import type { HopKind, HopRecord, Peer, Phases, Retries, Server } from './record.ts';
 import { serverPhases, type Timers } from './retries.ts';
 import { type Origin, responseSize } from './sizes.ts';
-import { Field, MISSING } from './table.ts';
+import { Field } from './table.ts';
 import { parseTarget, type Target } from './target.ts';
 import { acceptedAt, agentWait, requestStart, turnedToServer } from './times.ts';
 
 const BAD_REQUEST = '<BADREQ>';
 const NO_ERROR = 'Success';
-const UNKNOWN_ERROR = 'unknown';
-const MAX_ERROR_LENGTH = 128;
 
 /** @returns undefined for what is no record: it names no frontend, or no time it ended */
 export function recordOf(values: FieldValues): HopRecord | undefined {
@@ -19,7 +18,8 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
   const { end } = values;
   if (frontend === undefined || end === undefined) return undefined;
 
-  const connectionError = connectionErrorOf(values);
+  const failure = failureOf(values);
+  const connectionError = failure?.error;
   const kind = kindOf(values, connectionError);
   const hopText = values.text(Field.hop);
   const hop = hopText === undefined ? undefined : parseHop(hopText);
@@ -44,7 +44,7 @@ export function recordOf(values: FieldValues): HopRecord | undefined {
     transfer: duration(values, Field.Td),
   };
   const server = serverOf(values);
-  const local = peerAt(values, Field.frontend_address, Field.frontend_port);
+  const local = failure?.local ?? peerAt(values, Field.frontend_address, Field.frontend_port);
   const said = peerAt(values, Field.client_address, Field.client_port);
   const socket = peerAt(values, Field.peer_address, Field.peer_port);
   const tls = frontend.endsWith('~');
@@ -111,20 +111,12 @@ function kindOf(values: FieldValues, connectionError: string | undefined): HopKi
 }
 
 /** HAProxy uses its error log format for unreadable requests too: nothing is wrong with their connection. */
-function connectionErrorOf(values: FieldValues): string | undefined {
-  const text = values.text(Field.error);
-  if (text !== undefined) return text === NO_ERROR ? undefined : text;
+function failureOf(values: FieldValues): Failure | undefined {
+  const error = values.text(Field.error);
+  if (error !== undefined) return error === NO_ERROR ? undefined : { error, local: undefined };
   // Before 3.1 the message says it, an error-log-format; of a request there is a status, if only that there is none.
-  return values.kind === 'http' && values.number(Field.status) === 0
-    ? messageOf(values.line)
-    : undefined;
-}
-
-function messageOf(line: LineBytes | undefined): string {
-  if (line === undefined) return UNKNOWN_ERROR;
-  const { buffer, start, end } = line;
-  const text = buffer.toString('utf8', start, Math.min(end, start + MAX_ERROR_LENGTH));
-  return text === MISSING ? UNKNOWN_ERROR : text;
+  const isFailed = values.kind === 'http' && values.number(Field.status) === 0;
+  return isFailed ? failureIn(values.line) : undefined;
 }
 
 function methodOf(values: FieldValues): string | undefined {

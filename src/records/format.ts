@@ -119,8 +119,8 @@ export const SAMPLED_MESSAGE = '%{-M}[var(txn.otel.hop),bytes(51,1),hex2i,and(1)
  * not do that: without a count of bytes in the proxy's own format its line is written when the headers are there.
  */
 export const SHORTEST_FORMAT = '%B';
-/** The same for connections that fail before a request: what was wrong, which is nowhere else before 3.1. */
-export const SHORTEST_ERROR_FORMAT = '%[fc_err_str]';
+/** The same for connections that fail before a request: what is nowhere else before 3.1 (failure.ts). */
+export const SHORTEST_ERROR_FORMAT = 'otel %fi %fp %[fc_err_str]';
 
 /** An action of a proxy's rules. Its condition, if it has one, stands behind `if`. */
 export type Rule = {
@@ -162,7 +162,6 @@ export function httpRules(fields: Noted = {}): readonly Rule[] {
   });
   return [
     { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
-    { phase: 'http-request', action: 'set-var(txn.otel.answered) date(0,us)' },
     ...(fields.peer_address === undefined
       ? []
       : [{ phase: 'http-request', action: 'set-var(txn.otel.peer) fc_src' } as const]),

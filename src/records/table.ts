@@ -100,12 +100,6 @@ export const ROWS = [
     tcp: '%[var(txn.otel.received,0)]',
     means: 'before the agent was asked, microseconds',
   },
-  {
-    name: 'answered',
-    in: 'place',
-    http: '%[var(txn.otel.answered,0)]',
-    means: 'when it had answered, microseconds',
-  },
   { name: 'Th', in: 'place', http: '%Th', tcp: '%Th', means: 'milliseconds' },
   { name: 'Ti', in: 'place', http: '%Ti', means: 'milliseconds' },
   { name: 'TR', in: 'place', http: '%TR', means: 'milliseconds' },
@@ -118,21 +112,9 @@ export const ROWS = [
   { name: 'server', in: 'place', http: '%s', tcp: '%s', means: '<…> where there was none' },
   { name: 'client_address', in: 'place', http: '%ci', tcp: '%ci', means: 'client' },
   { name: 'client_port', in: 'place', http: '%cp', tcp: '%cp', means: 'client' },
-  // In a profile those of failed connections have it (format.ts).
-  {
-    name: 'frontend_address',
-    in: 'place',
-    http: { format: '%fi' },
-    tcp: '%fi',
-    means: 'what the client connected to',
-  },
-  {
-    name: 'frontend_port',
-    in: 'place',
-    http: { format: '%fp' },
-    tcp: '%fp',
-    means: 'what the client connected to',
-  },
+  // Those of failed connections have it, too (format.ts).
+  { name: 'frontend_address', in: 'place', tcp: '%fi', means: 'what the client connected to' },
+  { name: 'frontend_port', in: 'place', tcp: '%fp', means: 'what the client connected to' },
   { name: 'server_address', in: 'place', http: '%si', tcp: '%si', means: 'server' },
   { name: 'server_port', in: 'place', http: '%sp', tcp: '%sp', means: 'server' },
   {
@@ -159,6 +141,12 @@ export const ROWS = [
   { name: 'backend_queue', in: 'place', http: '%bq', tcp: '%bq', means: 'others before it' },
   { name: 'method', in: 'place', http: '%{+E}HM', means: 'method of the request' },
 
+  {
+    name: 'answered',
+    in: 'request',
+    http: 'date(0,us)',
+    means: 'when the agent had answered, microseconds',
+  },
   { name: 'host', in: 'request', http: 'req.hdr(host),bytes(0,256)', means: 'Host header' },
   {
     name: 'user_agent',
