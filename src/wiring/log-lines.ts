@@ -27,8 +27,8 @@ function variantOf({ kind }: Reporting, { replies }: Side): Variant {
 }
 
 const ALONE = [
-  `log-format ${SHORTEST_FORMAT}`,
-  `error-log-format ${SHORTEST_ERROR_FORMAT}`,
+  `log-format ${quoted(SHORTEST_FORMAT)}`,
+  `error-log-format ${quoted(SHORTEST_ERROR_FORMAT)}`,
   ...['no option dontlog-normal', 'no option logasap'],
 ];
 

@@ -87,6 +87,7 @@ export function recordElement(hop: string, changes: Changes): string {
       if (value === undefined) return undefined;
       return where === 'place' && name !== 'method' ? String(value) : escaped(String(value));
     },
+    [],
     ownParameters,
   );
 }
