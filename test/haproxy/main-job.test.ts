@@ -156,6 +156,8 @@ describe('what the spans say', () => {
       'haproxy.phase.connect_ms': expect.any(Number),
       'haproxy.phase.response_ms': expect.any(Number),
       'haproxy.phase.transfer_ms': expect.any(Number),
+      // One of the user's own, as the example shows it.
+      connections: 1,
     });
     expect(client?.name).toBe('GET');
     expect(client?.attributes).toMatchObject({

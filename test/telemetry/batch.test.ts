@@ -21,7 +21,7 @@ const accessLog = new AccessLog();
 
 /** Adds a hop of two spans whose path has this many characters. */
 function addHop(spans: OtlpSpans, index: number, length: number): void {
-  const line = Buffer.from(recordLine(hopOf(index), { pathq: `/${'x'.repeat(length)}` }));
+  const line = Buffer.from(recordLine(hopOf(index), { target: `/${'x'.repeat(length)}` }));
   const record = accessLog.parse(line, 0, line.length);
   const hop = parseHop(hopOf(index));
   if (record === undefined || hop === undefined) throw new Error('unusable');

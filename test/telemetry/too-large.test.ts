@@ -47,7 +47,7 @@ async function receiveBehind(
   };
 }
 
-const LONG_PATH = () => ({ pathq: `/${'x'.repeat(8000)}` });
+const LONG_PATH = () => ({ target: `/${'x'.repeat(8000)}` });
 
 test('a batch has a million bytes at most, and is filled', async () => {
   const sizes: number[] = [];

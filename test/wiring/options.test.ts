@@ -84,7 +84,7 @@ test('--access-log json: the user logs one object a line, with the ids of the sp
       status: 200,
       frontend: 'shop',
       server: 'one',
-      path,
+      target: path,
       Td: expect.any(Number),
     });
   } finally {
