@@ -8,6 +8,9 @@ export type Started = { readonly paths: readonly string[]; readonly env: Env };
 const DEFAULT = '/etc/haproxy/haproxy.cfg';
 const DEFAULTS_FILE = '/etc/default/haproxy';
 
+/** What a master process and systemd say to one process: another takes itself for a worker of theirs by it. */
+const PROCESS = /^(HAPROXY_MWORKER|NOTIFY_SOCKET=|LISTEN_|WATCHDOG_)/;
+
 /** As the unit runs it, or would start it; what another user may not see is passed over. */
 export function startedWith(env: Env): Started {
   const options = { encoding: 'utf8', timeout: 10_000 } as const;
@@ -23,7 +26,7 @@ export function startedWith(env: Env): Started {
     const own = Object.fromEntries(
       (textOf(`/proc/${pid}/environ`)?.split('\0') ?? []).flatMap((pair) => {
         const at = pair.indexOf('=');
-        return at > 0 ? [[pair.slice(0, at), pair.slice(at + 1)]] : [];
+        return at > 0 && !PROCESS.test(pair) ? [[pair.slice(0, at), pair.slice(at + 1)]] : [];
       }),
     );
     return { paths, env: { ...own, ...env } };

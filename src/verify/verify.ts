@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { formatAddress, type ListenAddress } from '../listen.ts';
-import { type AdminAccess, type AgentView, askAgent } from './agent-view.ts';
+import { type AdminAccess, type AgentView, askAgent, type SeenHop } from './agent-view.ts';
 import { type Probe, type ProbeOptions, probe } from './probe.ts';
 import { checkSpop } from './spop-check.ts';
 
@@ -40,22 +40,24 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     const text = `${options.url}: ${reasonOf(error)}`;
     return { traceId: undefined, steps: [{ name: 'request', state: 'failed', text }] };
   }
-  const traceId = sent.told?.traceId ?? sent.traceId;
+  const traceId = sent.told?.traceId ?? sent.upstream?.traceId ?? sent.traceId;
+  const { hop, steps: followed } = await follow(traceId, sent, before, options);
+  const spop = await spopStep(
+    options,
+    followed.some(({ name, state }) => name === 'agent' && state === 'ok'),
+  );
   const steps: Step[] = [
     {
       name: 'request',
       state: 'ok',
       text: `GET ${options.url} answered ${sent.status} in ${sent.duration.toFixed(1)} ms`,
     },
-    traceStep(sent),
-    upstreamStep(sent),
+    traceStep(sent, sent.told ?? (hop && { traceId, spanId: hop.spanId })),
+    upstreamStep(sent, traceId),
+    spop,
+    ...followed,
   ];
-  const followed = await follow(traceId, sent, before, options);
-  const spop = await spopStep(
-    options,
-    followed.some(({ name, state }) => name === 'agent' && state === 'ok'),
-  );
-  return { traceId, steps: [...steps, spop, ...followed] };
+  return { traceId, steps };
 }
 
 /** @param answered whether HAProxy got an answer from the agent to this request, wherever that is */
@@ -79,21 +81,25 @@ async function spopStep({ spop, isSpopKnown }: VerifyOptions, answered: boolean)
   }
 }
 
-function traceStep({ traceId, told }: Probe): Step {
+/** @param span HAProxy's, as the response has it, or else the record */
+function traceStep(
+  { traceId }: Probe,
+  span: { readonly traceId: string; readonly spanId: string } | undefined,
+): Step {
   const name = 'trace';
-  if (told === undefined) {
+  if (span === undefined) {
     const text =
-      'the response says nothing of a trace: it did not come through a traced frontend, or that has no "server-timing" line';
+      'neither the response nor a record has it: the request did not come through a traced frontend, or another agent has the record';
     return { name, state: 'unseen', text };
   }
-  if (told.traceId === traceId) {
-    return { name, state: 'ok', text: `${traceId} is continued; HAProxy's span is ${told.spanId}` };
+  if (span.traceId === traceId) {
+    return { name, state: 'ok', text: `${traceId} is continued; HAProxy's span is ${span.spanId}` };
   }
-  const text = `a new one, ${told.traceId}, in place of the one that was sent: txn.otel.trust says so, or the agent has another order of formats`;
+  const text = `a new one, ${span.traceId}, in place of the one that was sent: txn.otel.trust says so, or the agent has another order of formats`;
   return { name, state: 'ok', text };
 }
 
-function upstreamStep({ traceId, spanId, told, upstream }: Probe): Step {
+function upstreamStep({ spanId, upstream }: Probe, expected: string): Step {
   const name = 'upstream';
   if (upstream === undefined) {
     const text =
@@ -104,7 +110,6 @@ function upstreamStep({ traceId, spanId, told, upstream }: Probe): Step {
     const text = 'the server got the traceparent of the client: HAProxy does not set its own';
     return { name, state: 'failed', text };
   }
-  const expected = told?.traceId ?? traceId;
   if (upstream.traceId !== expected) {
     const text = `the server got trace ${upstream.traceId}, HAProxy says ${expected}`;
     return { name, state: 'failed', text };
@@ -127,12 +132,15 @@ async function lookAt(admin: AdminAccess | undefined, traceId: string): Promise<
   }
 }
 
+/** The steps behind HAProxy, and the hop as its record has it, if that was seen. */
+type Followed = { readonly hop: SeenHop | undefined; readonly steps: readonly Step[] };
+
 async function follow(
   traceId: string,
   { told }: Probe,
   before: Look,
   { admin, patience }: VerifyOptions,
-): Promise<Step[]> {
+): Promise<Followed> {
   if ('reason' in before) return unseen(before.reason);
   if (told?.sampled === false) {
     return unseen('the trace is not sampled, and nothing of it is kept');
@@ -148,15 +156,16 @@ async function follow(
   const { view } = look;
   if (view.hop === undefined) {
     const text = `no record of this trace in ${patience / 1000} s at this agent: "haproxy-otel-spoa check" looks at ring and log lines`;
-    return [
+    const steps: Step[] = [
       { name: 'agent', state: 'unseen', text: 'only the record says whether the agent answered' },
       { name: 'record', state: 'failed', text },
       { name: 'export', state: 'failed', text: 'there is nothing to export' },
     ];
+    return { hop: undefined, steps };
   }
   const { frontend, server, agentWait, mintedByHaproxy } = view.hop;
   const waited = agentWait === undefined ? '' : ` after ${agentWait} us`;
-  return [
+  const steps: Step[] = [
     mintedByHaproxy
       ? { name: 'agent', state: 'failed', text: `no answer${waited}: HAProxy itself made the ids` }
       : { name: 'agent', state: 'ok', text: `answered${waited}` },
@@ -167,6 +176,7 @@ async function follow(
     },
     await exportStep(before.view, view, () => lookAt(admin, traceId), isOver),
   ];
+  return { hop: view.hop, steps };
 }
 
 /**
@@ -206,12 +216,13 @@ async function exportStep(
   }
 }
 
-function unseen(reason: string): Step[] {
-  return [
+function unseen(reason: string): Followed {
+  const steps: Step[] = [
     { name: 'agent', state: 'unseen', text: reason },
     { name: 'record', state: 'unseen', text: 'for the same reason' },
     { name: 'export', state: 'unseen', text: 'for the same reason' },
   ];
+  return { hop: undefined, steps };
 }
 
 function pause(): Promise<void> {

@@ -74,7 +74,7 @@ function plain(text: string): string {
       return `ID${ids.indexOf(id)}`;
     })
     .replace(/\d+\.\d ms|\d+ us/g, 'TIME')
-    .replace(/for HAProxy \S+,/g, 'for HAProxy VERSION,');
+    .replace(/HAProxy \d\.\d+\.\d[^\s,]*/g, 'HAProxy VERSION');
 }
 
 /** Matches what is shown; a line with an ellipsis is any lines. */

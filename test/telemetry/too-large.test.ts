@@ -23,6 +23,7 @@ async function receiveBehind(
   const server = createServer();
   server.on('stream', (stream) => {
     const chunks: Buffer[] = [];
+    stream.on('error', () => {});
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {
       const body = Buffer.concat(chunks);
