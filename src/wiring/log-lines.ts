@@ -170,8 +170,11 @@ function ring({ records }: WiringOptions, length: number): string[] {
     '    size 67108864',
     '    timeout connect 1s',
     '    timeout server 10s',
+    // A connection that lived for 24.8 days is the last one on some versions. From 3.1 on HAProxy itself can renew it.
+    '    .if version_atleast(3.1)',
+    `    server agent ${address} max-reuse 5000000`,
     // 2.8 to 3.0 never reconnect an octet-counted ring whose receiver was restarted.
-    '    .if version_atleast(2.8)',
+    '    .elif version_atleast(2.8)',
     `    server agent ${address}`,
     '    .else',
     `    server agent ${address} log-proto octet-count`,
