@@ -111,7 +111,7 @@ describe('the command', () => {
     [['run', '--once'], {}, '--once is no flag of run'],
     [['demo', '--spop', '127.0.0.1:1'], {}, '--spop is no flag of demo'],
     [['--spop', 'nowhere'], {}, 'HAPROXY_OTEL_SPOP is "nowhere": host:port'],
-    [['dance'], {}, 'unknown command "dance": run, demo, snippet, check or verify is accepted'],
+    [['dance'], {}, 'unknown command "dance": run, demo, add, remove, check or verify is accepted'],
     [['--dance'], {}, "Unknown option '--dance'"],
   ])('%j %j: one clear line and exit code 2', async (args, env, line) => {
     const agent = spawnAgent(args, env);

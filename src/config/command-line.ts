@@ -43,7 +43,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const taken = COMMANDS[command];
   if (taken === undefined) {
     throw new ConfigError(
-      `unknown command "${command}": run, demo, snippet, check or verify is accepted`,
+      `unknown command "${command}": run, demo, add, remove, check or verify is accepted`,
     );
   }
   const other = Object.keys(values).find((flag) => !['help', 'version', ...taken].includes(flag));

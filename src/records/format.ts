@@ -143,9 +143,14 @@ export function noted(name: NotedName): string {
   return `%{+E}[${TABLE[Field[name]]?.http}]`;
 }
 
-/** A rule that notes a field from then on. */
-export function noteRule(phase: Rule['phase'], name: NotedName, condition?: string): Rule {
-  const action = `set-var-fmt(${REQUEST}) ${quoted(`%[var(${REQUEST})] ${name}="${noted(name)}"`)}`;
+/** A rule that notes a field from then on; an empty value is none. */
+export function noteRule(
+  phase: Rule['phase'],
+  name: NotedName,
+  condition?: string,
+  value = noted(name),
+): Rule {
+  const action = `set-var-fmt(${REQUEST}) ${quoted(`%[var(${REQUEST})] ${name}="${value}"`)}`;
   return condition === undefined ? { phase, action } : { phase, action, condition };
 }
 

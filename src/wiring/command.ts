@@ -113,11 +113,13 @@ export function finish(
       write(diffOf(path, before.toString('latin1'), after.toString('latin1')));
     }
   }
-  const end = isWritten ? 'written' : 'not written without --write';
   const what =
     changed.length === 0
       ? ['Nothing is to be changed.']
-      : changed.map(({ path }) => `${path}: ${end}`);
+      : changed.map(({ path, after }) => {
+          const done = after === undefined ? 'removed' : 'written';
+          return `${path}: ${isWritten ? done : `not ${done} without --write`}`;
+        });
   write(`${[...notes, ...what].join('\n')}\n`);
 }
 

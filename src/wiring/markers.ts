@@ -5,10 +5,10 @@ import { ConfigError } from '../settings.ts';
  * How a line that `add` wrote is known again. Blocks stand between two lines of their own, a line alone ends in a word
  * of ours, and a line of the user's that was changed ends in what it was.
  */
-const BEGIN = /^\s*# >>> otel(?::|$)/;
-const END = /^\s*# <<< otel$/;
-const ALONE = / # otel$/;
-const CHANGED = / # otel: was "(.*)"$/;
+const BEGIN = /^\s*# >>> otel(?::|\s*$)/;
+const END = /^\s*# <<< otel\s*$/;
+const ALONE = / # haproxy-otel-spoa\s*$/;
+const CHANGED = / # haproxy-otel-spoa: was "(.*)"\s*$/;
 
 export function block(indent: string, note: string, lines: readonly string[]): string[] {
   const begin = note === '' ? '# >>> otel' : `# >>> otel: ${note}`;
@@ -16,7 +16,7 @@ export function block(indent: string, note: string, lines: readonly string[]): s
 }
 
 export function lineAlone(indent: string, line: string): string {
-  return `${indent}${line} # otel`;
+  return `${indent}${line} # haproxy-otel-spoa`;
 }
 
 /** The first line of a section with a name that it did not have: `defaults` becomes `defaults NAME`. */
@@ -38,7 +38,7 @@ export function inheriting(head: string, defaults: string): string {
 }
 
 function changed(from: string, to: string, end: number): string {
-  return `${to} # otel: was "${from.slice(0, end).trimStart()}"`;
+  return `${to} # haproxy-otel-spoa: was "${from.slice(0, end).trimStart()}"`;
 }
 
 /** What a line was before `named` or `inheriting`, with what was done to it since; undefined for any other line. */

@@ -88,7 +88,7 @@ const HEADERS = [
   'http-request del-header baggage unless otel_follow',
 ];
 
-/** A request that has an id from somebody who is trusted keeps it; any other gets that of its trace and span. */
+/** A request that has an id keeps it, whosever it is; any other gets that of its trace and span. */
 function requestIdRules({ requestId }: Circumstances): string[] {
   switch (requestId) {
     case 'trace':
@@ -97,8 +97,8 @@ function requestIdRules({ requestId }: Circumstances): string[] {
         `http-request set-header ${REQUEST_ID_HEADER} %[var(txn.otel.hop),bytes(0,49)] unless ${ONE_ID}`,
       ];
     case 'unique':
-      // HAProxy adds its own behind all rules, whatever is there.
-      return [`http-request del-header ${REQUEST_ID_HEADER}`];
+      // HAProxy adds its own behind all rules, beside a client's: then the server has two.
+      return [ruleLine(noteRule('http-request', 'request_id', ANY_ID, ''))];
     case 'rules':
       return [];
     default:
@@ -115,8 +115,8 @@ function requestIdOf({ requestId }: Circumstances): string {
     : REQUEST_ID_READ;
 }
 
-const ONE_ID =
-  '{ req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 } otel_follow';
+const ANY_ID = '{ req.fhdr_cnt(x-request-id) gt 0 }';
+const ONE_ID = '{ req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 }';
 
 /** What is noted of each request, because rules of the user's make a difference. */
 function notedOf({ isHeldUp, isSourceSet, requestId }: Circumstances): Noted {

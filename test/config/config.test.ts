@@ -504,7 +504,7 @@ describe('the command line', () => {
     [['--once'], '--once is no flag of run'],
     [['demo', '--spop', '127.0.0.1:1'], '--spop is no flag of demo'],
     [['demo', '--once', '--log-level=debug'], '--log-level is no flag of demo'],
-    [['start', '--once'], 'unknown command "start": run, demo, snippet, check or verify'],
+    [['start', '--once'], 'unknown command "start": run, demo, add, remove, check or verify'],
   ])('%j is of another command', (args, message) => {
     expect(() => parseCommandLine(args)).toThrow(message);
   });

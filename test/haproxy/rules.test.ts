@@ -120,7 +120,8 @@ test('a user may trust and distrust by a rule of his own, whatever the address',
     ['x-request-id', 'theirs'],
   ]);
   expect(traceIdOf(exchange)).not.toBe(TRACE_ID);
-  expect(valuesOf(exchange, 'x-request-id')).not.toContain('theirs');
+  // It names the request, not the trace, and reached the server before there was tracing.
+  expect(valuesOf(exchange, 'x-request-id')).toEqual(['theirs']);
 }, 60_000);
 
 describe('x-request-id: the server gets one, and the span has that one or none', () => {
@@ -144,7 +145,7 @@ describe('x-request-id: the server gets one, and the span has that one or none',
       one,
       { server: /^theirs$/, isOnSpan: true },
     ],
-    ['unique-id-header', rules(...uniqueId), one, { server: /^unique-/, isOnSpan: true }],
+    ['unique-id-header', rules(...uniqueId), none, { server: /^unique-/, isOnSpan: true }],
     [
       'unique-id-header of the defaults',
       (config) => config.replace('\ndefaults base\n', `$&    ${uniqueId.join('\n    ')}\n`),
@@ -190,6 +191,16 @@ describe('x-request-id: the server gets one, and the span has that one or none',
     60_000,
   );
 });
+
+test('unique-id-header beside an id of the client: the server gets both, as without tracing, and the span names none', async () => {
+  const chain = await start(
+    rules('unique-id-format "unique-%[uuid()]"', 'unique-id-header X-Request-ID'),
+  );
+  const exchange = await sendHttp1(chain.ports.http, '/id', [['X-Request-ID', 'theirs']]);
+  expect(valuesOf(exchange, 'x-request-id')).toEqual(['theirs', expect.stringMatching(/^unique-/)]);
+  const { server } = await chain.hop(toldTraceId(exchange.response['server-timing']));
+  expect(server.attributes['http.request.header.x-request-id']).toBeUndefined();
+}, 60_000);
 
 describe('haproxy.phase.agent_us is the wait for this agent alone', () => {
   /** An engine of somebody else, whose agent accepts connections and says nothing. */
