@@ -19,7 +19,7 @@ test('a fault in who watches hops costs none of them, and is told once and summe
   }
   expect(pipeline.counts.sampled).toBe(3);
   expect(error).toHaveBeenCalledTimes(1);
-  expect(error.mock.calls[0]?.[0].reason).toContain('Error: a fault');
+  expect(error.mock.calls[0]?.[0].err).toEqual(new Error('a fault'));
   vi.advanceTimersByTime(60_000);
   expect(error).toHaveBeenCalledTimes(2);
   expect(error.mock.calls[1]?.[0]).toEqual({ faults: 3 });
