@@ -66,6 +66,8 @@ const SAMPLED = 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b71692033
 
 /** How long the agent may take to export what it has after a turn, in milliseconds. */
 const DRAIN_TIMEOUT = 30_000;
+/** So many steps without a span are the end: the telemetry thread gives way to all others. */
+const DRAIN_STILL = 4;
 const DRAIN_STEP = 500;
 
 /** One way to trace, running: an HAProxy of its own, and an agent and a receiver where it has them. */
@@ -128,10 +130,10 @@ export class Way {
   async drained() {
     if (!this.recording) return;
     const deadline = performance.now() + DRAIN_TIMEOUT;
-    for (let before = -1; performance.now() < deadline; ) {
+    for (let before = -1, still = 0; still < DRAIN_STILL && performance.now() < deadline; ) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP));
       const { spans } = await ask(this.receiver, 'count');
-      if (spans === before) return;
+      still = spans === before ? still + 1 : 0;
       before = spans;
     }
   }
