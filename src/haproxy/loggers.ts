@@ -21,7 +21,6 @@ export type Logger = {
 };
 
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
-const INFO = LEVELS.indexOf('info');
 const OPTIONS = ['len', 'format', 'sample', 'profile'];
 
 export function parseLogger(statement: Statement): Logger {
@@ -41,11 +40,6 @@ export function parseLogger(statement: Statement): Logger {
     profile: options.profile,
     level: level === undefined ? LEVELS.length - 1 : LEVELS.indexOf(level),
   };
-}
-
-/** Whether it sends what HAProxy says of a request that went well. */
-export function takesAll({ level }: Logger): boolean {
-  return level >= INFO;
 }
 
 function parseTarget(target: string): Logger['target'] {
