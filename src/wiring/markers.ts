@@ -8,7 +8,8 @@ import { ConfigError } from '../settings.ts';
 const BEGIN = /^\s*# >>> otel(?::|\s*$)/;
 const END = /^\s*# <<< otel\s*$/;
 const ALONE = / # haproxy-otel-spoa\s*$/;
-const CHANGED = / # haproxy-otel-spoa: was "(.*)"\s*$/;
+/** A comment of the user's may have come behind it. */
+const CHANGED = / # haproxy-otel-spoa: was "(.*?)"(?=\s|$)(.*)$/;
 
 export function block(indent: string, note: string, lines: readonly string[]): string[] {
   const begin = note === '' ? '# >>> otel' : `# >>> otel: ${note}`;
@@ -45,8 +46,11 @@ function changed(from: string, to: string, end: number): string {
 function unchanged(line: string): string | undefined {
   const found = CHANGED.exec(line);
   if (found === null) return undefined;
-  const was = found[1] ?? '';
-  const now = line.slice(0, found.index);
+  const [, was = '', more = ''] = found;
+  return `${restored(line.slice(0, found.index), was)}${more}`;
+}
+
+function restored(now: string, was: string): string {
   const [kind, second, third, fourth] = wordSpans(now);
   const before = wordSpans(was).map((span) => textAt(was, span));
   if (textAt(now, kind) === 'defaults') {

@@ -76,6 +76,22 @@ test('paths that start from the configuration lead to the same files while it is
   expect(haproxyCheck('/', [join(folder, 'haproxy.cfg')]).accepted).toBe(true);
 });
 
+test('a line or a comment of the user that only looks like ours stays, and so does one behind ours', () => {
+  const text = SITE.replace(
+    'default_backend app\n',
+    '$&    http-request set-header x-trace on # otel\n',
+  ).replace('frontend www\n', 'frontend www # otel: was "frontend old"\n');
+  const { folder, file } = site(text);
+  expect(wiring(folder, 'add', [file])).toMatchObject({ status: 0, err: '' });
+  const wired = readFileSync(file, 'utf8');
+  writeFileSync(
+    file,
+    wired.replace(/^(frontend www .*)$/m, '$1 # mine').replaceAll('# <<< otel\n', '# <<< otel  \n'),
+  );
+  expect(wiring(folder, 'remove', [file])).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(file, 'utf8')).toBe(text.replace(/^(frontend www .*)$/m, '$1 # mine'));
+});
+
 test('what HAProxy refuses is not written, and the line is named', () => {
   const { folder, file } = site(SITE.replace('mode http', 'mode http\n    no-such-keyword'));
   const before = readFileSync(file, 'utf8');
