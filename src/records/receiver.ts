@@ -155,6 +155,7 @@ class RecordConnection {
 
   private data(chunk: Buffer): void {
     this.chunks += 1;
+    const isFirst = this.splitter.framing === undefined;
     try {
       this.splitter.push(chunk, this.onRecord);
     } catch (error) {
@@ -163,10 +164,19 @@ class RecordConnection {
       this.socket.destroy();
       return;
     }
-    if (this.state === 'resetting') this.resetBehindRecord();
+    if (this.state === 'resetting') {
+      if (isFirst && this.splitter.framing === 'octet-count') this.partAgain();
+      else this.resetBehindRecord();
+    }
     if (this.state !== 'waiting') return;
     clearTimeout(this.timer);
     this.state = 'open';
+  }
+
+  /** How HAProxy frames its records, and so how to part from it, is known only now. */
+  private partAgain(): void {
+    this.state = 'open';
+    this.part();
   }
 
   private startReset(): void {
