@@ -30,18 +30,6 @@ export type ReadingOptions = {
 };
 
 /**
- * Reads files and directories in order, as `haproxy -f` takes them.
- *
- * @throws ConfigError for what cannot be read, or a directory without such a file
- */
-export function readConfiguration(
-  paths: readonly string[],
-  options: ReadingOptions,
-): Configuration {
-  return parseConfiguration(readTexts(paths), options);
-}
-
-/**
  * The texts of files and directories by file, in the order in which `haproxy -f` takes them: of a directory the files
  * that end in `.cfg`, in the order of their names.
  *

@@ -11,7 +11,7 @@ import { agentSettings } from '../../src/haproxy/agent-settings.ts';
 import {
   type Configuration,
   parseConfiguration,
-  readConfiguration,
+  readTexts,
 } from '../../src/haproxy/configuration.ts';
 import { parseLogFormat } from '../../src/haproxy/log-format.ts';
 import { loggersOf } from '../../src/haproxy/proxies.ts';
@@ -30,7 +30,7 @@ let files = 0;
 function readText(text: string, env: Readonly<Record<string, string>> = {}): Configuration {
   const path = join(folder, `${files++}.cfg`);
   writeFileSync(path, text);
-  return readConfiguration([path], { env, version, features: new Set(['LUA']) });
+  return parseConfiguration(readTexts([path]), { env, version, features: new Set(['LUA']) });
 }
 
 const wordsOf = (configuration: Configuration, name: string): string[] =>
@@ -158,14 +158,14 @@ test('files in order, and of a directory those that end in .cfg', () => {
   const first = join(folder, 'first');
   writeFileSync(first, 'defaults\n    mode http\n');
   const options = { env: {}, version, features: undefined };
-  const configuration = readConfiguration([first, site], options);
+  const configuration = parseConfiguration(readTexts([first, site]), options);
   expect(configuration.proxies.map(({ name, mode }) => `${name} ${mode}`)).toEqual([
     'B-cfg http',
     'a-cfg http',
     'b-cfg http',
   ]);
   mkdirSync(join(folder, 'empty'));
-  expect(() => readConfiguration([join(folder, 'empty')], options)).toThrow(
+  expect(() => parseConfiguration(readTexts([join(folder, 'empty')]), options)).toThrow(
     'has no file that ends in .cfg',
   );
 });
