@@ -18,7 +18,12 @@ import {
 } from '../settings.ts';
 import type { ServerLimits } from '../spop/server.ts';
 import type { InheritedSockets } from '../systemd/sockets.ts';
-import type { ExporterConfigs, SpanLimits, TelemetryConfig } from '../telemetry/config.ts';
+import {
+  type ExporterConfigs,
+  MAX_REQUEST,
+  type SpanLimits,
+  type TelemetryConfig,
+} from '../telemetry/config.ts';
 import { readAdmin } from './admin.ts';
 import { readExporters } from './exporter.ts';
 import { readResource } from './resource.ts';
@@ -92,7 +97,7 @@ export function loadConfig(
       spanLimits: readSpanLimits(env, warn),
       exporters: disabled ? NO_EXPORTERS : readExporters(env, warn),
       ...readBatches(env, warn),
-      batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024)),
+      batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024, MAX_REQUEST)),
       scheduleDelay: readOrWarn(
         env,
         'OTEL_BSP_SCHEDULE_DELAY',
