@@ -25,6 +25,7 @@ import {
   type TelemetryConfig,
 } from '../telemetry/config.ts';
 import { readAdmin } from './admin.ts';
+import { loadInWordsOfFile } from './config-file.ts';
 import { readExporters } from './exporter.ts';
 import { readResource } from './resource.ts';
 import { readFormats, readKeep, readSampler } from './sampling.ts';
@@ -59,6 +60,10 @@ export function loadConfig(
   host: Host = { sockets: {}, journal: false },
   warn: Warn = noWarn,
 ): Config {
+  return loadInWordsOfFile(env, warn, (worded) => load(env, host, worded));
+}
+
+function load(env: Env, host: Host, warn: Warn): Config {
   const { sockets, journal } = host;
   const disabled = readOrWarn(env, 'OTEL_SDK_DISABLED', false, boolean, warn);
   const sampler = readSampler(env, warn);
