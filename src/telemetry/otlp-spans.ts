@@ -1,15 +1,15 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import { viewOf } from '../bytes.ts';
 import type { HopLink } from '../context/hop.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from '../context/traceparent.ts';
-import { type AttributeValue, Double } from '../records/record.ts';
+import type { AttributeValue } from '../records/record.ts';
 import { type Batch, encodeHead, RequestTag } from './batch.ts';
+import { KeyValueWriter } from './key-values.ts';
 import { LastAttributes } from './last-attributes.ts';
-import { fieldContent, fieldEnd, int64Bytes, lengthDelimited, ProtobufWriter } from './protobuf.ts';
+import { fieldContent, fieldEnd, ProtobufWriter } from './protobuf.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import type { SpanHead, SpanSink } from './spans.ts';
 
-/** Wire types and field numbers of opentelemetry-proto's trace.proto and common.proto, as tag bytes. */
+/** Wire types and field numbers of opentelemetry-proto's trace.proto, as tag bytes. */
 const Tag = {
   SPAN_TRACE_ID: 0x0a,
   SPAN_SPAN_ID: 0x12,
@@ -27,14 +27,6 @@ const Tag = {
   LINK_TRACE_ID: 0x0a,
   LINK_SPAN_ID: 0x12,
   LINK_FLAGS: 0x35,
-  KEY_VALUE_KEY: 0x0a,
-  KEY_VALUE_VALUE: 0x12,
-  ANY_STRING: 0x0a,
-  ANY_BOOL: 0x10,
-  ANY_INT: 0x18,
-  ANY_DOUBLE: 0x21,
-  ANY_ARRAY: 0x2a,
-  ARRAY_VALUES: 0x0a,
 } as const;
 
 /** Field 16, fixed32: two bytes of tag. */
@@ -59,8 +51,8 @@ export class OtlpSpans implements SpanSink {
   count = 0;
   private readonly resource: Buffer;
   private readonly scope: Buffer;
-  private readonly keys = new Map<string, DataView>();
   private readonly out: ProtobufWriter;
+  private readonly keyValues: KeyValueWriter;
   private spanStart = 0;
   private readonly last = { SERVER: new LastAttributes(), CLIENT: new LastAttributes() };
   private attributes = this.last.SERVER;
@@ -68,6 +60,7 @@ export class OtlpSpans implements SpanSink {
   constructor(scope: SpanScope) {
     ({ resource: this.resource, scope: this.scope } = encodeScope(scope));
     this.out = new ProtobufWriter(this.resource.length + this.scope.length + MAX_LENGTHS);
+    this.keyValues = new KeyValueWriter(this.out);
   }
 
   /** Bytes of a request with these spans, or a few more. */
@@ -131,7 +124,7 @@ export class OtlpSpans implements SpanSink {
     const { attributes, out } = this;
     if (attributes.repeats(name, value, out.position)) return;
     this.repeat();
-    this.keyValue(this.key(name), value);
+    this.keyValues.write(Tag.SPAN_ATTRIBUTES, name, value);
     attributes.wrote(name, value, out.position);
   }
 
@@ -163,117 +156,7 @@ export class OtlpSpans implements SpanSink {
     this.out.fixed32(traceFlags | FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE);
     this.out.endMessage(link);
   }
-
-  private keyValue(key: DataView, value: AttributeValue): void {
-    const { out } = this;
-    const start = out.position;
-    out.byte(Tag.SPAN_ATTRIBUTES);
-    // Most attributes are short, of a size that is known before they are written.
-    const any = sizeOfAny(value);
-    const size = key.byteLength + 2 + any;
-    if (size < 0x80) {
-      out.byte(size);
-      out.copy(key);
-      out.byte(Tag.KEY_VALUE_VALUE);
-      out.byte(any);
-      if (this.shortValue(value)) return;
-      out.rewind(start + 1);
-    }
-    const message = out.beginMessage();
-    out.copy(key);
-    out.byte(Tag.KEY_VALUE_VALUE);
-    const anyValue = out.beginMessage();
-    this.anyValue(value);
-    out.endMessage(anyValue);
-    out.endMessage(message);
-  }
-
-  /** Whether it came out in the size that `sizeOfAny` told. */
-  private shortValue(value: AttributeValue): boolean {
-    if (typeof value !== 'string') {
-      this.anyValue(value);
-      return true;
-    }
-    this.out.byte(Tag.ANY_STRING);
-    this.out.byte(value.length);
-    return this.out.ascii(value);
-  }
-
-  private anyValue(value: AttributeValue): void {
-    switch (typeof value) {
-      case 'string':
-        this.out.text(Tag.ANY_STRING, value);
-        return;
-      case 'boolean':
-        this.out.byte(Tag.ANY_BOOL);
-        this.out.byte(value ? 1 : 0);
-        return;
-      case 'number':
-        this.number(value);
-        return;
-      default: {
-        if (value instanceof Double) {
-          this.double(value.value);
-          return;
-        }
-        this.out.byte(Tag.ANY_ARRAY);
-        const array = this.out.beginMessage();
-        for (const item of value) {
-          this.out.byte(Tag.ARRAY_VALUES);
-          const any = this.out.beginMessage();
-          this.out.text(Tag.ANY_STRING, item);
-          this.out.endMessage(any);
-        }
-        this.out.endMessage(array);
-      }
-    }
-  }
-
-  private number(value: number): void {
-    if (!isInteger(value)) {
-      this.double(value);
-      return;
-    }
-    this.out.byte(Tag.ANY_INT);
-    this.out.int64(value);
-  }
-
-  private double(value: number): void {
-    this.out.byte(Tag.ANY_DOUBLE);
-    this.out.double(value);
-  }
-
-  private key(name: string): DataView {
-    const known = this.keys.get(name);
-    if (known !== undefined) return known;
-    const text = Buffer.from(name);
-    const key = viewOf(Buffer.concat([lengthDelimited(Tag.KEY_VALUE_KEY, text.length), text]));
-    if (this.keys.size < MAX_KEYS) this.keys.set(name, key);
-    return key;
-  }
 }
-
-/** Whether it is one for OTLP: a whole number that an int64 can hold. */
-function isInteger(value: number): boolean {
-  return Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63;
-}
-
-/** Bytes of an AnyValue; of text, if it is ASCII. For what is rarely short, more than any short value has. */
-function sizeOfAny(value: AttributeValue): number {
-  switch (typeof value) {
-    case 'string':
-      return 2 + value.length;
-    case 'boolean':
-      return 2;
-    case 'number':
-      return isInteger(value) ? 1 + int64Bytes(value) : 9;
-    default:
-      return Number.POSITIVE_INFINITY;
-  }
-}
-
-/** Attribute names come from configuration; this many are remembered. */
-const MAX_KEYS = 1024;
 
 /**
  * The encoded `resource` and `scope` fields, cut out of what the SDK makes of a request with one span:
