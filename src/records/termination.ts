@@ -62,6 +62,19 @@ export function answeredStatus(
   return serverAnswered ? record.statusCode : undefined;
 }
 
+/** `error.type` of the hop as the client saw it. @param status what it was sent */
+export function sentErrorType({ cause }: Outcome, status: number | undefined): string | undefined {
+  return cause ?? (status !== undefined && status >= 500 ? String(status) : undefined);
+}
+
+/** `error.type` of the hop as the server saw it. @param status what it answered */
+export function answeredErrorType(
+  { cause }: Outcome,
+  status: number | undefined,
+): string | undefined {
+  return cause ?? (status !== undefined && status >= 400 ? String(status) : undefined);
+}
+
 type Blame = Pick<Outcome, 'fault' | 'cause'>;
 
 const NOBODY: Blame = { fault: 'none', cause: undefined };

@@ -38,10 +38,10 @@ const ATTR_HTTP_RESPONSE_SIZE = 'http.response.size';
 
 const ATTR_REQUEST_ID = ATTR_HTTP_REQUEST_HEADER('x-request-id');
 
-const OTHER_METHOD = '_OTHER';
+export const OTHER_METHOD = '_OTHER';
 
 /** RFC 9110 and PATCH: what the conventions call known. */
-const KNOWN_METHODS = new Set([
+export const KNOWN_METHODS: ReadonlySet<string> = new Set([
   'CONNECT',
   'DELETE',
   'GET',
@@ -134,7 +134,7 @@ function serverEndpoint(record: HopRecord): Endpoint {
 const HOST_AND_PORT = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/;
 
 /** A server on a unix socket goes by its name: HAProxy does not say the path of the socket. */
-function addressOf({ address, name, unix }: Server): string | undefined {
+export function addressOf({ address, name, unix }: Server): string | undefined {
   return unix ? name : address;
 }
 

@@ -1,6 +1,13 @@
 import type { Hop, HopLink } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
-import { answeredStatus, type Outcome, outcomeOf, sentStatus } from '../records/termination.ts';
+import {
+  answeredErrorType,
+  answeredStatus,
+  type Outcome,
+  outcomeOf,
+  sentErrorType,
+  sentStatus,
+} from '../records/termination.ts';
 import type { AttributeSink, Kept } from './attributes.ts';
 import { connectionAttributes } from './connection-attributes.ts';
 import { clientAttributes, serverAttributes, spanMethod } from './http-attributes.ts';
@@ -61,7 +68,7 @@ function tellServerSpan(
 ): void {
   const status = sentStatus(record, outcome);
   const broken = status !== undefined && status >= 500;
-  const errorType = outcome.cause ?? (broken ? String(status) : undefined);
+  const errorType = sentErrorType(outcome, status);
   const method = spanMethod(record);
   sink.begin({
     name: record.route === undefined ? method : `${method} ${record.route}`,
@@ -104,7 +111,7 @@ function tellClientSpan(
     end: record.end,
     failed: broken || badStatus,
   });
-  const errorType = outcome.cause ?? (badStatus ? String(status) : undefined);
+  const errorType = answeredErrorType(outcome, status);
   clientAttributes(sink, record, { errorType, fault: outcome.fault, status, kept });
   sink.end();
 }
