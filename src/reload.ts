@@ -7,14 +7,14 @@ import { SIGNAL_NAMES } from './telemetry/config.ts';
 
 /** Settings that a running agent can change without closing a connection. */
 const RELOADABLE =
-  /^(OTEL_CONFIG_FILE|OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND)$/;
+  /^(OTEL_(CONFIG_FILE|LOG_LEVEL|TRACES_SAMPLER(_ARG)?|METRIC_EXPORT_INTERVAL|METRICS_EXEMPLAR_FILTER)|HAPROXY_OTEL_MAX_TRACES_PER_SECOND)$/;
 
 /** The proxy is chosen by variables of everybody. */
 const PROXY = /^((no_)?grpc_proxy|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY)$/;
 
 /** The same of the exporters' own, as long as each stays of its kind. */
 const OF_EXPORTER =
-  /^(OTEL_EXPORTER_OTLP_.*|OTEL_(BSP|BLRP|METRIC)_EXPORT_TIMEOUT|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
+  /^(OTEL_EXPORTER_OTLP_(?!METRICS_(TEMPORALITY|DEFAULT_HISTOGRAM)).*|OTEL_(BSP|BLRP|METRIC)_EXPORT_TIMEOUT|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
 
 /** Names of settings whose values differ. */
 export type Changes = {
@@ -54,11 +54,13 @@ function haveSameKinds(config: Config, next: Config): boolean {
 function adopt(config: Config, next: Config): Config {
   const { logLevel, sampler } = next;
   const { exporters } = (haveSameKinds(config, next) ? next : config).telemetry;
+  const { interval, exemplarFilter } = next.telemetry.metrics;
+  const metrics = { ...config.telemetry.metrics, interval, exemplarFilter };
   return {
     ...config,
     logLevel,
     sampler,
-    telemetry: { ...config.telemetry, logLevel, sampler, exporters },
+    telemetry: { ...config.telemetry, logLevel, sampler, exporters, metrics },
   };
 }
 

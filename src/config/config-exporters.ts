@@ -45,7 +45,9 @@ function exporters(signal: Signal, more: Rules = {}): Rules {
     otlp_grpc: through('grpc', {
       tls: mapping({ ...tls, insecure: boolean(`${prefix}_INSECURE`) }),
     }),
-    console: chosen(`OTEL_${name}_EXPORTER`, 'console', mapping(more)),
+    ...(signal === 'metrics'
+      ? {}
+      : { console: chosen(`OTEL_${name}_EXPORTER`, 'console', mapping(more)) }),
   };
 }
 

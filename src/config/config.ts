@@ -27,6 +27,7 @@ import {
 import { readAdmin } from './admin.ts';
 import { loadInWordsOfFile } from './config-file.ts';
 import { readExporters } from './exporter.ts';
+import { readMetrics, warnOfNoPage } from './metrics.ts';
 import { readResource } from './resource.ts';
 import { readFormats, readKeep, readSampler } from './sampling.ts';
 
@@ -101,6 +102,7 @@ function load(env: Env, host: Host, warn: Warn): Config {
       resourceAttributes: readResource(env, warn),
       spanLimits: readSpanLimits(env, warn),
       exporters: disabled ? NO_EXPORTERS : readExporters(env, warn),
+      metrics: readMetrics(env, warn),
       ...readBatches(env, warn),
       batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024, MAX_REQUEST)),
       scheduleDelay: readOrWarn(
@@ -121,6 +123,8 @@ function load(env: Env, host: Host, warn: Warn): Config {
       ),
     ),
   };
+  const { exporters, admin } = config.telemetry;
+  warnOfNoPage(exporters.metrics.kind, admin !== undefined, warn);
   return Object.freeze(config);
 }
 

@@ -33,12 +33,8 @@ export function readExporters(env: Env, warn: Warn): ExporterConfigs {
     warn(setting, reason);
   };
   const traces = read(env, 'OTEL_TRACES_EXPORTER', 'otlp', oneOf(['otlp', 'console', 'none']));
-  const metrics = read(
-    env,
-    'OTEL_METRICS_EXPORTER',
-    'none',
-    oneOf(['otlp', 'prometheus', 'console', 'none']),
-  );
+  const kinds = oneOf(['otlp', 'prometheus', 'none']);
+  const metrics = readOrWarn(env, 'OTEL_METRICS_EXPORTER', 'none', kinds, warn);
   const logs = read(env, 'OTEL_LOGS_EXPORTER', 'none', oneOf(['otlp', 'console', 'none']));
   return {
     traces: traces === 'otlp' ? readOtlpExporter(env, 'traces', warnOnce) : { kind: traces },

@@ -1,6 +1,6 @@
 import { withoutUserInfo } from '../endpoint.ts';
 import { formatAddress } from '../listen.ts';
-import type { MetricsExporterConfig } from '../telemetry/config.ts';
+import type { ExporterConfig, MetricsExporterConfig } from '../telemetry/config.ts';
 import type { Config } from './config.ts';
 
 /** The configuration as it is logged: what is in force, without the values of headers, the token, users of URLs and the proxy's password. */
@@ -31,7 +31,9 @@ export function summarize(config: Config): Record<string, unknown> {
   };
 }
 
-function summarizeExporter(exporter: MetricsExporterConfig): Record<string, unknown> {
+function summarizeExporter(
+  exporter: ExporterConfig | MetricsExporterConfig,
+): Record<string, unknown> {
   if (exporter.kind !== 'otlp') return exporter;
   const { endpoint, headers, proxy } = exporter;
   return {

@@ -18,6 +18,7 @@ export type TelemetryConfig = {
   readonly resourceAttributes: Readonly<Record<string, string>>;
   readonly spanLimits: SpanLimits;
   readonly exporters: ExporterConfigs;
+  readonly metrics: MetricsConfig;
   /** Spans a batch. */
   readonly batchSize: number;
   /** Bytes a batch, encoded; one hop alone may have more. */
@@ -51,8 +52,8 @@ export type SpanLimits = {
 /** What a receiver takes as one request, uncompressed, by OTLP's specification: less than 64 MiB. Bytes. */
 export const MAX_REQUEST = 64 * 1024 * 1024 - 1;
 
-/** What a running thread can change. */
-export type Reloadable = Pick<TelemetryConfig, 'logLevel' | 'sampler' | 'exporters'>;
+/** What a running thread can change; of `metrics`, interval and exemplars. */
+export type Reloadable = Pick<TelemetryConfig, 'logLevel' | 'sampler' | 'exporters' | 'metrics'>;
 
 export const SIGNAL_NAMES = ['traces', 'metrics', 'logs'] as const;
 export type Signal = (typeof SIGNAL_NAMES)[number];
@@ -65,7 +66,31 @@ export type ExporterConfigs = {
 };
 
 /** `prometheus` is the page of the admin listener. */
-export type MetricsExporterConfig = ExporterConfig | { readonly kind: 'prometheus' };
+export type MetricsExporterConfig =
+  | { readonly kind: 'none' | 'prometheus' }
+  | ({ readonly kind: 'otlp' } & OtlpConfig);
+
+/** How metrics are collected, where they are. */
+export type MetricsConfig = {
+  /** Milliseconds between two exports. */
+  readonly interval: number;
+  readonly temporality: TemporalityPreference;
+  readonly histogramAggregation: HistogramAggregation;
+  readonly exemplarFilter: ExemplarFilter;
+};
+
+export const TEMPORALITY_PREFERENCES = ['cumulative', 'delta', 'lowmemory'] as const;
+export type TemporalityPreference = (typeof TEMPORALITY_PREFERENCES)[number];
+
+export const HISTOGRAM_AGGREGATIONS = [
+  'explicit_bucket_histogram',
+  'base2_exponential_bucket_histogram',
+] as const;
+export type HistogramAggregation = (typeof HISTOGRAM_AGGREGATIONS)[number];
+
+/** Which measurements may become exemplars. */
+export const EXEMPLAR_FILTERS = ['trace_based', 'always_on', 'always_off'] as const;
+export type ExemplarFilter = (typeof EXEMPLAR_FILTERS)[number];
 
 export type ExporterConfig =
   | { readonly kind: 'none' | 'console' }

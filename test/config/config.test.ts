@@ -90,6 +90,12 @@ test('the defaults', () => {
         metrics: { kind: 'none' },
         logs: { kind: 'none' },
       },
+      metrics: {
+        interval: 60_000,
+        temporality: 'cumulative',
+        histogramAggregation: 'explicit_bucket_histogram',
+        exemplarFilter: 'trace_based',
+      },
       batchSize: 2_048,
       batchBytes: 1_000_000,
       scheduleDelay: 5_000,
