@@ -1,18 +1,10 @@
 import { memoryUsage } from 'node:process';
 import { getHeapStatistics } from 'node:v8';
 import { type Metric, Registry, type RegistryContentType } from 'prom-client';
+import type { Family } from './family.ts';
 import { Histogram } from './histogram.ts';
 import { decidedBy, LATENCY_BOUNDS } from './mint-numbers.ts';
-import type { AdminSources } from './sources.ts';
-
-type Labels = Readonly<Record<string, string | number>>;
-type Sample = { readonly value: number; readonly labels: Labels; readonly metricName?: string };
-type Family = {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly values: readonly Sample[];
-};
+import type { AdminSources, OutcomeCount } from './sources.ts';
 
 const PREFIX = 'haproxy_otel_';
 
@@ -38,7 +30,12 @@ export async function renderMetrics(
 }
 
 function families(sources: AdminSources): Family[] {
-  return [...mintFamilies(sources), ...recordFamilies(sources), ...processFamilies(sources)];
+  return [
+    ...mintFamilies(sources),
+    ...recordFamilies(sources),
+    ...processFamilies(sources),
+    ...(sources.metrics?.families() ?? []),
+  ];
 }
 
 function mintFamilies(sources: AdminSources): Family[] {
@@ -92,25 +89,18 @@ function mintFamilies(sources: AdminSources): Family[] {
   ];
 }
 
-function recordFamilies({ observer, records, spans, exporter }: AdminSources): Family[] {
-  const outcomes = observer.outcomeCounts.map(({ outcome, fault, count }) => ({
-    value: count,
-    labels: { outcome, fault },
-  }));
+function recordFamilies({ observer, records, spans, exporter, metrics }: AdminSources): Family[] {
   const { exported, dropped, refused, retries } = spans.counts;
   return [
-    {
-      name: `${PREFIX}records_total`,
-      help: 'Records of finished hops; the outcome of unsampled ones that were not kept is not looked at',
-      type: 'counter',
-      values: [
-        ...outcomes,
-        {
-          value: records.unsampled - records.kept,
-          labels: { outcome: 'unsampled', fault: 'unknown' },
-        },
-      ],
-    },
+    metrics === undefined
+      ? outcomeFamily(
+          'Records of finished hops; the outcome of unsampled ones that were not kept is not looked at',
+          [
+            ...observer.outcomeCounts,
+            { outcome: 'unsampled', fault: 'unknown', count: records.unsampled - records.kept },
+          ],
+        )
+      : outcomeFamily('Records of finished hops', metrics.outcomeCounts()),
     counter('records_minted_total', 'Records whose hop an agent minted', records.minted),
     counter(
       'records_kept_total',
@@ -151,6 +141,18 @@ function recordFamilies({ observer, records, spans, exporter }: AdminSources): F
       (exporter.lastSuccess ?? 0) / 1000,
     ),
   ];
+}
+
+function outcomeFamily(help: string, outcomes: readonly OutcomeCount[]): Family {
+  return {
+    name: `${PREFIX}records_total`,
+    help,
+    type: 'counter',
+    values: outcomes.map(({ outcome, fault, count }) => ({
+      value: count,
+      labels: { outcome, fault },
+    })),
+  };
 }
 
 function processFamilies({ version, startedAt, mint, delay }: AdminSources): Family[] {

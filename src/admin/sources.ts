@@ -1,3 +1,4 @@
+import type { Family } from './family.ts';
 import type { Histogram } from './histogram.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
 import type { MintSnapshot } from './mint-numbers.ts';
@@ -14,6 +15,21 @@ export type AdminSources = {
   readonly exporter: Readonly<ExporterState>;
   readonly spans: { readonly counts: Readonly<SpanTotals>; readonly waiting: number };
   readonly delay: LoopDelayMonitor;
+  /** Undefined where nobody asked for metrics: only sampled hops are looked at then. */
+  readonly metrics: HopMetricSources | undefined;
+};
+
+/** What is known of all hops, sampled or not. */
+export type HopMetricSources = {
+  readonly families: () => readonly Family[];
+  readonly outcomeCounts: () => readonly OutcomeCount[];
+};
+
+/** Hops by how they ended, and whose fault that was. */
+export type OutcomeCount = {
+  readonly outcome: string;
+  readonly fault: string;
+  readonly count: number;
 };
 
 export type RecordTotals = {

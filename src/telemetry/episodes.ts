@@ -67,9 +67,13 @@ export function createFaultLog(log: Logger): (error: unknown) => void {
   return (error) => {
     count += 1;
     if (count > 1) return;
-    log.error({ err: error }, 'a fault in what the admin listener shows, tracing goes on');
+    log.error(
+      { err: error },
+      'a fault in metrics or in what the admin listener shows, tracing goes on',
+    );
     setTimeout(() => {
-      if (count > 1) log.error({ faults: count }, 'faults in what the admin listener shows');
+      if (count > 1)
+        log.error({ faults: count }, 'faults in metrics or in what the admin listener shows');
       count = 0;
     }, FAULT_EPISODE).unref();
   };

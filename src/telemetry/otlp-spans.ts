@@ -162,7 +162,7 @@ export class OtlpSpans implements SpanSink {
  * The encoded `resource` and `scope` fields, cut out of what the SDK makes of a request with one span:
  * in ResourceSpans and in ScopeSpans they are the first field.
  */
-function encodeScope(scope: SpanScope): { resource: Buffer; scope: Buffer } {
+export function encodeScope(scope: SpanScope): { resource: Buffer; scope: Buffer } {
   const spans = new ReadableSpans(scope);
   spans.begin({
     name: '',

@@ -20,6 +20,9 @@ import { ExportWatch } from './export-watch.ts';
 import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
 import { Keeper } from './keep.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import type { SdkSources } from './metrics/sdk-metrics.ts';
+import type { SpanScope } from './readable-spans.ts';
 import { createResource } from './resource.ts';
 
 /** Lines that came, by what became of them. */
@@ -46,6 +49,8 @@ export type PipelineEvents = {
   readonly onDroppedByHaproxy: (records: number) => void;
   /** A record whose hop is sampled, before its spans are made. */
   readonly onHop?: (record: HopRecord, hop: Hop) => void;
+  /** Every record, sampled or not; `exported` is whether spans are made of it. */
+  readonly onRecord?: (record: HopRecord, hop: Hop | undefined, exported: boolean) => void;
 };
 
 /** The telemetry path as the configuration wants it, telling its episodes to `log`, and hops to `onHop`. */
@@ -58,6 +63,7 @@ export async function createPipeline(
   exporter: Exporter;
   watch: ExportWatch;
   sampling: RemoteSampling;
+  metrics: Metrics | undefined;
 }> {
   const scope = {
     resource: await createResource(config.resourceAttributes),
@@ -70,23 +76,49 @@ export async function createPipeline(
   const sampler = new Sampler(config.sampler);
   const sampling = new RemoteSampling(sampler, config.resourceAttributes, log);
   sampling.use(config.sampler);
+  const metrics = await createMetrics(config, scope, { exporter, watch }, log);
+  const onFault = createFaultLog(log);
   const pipeline = new Pipeline(config, exporter, sampler, {
     onUnusable: createUnusableLog(log),
     onOtherVersion: createOtherVersionLog(log),
     onDroppedByHaproxy: createDroppedLog(log),
-    ...(onHop === undefined ? {} : { onHop: guarded(onHop, createFaultLog(log)) }),
+    ...(onHop && { onHop: guarded(onHop, onFault) }),
+    ...(metrics && { onRecord: guarded(metrics.observe.bind(metrics), onFault) }),
   });
-  return { pipeline, exporter, watch, sampling };
+  return { pipeline, exporter, watch, sampling, metrics };
+}
+
+/** Code and memory for metrics are only there where somebody asked for them. */
+async function createMetrics(
+  config: TelemetryConfig,
+  scope: SpanScope,
+  { exporter, watch }: { readonly exporter: Exporter; readonly watch: ExportWatch },
+  log: Logger,
+): Promise<Metrics | undefined> {
+  if (config.exporters.metrics.kind === 'none') return undefined;
+  const { Metrics } = await import('./metrics/metrics.ts');
+  const { counts } = exporter;
+  const { traces } = config.exporters;
+  const { latency } = watch;
+  const sources: SdkSources = {
+    exporters:
+      traces.kind === 'otlp'
+        ? [{ signal: 'traces', protocol: traces.protocol, counts, latency }]
+        : [],
+    waiting: () => exporter.waiting,
+    capacity: config.queueSpans,
+  };
+  return new Metrics(config, scope, sources, log);
 }
 
 /** Who watches hops must not keep them from being exported. */
-function guarded(
-  onHop: NonNullable<PipelineEvents['onHop']>,
+function guarded<T extends unknown[]>(
+  watch: (...hop: T) => void,
   onFault: (error: unknown) => void,
-): NonNullable<PipelineEvents['onHop']> {
-  return (record, hop) => {
+): (...hop: T) => void {
+  return (...hop) => {
     try {
-      onHop(record, hop);
+      watch(...hop);
     } catch (error) {
       onFault(error);
     }
@@ -135,7 +167,12 @@ export class Pipeline {
       this.events.onDroppedByHaproxy(dropped);
       return;
     }
-    if (this.head.isUnsampled(buffer, start, end) && !this.mayKeep(buffer, start, end)) {
+    const isCountedOnly = this.events.onRecord === undefined;
+    if (
+      isCountedOnly &&
+      this.head.isUnsampled(buffer, start, end) &&
+      !this.mayKeep(buffer, start, end)
+    ) {
       this.counts.unsampled += 1;
       if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
       return;
@@ -160,24 +197,25 @@ export class Pipeline {
   }
 
   private takeRecord(record: HopRecord): void {
+    const { onHop, onRecord } = this.events;
     if (record.kind === 'connection_error') {
       this.counts.connectionErrors += 1;
-      if (!this.connectionErrorSpans) return;
+      if (!this.connectionErrorSpans) {
+        onRecord?.(record, undefined, false);
+        return;
+      }
     }
     const hop = record.hop ?? this.hops.make();
     if (record.hop?.mintedByHaproxy === false) this.counts.minted += 1;
-    const told = withBaggage(record, this.baggageKeys);
-    if ((hop.traceFlags & TraceFlag.SAMPLED) !== 0) {
-      this.counts.sampled += 1;
-      this.events.onHop?.(told, hop);
-      this.exporter.add(told, hop);
-      return;
-    }
-    this.counts.unsampled += 1;
-    const kept = this.keeper.active ? this.keeper.reason(record) : undefined;
-    if (kept === undefined) return;
-    this.counts.kept += 1;
-    this.events.onHop?.(told, hop);
-    this.exporter.add(told, hop, kept);
+    const isSampled = (hop.traceFlags & TraceFlag.SAMPLED) !== 0;
+    const kept = isSampled || !this.keeper.active ? undefined : this.keeper.reason(record);
+    const isExported = isSampled || kept !== undefined;
+    this.counts[isSampled ? 'sampled' : 'unsampled'] += 1;
+    onRecord?.(record, hop, isExported);
+    if (!isExported) return;
+    if (kept !== undefined) this.counts.kept += 1;
+    const described = withBaggage(record, this.baggageKeys);
+    onHop?.(described, hop);
+    this.exporter.add(described, hop, kept);
   }
 }

@@ -15,7 +15,7 @@ import { createFaultLog } from './episodes.ts';
 import type { Command, Report, WorkerData } from './messages.ts';
 import { createPipeline } from './pipeline.ts';
 import { giveWay } from './priority.ts';
-import { applyAll } from './signal-exporter.ts';
+import { applyAll, NOTHING_PREPARED } from './signal-exporter.ts';
 
 /**
  * All that the telemetry thread does once it listens.
@@ -32,7 +32,7 @@ export async function runTelemetry(
   const report = (message: Report): void => port.postMessage(message);
   const log = createLogger(config.logLevel, { thread: 'telemetry' }, config.journal);
   let observer = mint === undefined ? undefined : new HopObserver();
-  const { pipeline, exporter, watch, sampling } = await createPipeline(
+  const { pipeline, exporter, watch, sampling, metrics } = await createPipeline(
     config,
     log,
     observer && ((record, hop) => observer?.observe(record, hop)),
@@ -63,6 +63,7 @@ export async function runTelemetry(
           exporter: watch,
           spans: exporter,
           delay: new LoopDelayMonitor(),
+          metrics,
         });
   // Nobody would see what it keeps.
   if (admin === undefined) observer = undefined;
@@ -88,7 +89,10 @@ export async function runTelemetry(
   function reload(next: Reloadable): void {
     try {
       // First what may fail.
-      applyAll([() => exporter.prepare(next.exporters.traces)]);
+      applyAll([
+        () => exporter.prepare(next.exporters.traces),
+        () => metrics?.prepare(next) ?? NOTHING_PREPARED,
+      ]);
       sampling.use(next.sampler);
       log.level = next.logLevel;
       report({ type: 'reloaded', failure: undefined });
@@ -105,7 +109,8 @@ export async function runTelemetry(
     await receiver.stop(limit / 2);
     datagrams?.close();
     // Who asks meanwhile is told that the agent stops.
-    await exporter.flush(Math.max(0, limit - (performance.now() - started)));
+    const left = Math.max(0, limit - (performance.now() - started));
+    await Promise.all([exporter.flush(left), metrics?.stop(left)]);
     const spans = { ...exporter.counts, waiting: exporter.waiting };
     await admin?.stop();
     report({ type: 'stopped', records: pipeline.counts, spans });

@@ -1,0 +1,64 @@
+import type { Hop } from '../../context/hop.ts';
+
+/** One measurement, and the span in which it was made. */
+export type Exemplar = {
+  readonly value: number;
+  /** Microseconds since the epoch. */
+  readonly time: number;
+  readonly traceId: string;
+  readonly spanId: string;
+};
+
+/** The span in which a hop is measured; one object for one hop after the other. */
+export class MeasuredSpan {
+  /** Its ids become text only where an exemplar is made of them. */
+  hop: Hop | undefined;
+  /** When it ended, in microseconds since the epoch. */
+  time = 0;
+  private readonly kind: 'SERVER' | 'CLIENT';
+
+  constructor(kind: MeasuredSpan['kind']) {
+    this.kind = kind;
+  }
+
+  get ids(): { readonly traceId: string; readonly spanId: string } | undefined {
+    const { hop, kind } = this;
+    if (hop === undefined) return undefined;
+    return { traceId: hop.traceId, spanId: kind === 'SERVER' ? hop.spanId : hop.clientSpanId };
+  }
+}
+
+/** A bucket has a new exemplar no sooner, by the time of hops: nobody reads more. Microseconds. */
+const MIN_AGE = 1_000_000;
+
+type Slot = { value: number; time: number; traceId: string; spanId: string; isNew: boolean };
+
+/** One measurement of each bucket, at most: the specification's reservoir that is aligned to the buckets of a histogram. */
+export class ExemplarReservoir {
+  private readonly slots: (Slot | undefined)[] = [];
+
+  offer(bucket: number, value: number, span: MeasuredSpan): void {
+    const slot = this.slots[bucket];
+    const { time } = span;
+    // Lines of several processes come out of order, too, and Prometheus refuses what is older than the last.
+    if (slot !== undefined && time - slot.time < MIN_AGE) return;
+    const { ids } = span;
+    if (ids !== undefined) this.slots[bucket] = { value, time, ...ids, isNew: true };
+  }
+
+  of(bucket: number): Exemplar | undefined {
+    return this.slots[bucket];
+  }
+
+  /** Those since the last call. */
+  take(): Exemplar[] {
+    const taken: Exemplar[] = [];
+    for (const slot of this.slots) {
+      if (slot?.isNew !== true) continue;
+      const { value, time, traceId, spanId } = slot;
+      taken.push({ value, time, traceId, spanId });
+      slot.isNew = false;
+    }
+    return taken;
+  }
+}
