@@ -23,7 +23,7 @@ const PLAN = options.short
   ? { rounds: 1, warm: 1, full: 1, fixed: 1, rate: 500 }
   : { rounds: 4, warm: 4, full: 2, fixed: 5, rate: FIXED_RATE };
 const FIXED_WAYS = ['floor agent', 'all traces', 'all, own session'];
-const MICRO = ['split', 'decode', 'mint', 'record', 'encode'];
+const MICRO = ['split', 'decode', 'mint', 'record', 'encode', 'metrics'];
 
 mkdirSync(CACHE, { recursive: true });
 execFileSync('sh', [join(ROOT, 'benchmarks/install.sh')], { stdio: 'inherit' });

@@ -111,7 +111,7 @@ const RECORD = {
 };
 
 /** The line of one request, of as many different ones as there are numbers. */
-export function recordLine(number, flags = '03') {
+export function recordLine(number, flags = '03', changes = {}) {
   const id = number.toString(16).padStart(16, '0');
   const hop = `${TRACE_ID.slice(0, 16)}${id}-${id}-${flags}-f${id.slice(1)}`;
   const end = 1_795_418_260_853_713 + number * 137;
@@ -123,6 +123,7 @@ export function recordLine(number, flags = '03') {
     answered: end - 700,
     client_port: 20_000 + (number % 32),
     target: `/orders/${number}?user=7`,
+    ...changes,
   };
   const time = new Date(Math.floor(end / 1_000_000) * 1000).toISOString().slice(0, 19);
   const record = recordText('http', ({ name }) => values[name]);

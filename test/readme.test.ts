@@ -82,9 +82,11 @@ test('the table of settings is what the agent reads', () => {
     ([, name]) => `OTEL_EXPORTER_OTLP_${name}`,
   );
   const read = [...new Set([...direct, ...inherited, ...otlp])].sort();
-  const receivers = readFileSync(join(PACKAGE_ROOT, 'docs/receivers.md'), 'utf8');
-  const ofReceivers = [...receivers.matchAll(/^\| `(OTEL_[A-Z_]+)` \|/gm)].map(([, name]) => name);
-  const documented = [...new Set([...firstColumn('Settings'), ...ofReceivers])].sort();
+  const ofPages = ['docs/receivers.md', 'docs/metrics.md'].flatMap((path) => {
+    const page = readFileSync(join(PACKAGE_ROOT, path), 'utf8');
+    return [...page.matchAll(/^\| `(OTEL_[A-Z_]+)` \|/gm)].map(([, name]) => name);
+  });
+  const documented = [...new Set([...firstColumn('Settings'), ...ofPages])].sort();
   expect(documented).toEqual(read);
   // What is not listed would be refused as unknown.
   expect([...SETTINGS].sort()).toEqual(documented);
