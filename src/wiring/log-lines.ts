@@ -85,6 +85,8 @@ function formatLines(reporting: Reporting, options: WiringOptions, length: numbe
     ...datagramOf(options).map(
       (address) => `log ${address} len ${length} format rfc5424 local0 warning`,
     ),
+    // Replies of HAProxy's own pass no rule that could raise their level: failures have one by themselves then.
+    ...(reporting.isLevelFree ? ['option log-separate-errors'] : []),
     `log-format-sd "\${OTEL_RECORD_${name.toUpperCase()}}"`,
   ];
 }

@@ -40,7 +40,7 @@ beforeAll(async () => {
       HAPROXY_OTEL_KEEP_ERRORS: 'true',
       HAPROXY_OTEL_KEEP_SLOWER_THAN: '100',
     },
-    add: { engine: patient },
+    add: { engine: patient, propagators: 'b3,jaeger,xray' },
     site: (config, ports) =>
       trustByPath(config)
         .replace(
