@@ -55,6 +55,8 @@ export async function startCounting(tally: Tally, options: ChainOptions = {}): P
     receiver: { onSpans: tally.take },
     ...options,
     agentEnv: { OTEL_BSP_SCHEDULE_DELAY: '200', ...options.agentEnv },
+    // The server is not traced.
+    add: { frontend: 'www,tcp', ...options.add },
     site: (config, ports) => {
       const edited = originIn(config, ports, origin);
       return options.site?.(edited, ports) ?? edited;
