@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Haproxy } from '../dist/demo/haproxy.js';
 import { freePorts } from '../dist/demo/ports.js';
+import { filesOf } from '../dist/wiring/wire.js';
 import { fixedRate, fullSpeed } from './load.mjs';
 import {
   ask,
@@ -20,7 +21,7 @@ import {
 
 /**
  * `config`: `plain` is HAProxy without tracing; `asking` calls the agent and sets the headers; `recording` also
- * writes the line that becomes the spans: the shipped configuration; `sparing` writes none for traces that are not
+ * writes the line that becomes the spans: what `add` makes of the plain file; `sparing` writes none for traces that are not
  * sampled. `sockets: 'unix'` has HAProxy and the agent talk over unix sockets. `session: 'own'` is how systemd starts
  * a service: Linux shares the processor out between sessions, and niceness counts within each. `keepsAll`: each hop
  * must be there.
@@ -45,7 +46,6 @@ function ratio(share) {
   };
 }
 
-const BLOCK = / *# >>> otel[\s\S]*?# <<< otel\n/g;
 const RECORDING =
   /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log|http-re\w+ set-var(-fmt)?\(txn\.otel\.(received|answered|request|target|server_tls)\)|tcp-request content set-var\(txn\.otel\.received\)).*\n/gm;
 
@@ -55,7 +55,10 @@ const [SPARING] = /^ *http-response set-log-level silent .*\n/m.exec(
 );
 
 export const CONFIGS = {
-  plain: (config) => config.replace(BLOCK, '').replace(' from otel-rules', ''),
+  plain: (config) =>
+    filesOf(new Map([['', config]]))
+      .clean.get('')
+      .replace(/^.*txn\.otel\..*\n/gm, ''),
   asking: (config) => config.replace(RECORDING, ''),
   recording: (config) => config,
   sparing: (config) => config.replace(/^ *log-format "%B"/m, `${SPARING}$&`),
@@ -103,12 +106,9 @@ export class Way {
     way.haproxy = await Haproxy.start({
       ports: { ...ports, server },
       command: [program],
-      edit: (shipped) => {
-        const edited = CONFIGS[config](shipped).replace(/^global\n/m, global);
-        return sockets === 'unix'
-          ? edited.replaceAll(/server agent 127\.0\.0\.1:(\d+)/g, `server agent unix@${folder}/$1`)
-          : edited;
-      },
+      add: { spop: listen(ports.spop), records: listen(ports.records) },
+      site: (plain) => plain.replace(/^global\n/m, global),
+      edit: CONFIGS[config],
     });
     return way;
   }

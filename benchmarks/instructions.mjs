@@ -84,7 +84,8 @@ async function total(edit, requests) {
   const haproxy = await Haproxy.start({
     ports,
     command: ['valgrind', '--tool=callgrind', `--callgrind-out-file=${profile}`, program],
-    edit: (shipped) => edit(shipped).replace(/^global\n/m, 'global\n    nbthread 1\n    no log\n'),
+    site: (plain) => plain.replace(/^global\n/m, 'global\n    nbthread 1\n    no log\n'),
+    edit,
   });
   await send(ports.http, requests);
   // In order: the profile is written at the end.

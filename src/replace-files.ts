@@ -2,6 +2,7 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -35,6 +36,7 @@ export function readIfThere(path: string): Buffer | undefined {
  * Replaces files one by one, each in one step: whoever reads sees the old or the new. Mode, owner and links are as they
  * were; a new file is like `model`.
  *
+ * @param changes in the order in which they are made: whoever reads between two of them finds the first ones done
  * @throws ConfigError when a file is not what it was read as, or cannot be written: then none is changed
  */
 export function applyChanges(changes: readonly Change[], model: string): void {
@@ -44,7 +46,7 @@ export function applyChanges(changes: readonly Change[], model: string): void {
     readonly target: string;
     readonly temporary: string | undefined;
   }[] = [];
-  const done: Change[] = [];
+  const done: Done[] = [];
   try {
     for (const change of wanted) {
       const target = change.before === undefined ? change.path : realpathSync(change.path);
@@ -62,19 +64,34 @@ export function applyChanges(changes: readonly Change[], model: string): void {
     for (const { change, target, temporary } of staged) {
       if (temporary === undefined) rmSync(target);
       else renameSync(temporary, target);
-      done.push(change);
+      done.push({ before: change.before, target });
     }
   } catch (error) {
-    for (const { path, before } of done) {
-      if (before === undefined) rmSync(path, { force: true });
-      else writeFileSync(path, before);
-    }
+    const kept = done.reverse().filter((each) => !undo(each, model));
     if (error instanceof ConfigError) throw error;
-    throw new ConfigError(`nothing is written: ${(error as Error).message}`);
+    const what =
+      kept.length === 0
+        ? 'nothing is written'
+        : `only ${kept.map(({ target }) => target).join(', ')} could be written, and not be put back`;
+    throw new ConfigError(`${what}: ${(error as Error).message}`);
   } finally {
     for (const { temporary } of staged) {
       if (temporary !== undefined) rmSync(temporary, { force: true });
     }
+  }
+}
+
+/** What was replaced, or removed. */
+type Done = { readonly before: Buffer | undefined; readonly target: string };
+
+/** @returns whether all is as it was */
+function undo({ before, target }: Done, model: string): boolean {
+  try {
+    if (before === undefined) rmSync(target);
+    else renameSync(stage(target, before, existsSync(target) ? target : model), target);
+    return true;
+  } catch {
+    return false;
   }
 }
 

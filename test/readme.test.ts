@@ -34,7 +34,7 @@ test('the example is accepted without a warning, from the repository root', () =
 test('every attribute that there is stands in the table, and own ones are as they are told', async () => {
   const own = blockWith('haproxy', 'accept_language');
   const chain = await Chain.start({
-    editConfig: (config) =>
+    site: (config) =>
       config
         .replace('global\n', () => `global\n${own}`)
         .replace(/# (http-request set-var\(txn.otel.accept_language\))/, '$1'),

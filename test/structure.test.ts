@@ -76,7 +76,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'remote-sampling/remote-sampling.ts',
     'version.ts',
   ],
-  demo: [],
+  demo: ['haproxy/shipped.ts', 'wiring/options.ts', 'wiring/wire.ts'],
   haproxy: ['listen.ts', 'settings.ts'],
   check: [
     'config/settings-file.ts',

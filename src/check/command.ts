@@ -13,12 +13,12 @@ import { formatReport, reportJson } from './report.ts';
 
 const HELP = `haproxy-otel-spoa check: says what is missing or wrong in a configuration of HAProxy
 
-Usage: haproxy-otel-spoa check [options] [FILE or DIRECTORY ...]
+Usage: haproxy-otel-spoa check [options] [FILE or FOLDER ...]
 
+Files are read in order, as "haproxy -f" takes them; without any, what the service is started with. Where the agent
+listens is taken from its settings: HAPROXY_OTEL_SPOP, HAPROXY_OTEL_RECORDS, HAPROXY_OTEL_MAX_FRAME_SIZE.
 
-Files are read in order, as "haproxy -f" takes them; without any, what the service is started with. Where the agent listens is taken from its settings:
-HAPROXY_OTEL_SPOP, HAPROXY_OTEL_RECORDS, HAPROXY_OTEL_MAX_FRAME_SIZE.
-
+  -f, --file PATH            the same, as HAProxy is given it; may be repeated
   --haproxy PROGRAM          which HAProxy to ask, as "haproxy -c"          haproxy
   --haproxy-version VERSION  check for this one, as 3.0                     that of PROGRAM
   --config FILE              the agent's settings         HAPROXY_OTEL_CONFIG, or those of the service
@@ -31,6 +31,7 @@ Exit code: 0 nothing is wrong, there may be hints; 1 errors or warnings; 2 it co
 
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
+  file: { type: 'string', short: 'f', multiple: true },
   json: { type: 'boolean' },
   config: { type: 'string' },
   spop: { type: 'string' },
@@ -50,9 +51,10 @@ export function checkCommand(
     write(HELP);
     return ToolExit.OK;
   }
-  const paths = positionals.length === 0 ? startedWith(env).paths : positionals;
+  const started = startedWith([...(values.file ?? []), ...positionals], env);
+  const { paths } = started;
   const { version, program } = findTarget(values.haproxy, values['haproxy-version'], env);
-  const reading = { env, version, features: program?.features };
+  const reading = { env: started.env, version, features: program?.features };
   // Settings are the agent's: HAProxy does not see them.
   const settings = serviceSettings(env, values.config);
   const agent = agentSettings({
@@ -64,7 +66,7 @@ export function checkCommand(
   const files = readFiles(paths);
   const texts = new Map([...files.current].map(([file, text]) => [file, readable(text)]));
   const configuration = parseConfiguration(texts, reading);
-  const opinion = program && askProgram(program, paths, env, directory);
+  const opinion = program && askProgram(program, paths, started.env, directory);
   const checked = check(
     { files, current: configuration, wired: tryWire(files, reading, directory), version, agent },
     opinion,

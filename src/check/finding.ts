@@ -33,7 +33,6 @@ export const SEVERITIES = {
   'records-datagrams': 'hint',
   'records-twice': 'warning',
   'record-unset': 'error',
-  'record-steps': 'warning',
   'attributes-form': 'error',
   'frame-size': 'warning',
 

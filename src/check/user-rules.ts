@@ -1,10 +1,10 @@
 import { isPublic, parseAddress } from '../haproxy/addresses.ts';
-import { backendsOf } from '../haproxy/proxies.ts';
+import { statementsWith } from '../haproxy/proxies.ts';
 import type { Statement } from '../haproxy/statements.ts';
+import { headerFindings } from '../wiring/header-rules.ts';
 import type { PlannedFrontend } from '../wiring/plan.ts';
 import type { Wired } from '../wiring/wire.ts';
 import { type Finding, finding, type Said } from './finding.ts';
-import { headerFindings } from './header-rules.ts';
 import type { Subject } from './subject.ts';
 
 /** What the user's rules may set: all other variables are the agent's and those of the lines. */
@@ -20,13 +20,11 @@ export function checkRules({ clean, plan, options }: Wired, subject: Subject): F
     const { proxy, reporting } = frontend;
     if (reporting?.kind !== 'http') continue;
     const section = `${proxy.kind} ${proxy.name}`;
-    const all = [proxy, ...backendsOf(proxy, clean.proxies)].flatMap((each) => each.statements);
-    for (const statement of all) {
+    for (const statement of statementsWith(proxy, clean.proxies)) {
       const said = [
         ...headerFindings(statement, options.propagators),
         ...variableFindings(statement),
         ...trustFindings(statement, frontend, options.trust === 'continue'),
-        ...stepFindings(statement),
       ];
       const at = files.placeOf(statement);
       for (const [code, what, why] of said) {
@@ -66,12 +64,6 @@ function trustFindings(
   if (keyword !== 'bind' || !isEverybody || !isEdge) return [];
   const why = 'Whoever reaches this address chooses trace ids and what is sampled.';
   return [['trust-everybody', 'anybody can continue a trace here', why]];
-}
-
-function stepFindings({ words: [keyword, action] }: Statement): Said[] {
-  if (keyword !== 'log-steps' && action !== 'do-log') return [];
-  const why = 'From HAProxy 3.1 on each of them is a record: a hop is reported more than once.';
-  return [['record-steps', 'lines are written at other steps than the end, too', why]];
 }
 
 /** Actions of `http-request` that answer in place of a server, or may. */

@@ -1,6 +1,7 @@
 import { structuredPatch } from 'diff';
 import { readIfThere } from '../replace-files.ts';
-import { engineText } from '../wiring/engine-file.ts';
+import { isEngine } from '../wiring/engine-file.ts';
+import { unseenBy } from '../wiring/reporting.ts';
 import { readable } from '../wiring/summary.ts';
 import type { Wired } from '../wiring/wire.ts';
 import { type Finding, finding } from './finding.ts';
@@ -10,7 +11,7 @@ import type { Subject } from './subject.ts';
 const SHOWN = 6;
 
 /** What stands against what `add` would write, and what that cannot see. */
-export function checkLines(wired: Wired, { files }: Subject): Finding[] {
+export function checkLines(wired: Wired, { files, version }: Subject): Finding[] {
   const findings: Finding[] = [];
   for (const [file, text] of wired.texts) {
     const now = files.current.get(file) ?? '';
@@ -51,7 +52,7 @@ export function checkLines(wired: Wired, { files }: Subject): Finding[] {
         lines: add,
       }),
     );
-  } else if (there.toString('utf8') !== engineText()) {
+  } else if (!isEngine(there.toString('utf8'))) {
     findings.push(
       finding('engine-file-differs', '', at, {
         what: `${engine} is not what "add" would write`,
@@ -71,7 +72,7 @@ export function checkLines(wired: Wired, { files }: Subject): Finding[] {
         }),
       );
     }
-    for (const unseen of reporting?.unseen ?? []) {
+    for (const unseen of reporting === undefined ? [] : unseenBy(version, reporting)) {
       findings.push(
         finding('hop-unseen', section, head, {
           what: `not seen: ${unseen}`,

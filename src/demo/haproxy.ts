@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SHIPPED_ENGINE } from '../haproxy/shipped.ts';
+import type { Words } from '../wiring/options.ts';
+import { filesOf, wire } from '../wiring/wire.ts';
 import { type Ports, SHIPPED_PORTS } from './ports.ts';
 
 /** Where package.json is: `src` and `dist` lie beside each other. */
@@ -18,11 +21,15 @@ export type HaproxyOptions = {
   readonly command?: readonly string[];
   /** A master process with workers, which `reload` needs. */
   readonly masterWorker?: boolean;
-  /** Changes the shipped configuration before it is used. */
+  /** Changes the plain configuration before `add` is run on it. */
+  readonly site?: (config: string) => string;
+  /** Options of `add`, by name. */
+  readonly add?: Words;
+  /** Changes what `add` made of it. */
   readonly edit?: (config: string) => string;
 };
 
-/** A real HAProxy on the shipped configuration, its ports replaced. */
+/** A real HAProxy on the plain file with tracing, its ports replaced. */
 export class Haproxy {
   readonly process: ChildProcess;
   private readonly folder: string;
@@ -58,7 +65,7 @@ export class Haproxy {
   static async start(options: HaproxyOptions): Promise<Haproxy> {
     const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-'));
     const path = join(folder, 'haproxy.cfg');
-    const config = shippedConfig(options.ports);
+    const config = tracedConfig(options, path);
     writeFileSync(path, options.edit?.(config) ?? config);
     const [program = 'haproxy', ...args] = options.command ?? ['haproxy'];
     const mode = options.masterWorker ? ['-W', '-db'] : ['-db'];
@@ -98,16 +105,25 @@ export class Haproxy {
   }
 }
 
-function shippedConfig(ports: Ports): string {
-  let config = readFileSync(join(PACKAGE_ROOT, 'haproxy/haproxy.cfg'), 'utf8').replace(
-    'config spoe/otel.conf',
-    `config ${join(PACKAGE_ROOT, 'spoe/otel.conf')}`,
-  );
+/** The plain file with tracing, as `add` has it. */
+function tracedConfig({ ports, site, add = {} }: HaproxyOptions, path: string): string {
+  let plain = readFileSync(join(PACKAGE_ROOT, 'haproxy/plain.cfg'), 'latin1');
   for (const [name, port] of Object.entries(ports)) {
     const shipped = SHIPPED_PORTS[name as keyof Ports];
-    config = config.replaceAll(`127.0.0.1:${shipped}`, `127.0.0.1:@${port}`);
+    plain = plain.replaceAll(`127.0.0.1:${shipped}`, `127.0.0.1:@${port}`);
   }
-  return config.replaceAll('127.0.0.1:@', '127.0.0.1:');
+  plain = plain.replaceAll('127.0.0.1:@', '127.0.0.1:');
+  const words = {
+    tcp: '',
+    spop: `127.0.0.1:${ports.spop}`,
+    records: `127.0.0.1:${ports.records}`,
+    engine: SHIPPED_ENGINE,
+    ...add,
+  };
+  const files = filesOf(new Map([[path, site?.(plain) ?? plain]]));
+  // Nothing in the plain file depends on the version of HAProxy.
+  const reading = { env: {}, version: undefined, features: undefined };
+  return wire(files, words, {}, reading, dirname(path)).texts.get(path) ?? '';
 }
 
 async function accepting(port: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { isSectionKind } from './sections.ts';
-import { indentOf, textAt, wordSpans } from './words.ts';
+import { indentOf, unquotedAt, wordSpans } from './words.ts';
 
 /** What a line is to those around it, whether its conditions hold or not. */
 type Role = 'blank' | 'head' | 'statement' | 'if' | 'branch' | 'endif';
@@ -88,7 +88,7 @@ function rolesOf(lines: readonly string[]): OutlineLine[] {
   let depth = 0;
   return lines.map((line): OutlineLine => {
     const [first] = wordSpans(line);
-    const keyword = textAt(line, first);
+    const keyword = unquotedAt(line, first);
     switch (keyword) {
       case '':
         return { role: 'blank', depth };

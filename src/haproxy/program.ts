@@ -88,7 +88,8 @@ export function askProgram(
   const args = ['-c', ...files.flatMap((file) => ['-f', file])];
   const options = { encoding: 'utf8', env: { ...env }, cwd: directory, timeout: PATIENCE } as const;
   const { stdout, stderr, status } = spawnSync(path, args, options);
-  const messages = `${stderr}\n${stdout}`.split('\n').flatMap((line): Message[] => {
+  const lines = `${stderr}\n${stdout}`.split('\n').filter((line) => line.trim() !== '');
+  const messages = lines.flatMap((line): Message[] => {
     const [, level, said = ''] = MESSAGE.exec(line) ?? [];
     if (level === undefined || SUMMARY.test(said)) return [];
     const [, file, number, text] = POSITION.exec(said) ?? [];
@@ -101,5 +102,12 @@ export function askProgram(
       },
     ];
   });
-  return { accepted: status === 0, messages };
+  const accepted = status === 0;
+  if (accepted || messages.some(({ level }) => level === 'alert')) return { accepted, messages };
+  // That there is no listener is no message of its own.
+  const text = lines.at(-1)?.replace(/ => exit\(\d+\)\.?$/, '') ?? 'it says no reason';
+  return {
+    accepted,
+    messages: [...messages, { level: 'alert', file: undefined, line: undefined, text }],
+  };
 }

@@ -94,6 +94,11 @@ export function loggersOf(proxy: ProxySection, global: readonly Statement[]): St
   return loggers;
 }
 
+/** Its statements, and those of the backends that it may choose. */
+export function statementsWith(proxy: ProxySection, proxies: readonly ProxySection[]): Statement[] {
+  return [proxy, ...backendsOf(proxy, proxies)].flatMap(({ statements }) => statements);
+}
+
 /** The backends that a proxy may choose: all with `mode http` where a name is made of the request. */
 export function backendsOf(proxy: ProxySection, proxies: readonly ProxySection[]): ProxySection[] {
   const names = proxy.statements.flatMap(({ words: [keyword, name] }) =>

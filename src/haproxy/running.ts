@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Env } from '../settings.ts';
 
 /** What HAProxy is started with on this host. */
@@ -11,8 +12,22 @@ const DEFAULTS_FILE = '/etc/default/haproxy';
 /** What a master process and systemd say to one process: another takes itself for a worker of theirs by it. */
 const PROCESS = /^(HAPROXY_MWORKER|NOTIFY_SOCKET=|LISTEN_|WATCHDOG_)/;
 
+/**
+ * A configuration with the environment that HAProxy reads it in: that of the service, where it is the service's.
+ *
+ * @param asked files and folders that are named; none: those that the service is started with
+ */
+export function startedWith(asked: readonly string[], env: Env): Started {
+  const service = serviceStart(env);
+  const isService =
+    asked.length === service.paths.length &&
+    asked.every((path, index) => resolve(path) === resolve(service.paths[index] ?? ''));
+  if (asked.length === 0) return service;
+  return { paths: asked, env: isService ? service.env : env };
+}
+
 /** As the unit runs it, or would start it; what another user may not see is passed over. */
-export function startedWith(env: Env): Started {
+function serviceStart(env: Env): Started {
   const options = { encoding: 'utf8', timeout: 10_000 } as const;
   const { stdout } = spawnSync(
     'systemctl',

@@ -21,6 +21,8 @@ export type Candidate = {
   readonly engine: { readonly path: string; readonly text: string } | undefined;
 };
 
+const ENGINE = /^(\s*filter spoe engine otel config )('[^']*'|\S+)/gm;
+
 /** Runs `haproxy -c` of a copy, in which relative paths lead to where they lead in place. Messages name the original. */
 export function tryOut(
   candidate: Candidate,
@@ -37,10 +39,17 @@ export function tryOut(
     }
     for (const [file, text] of candidate.texts) {
       const { engine } = candidate;
-      const moved = engine === undefined ? text : text.replaceAll(engine.path, copyOf(engine.path));
+      const moved =
+        engine === undefined
+          ? text
+          : text.replace(ENGINE, (_line, filter) => `${filter}'${copyOf(engine.path)}'`);
       writeFileSync(copyOf(file), moved, 'latin1');
     }
-    if (candidate.engine) writeFileSync(copyOf(candidate.engine.path), candidate.engine.text);
+    if (candidate.engine) {
+      const path = copyOf(candidate.engine.path);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, candidate.engine.text);
+    }
     if ([...candidate.texts.values()].some((text) => /^\s*default-path\s/m.test(text))) {
       for (const file of files) {
         const folder = dirname(resolve(directory, file));
@@ -85,8 +94,14 @@ export function newMessages(before: readonly Message[], after: readonly Message[
   });
 }
 
-export function describeMessage({ file, line, text }: Message): string {
+function describeMessage({ file, line, text }: Message): string {
   return file === undefined ? text : `${file}:${line}: ${text}`;
+}
+
+/** Why HAProxy does not accept it. */
+export function describeRefusal({ messages }: Opinion): string {
+  const first = messages.find(({ level }) => level === 'alert');
+  return first === undefined ? 'it says no reason' : describeMessage(first);
 }
 
 /** @returns what HAProxy refuses of `before`, or of `after` and not of `before`: warnings count; undefined is nothing */
@@ -99,9 +114,7 @@ export function compare(
 ): string | undefined {
   const old = tryOut(before, program, env, directory);
   if (!old.accepted) {
-    const first = old.messages.find(({ level }) => level === 'alert');
-    const why = first === undefined ? 'it says no reason' : describeMessage(first);
-    return `HAProxy refuses the configuration as it is: ${why}`;
+    return `HAProxy refuses the configuration as it is: ${describeRefusal(old)}`;
   }
   const now = tryOut(after, program, env, directory);
   const [first] = newMessages(old.messages, now.messages);

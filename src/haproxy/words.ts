@@ -22,6 +22,11 @@ export function textAt(line: string, span: Span | undefined): string {
   return span === undefined ? '' : line.slice(span.start, span.end);
 }
 
+/** The word as HAProxy takes it, but for variables. */
+export function unquotedAt(line: string, span: Span | undefined): string {
+  return textAt(line, span).replace(/["'\\]/g, '');
+}
+
 export function indentOf(line: string): string {
   return /^[ \t]*/.exec(line)?.[0] ?? '';
 }

@@ -1,5 +1,11 @@
 import type { Configuration } from '../haproxy/configuration.ts';
-import { backendsOf, optionOf, type ProxySection } from '../haproxy/proxies.ts';
+import {
+  backendsOf,
+  lastOf,
+  optionOf,
+  type ProxySection,
+  statementsWith,
+} from '../haproxy/proxies.ts';
 import { says } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 
@@ -16,6 +22,8 @@ export type Circumstances = {
   readonly isStatusSet: boolean;
   readonly isCompressed: boolean;
   readonly requestId: RequestId;
+  /** At which lines of the user's are written beside that of the end, from HAProxy 3.1 on. */
+  readonly steps: readonly string[];
 };
 
 export const REQUEST_ID_HEADER = 'x-request-id';
@@ -25,8 +33,7 @@ const QUICK = ['compression', 'cache', 'trace', 'fcgi-app', 'bwlim-in', 'bwlim-o
 
 export function circumstancesOf(proxy: ProxySection, configuration: Configuration): Circumstances {
   const { statements } = proxy;
-  const backends = backendsOf(proxy, configuration.proxies);
-  const all = [proxy, ...backends].flatMap((each) => each.statements);
+  const all = statementsWith(proxy, configuration.proxies);
   const isAdded = statements.some(
     ({ words: [keyword, name] }) =>
       keyword === 'unique-id-header' && name?.toLowerCase() === REQUEST_ID_HEADER,
@@ -40,6 +47,7 @@ export function circumstancesOf(proxy: ProxySection, configuration: Configuratio
           (line.words[0] === 'filter' && !QUICK.includes(line.words[1] ?? '')),
       ),
     isSourceSet: all.some(({ words }) => words.some((word) => /^set-src(-port)?$/.test(word))),
+    steps: earlySteps(all),
     isStatusSet: statements.some(changesStatus) || all.some(changesLate),
     isCompressed: all.some(({ words }) => words[0] === 'compression'),
     requestId: isAdded
@@ -73,6 +81,30 @@ export function statusRules(proxy: ProxySection, configuration: Configuration): 
     .filter((backend) => backend !== proxy)
     .flatMap(({ statements }) => statements.filter(changesStatus));
 }
+
+/** Of `log-steps` all but the last one, in the order in which HAProxy comes to them, and those of `do-log`. */
+function earlySteps(statements: readonly Statement[]): string[] {
+  const named = lastOf(statements, 'log-steps')?.words[1]?.split(',') ?? [];
+  const listed = STEPS.filter((step) => named.includes(step) || named.includes('all'));
+  const ruled = statements.flatMap(({ words }) => {
+    const at = words.indexOf('do-log');
+    if (at === -1) return [];
+    return DO_LOG.get(words.slice(0, at).join(' ')) ?? [];
+  });
+  return [...new Set([...listed.slice(0, -1), ...ruled])];
+}
+
+const STEPS = ['accept', 'request', 'connect', 'response', 'close'];
+const DO_LOG: ReadonlyMap<string, string> = new Map([
+  ['tcp-request connection', 'tcp-req-conn'],
+  ['tcp-request session', 'tcp-req-sess'],
+  ['tcp-request content', 'tcp-req-cont'],
+  ['tcp-response content', 'tcp-res-cont'],
+  ['http-request', 'http-req'],
+  ['http-response', 'http-res'],
+  ['http-after-response', 'http-after-res'],
+  ['quic-initial', 'quic-init'],
+]);
 
 function rulesOf(proxies: readonly ProxySection[], keyword: string): Statement[] {
   return proxies.flatMap(({ statements }) =>

@@ -1,24 +1,26 @@
 import { resolve } from 'node:path';
 import { serviceSettings } from '../config/settings-file.ts';
-import { programOf } from '../haproxy/program.ts';
-import { startedWith } from '../haproxy/running.ts';
+import { type Program, programOf } from '../haproxy/program.ts';
+import { type Started, startedWith } from '../haproxy/running.ts';
 import { compare } from '../haproxy/trial.ts';
 import { type Options, parseOptions, ToolExit } from '../options.ts';
 import { applyChanges, type Change, isSame } from '../replace-files.ts';
 import { ConfigError, type Env } from '../settings.ts';
 import { engineText, engineThere } from './engine-file.ts';
 import type { Words } from './options.ts';
-import { describeControllers, describeFrontend, diffOf } from './summary.ts';
-import { readFiles, wire } from './wire.ts';
+import { describeControllers, describeFrontend, describeHeaders, diffOf } from './summary.ts';
+import { readFiles, type WiringFiles, wire, withFrontends } from './wire.ts';
 
 const HELP = `haproxy-otel-spoa add: lets a configuration of HAProxy be traced, and changes nothing else
 
-Usage: haproxy-otel-spoa add [options]           prints what it would change
-       haproxy-otel-spoa add [options] --write   changes it
+Usage: haproxy-otel-spoa add [options] [FILE or FOLDER ...]           prints what it would change
+       haproxy-otel-spoa add [options] [FILE or FOLDER ...] --write   changes it
 
-  -f, --file PATH       file or folder, as HAProxy is given it; may be
-                        repeated                    what the service is started with
-  --frontend NAME       trace this one; may be repeated               all with "mode http"
+Files are read in order, as "haproxy -f" takes them; without any, what the service is started with.
+
+  -f, --file PATH       the same, as HAProxy is given it; may be repeated
+  --frontend NAME       trace this one, beside those that were named before;
+                        may be repeated                               all with "mode http"
   --tcp                 connections of "mode tcp" frontends are spans, too
   --trust WHOM          whose trace is continued: private (networks),
                         continue (everybody's), restart (nobody's, with a
@@ -28,6 +30,8 @@ Usage: haproxy-otel-spoa add [options]           prints what it would change
                         traceparent: b3, b3multi, jaeger, xray
   --spop ADDRESS        where the agent is asked                      HAPROXY_OTEL_SPOP
   --records ADDRESS     where it takes records                        HAPROXY_OTEL_RECORDS
+  --engine PATH         HAProxy loads the SPOE engine from this path, and nothing
+                        is written there      haproxy-otel-spoa.conf beside the configuration
   --config FILE         the agent's settings, which have these two    those of the service
   --access-log json     your loggers get one JSON object a line, with trace id,
                         span id and timings                           own: as it is
@@ -39,7 +43,7 @@ Usage: haproxy-otel-spoa add [options]           prints what it would change
   --write               files are replaced; "remove" brings back what was there
   --help
 
-Options are as they were when it is run again without them.
+Options are as they were when it is run again without them. "remove --frontend NAME" takes one out.
 `;
 
 const OPTIONS = {
@@ -51,6 +55,7 @@ const OPTIONS = {
   propagators: { type: 'string' },
   spop: { type: 'string' },
   records: { type: 'string' },
+  engine: { type: 'string' },
   config: { type: 'string' },
   'access-log': { type: 'string' },
   lines: { type: 'string' },
@@ -65,36 +70,61 @@ export function addCommand(
   env: Env,
   write: (text: string) => void,
 ): ToolExit {
-  const { values } = parseOptions(args, OPTIONS, 0);
+  const { values, positionals } = parseOptions(args, OPTIONS, Number.POSITIVE_INFINITY);
   if (values.help) {
     write(HELP);
     return ToolExit.OK;
   }
-  const directory = process.cwd();
-  const started = values.file === undefined ? startedWith(env) : { paths: values.file, env };
-  const program = programOf(values.haproxy, env);
+  const started = startedWith([...(values.file ?? []), ...positionals], env);
   const files = readFiles(started.paths);
-  const { version, features } = program;
   const settings = serviceSettings(env, values.config).env;
-  const reading = { env: started.env, version, features };
-  const { plan, texts } = wire(files, wordsOf(values), settings, reading, directory);
+  const words = withFrontends(wordsOf(values), files);
+  const changing = { files, started, program: programOf(values.haproxy, env) };
+  rewire(changing, words, settings, values.write === true, write);
+  return ToolExit.OK;
+}
+
+/** A configuration, and who reads it. */
+export type Changing = {
+  readonly files: WiringFiles;
+  readonly started: Started;
+  readonly program: Program;
+};
+
+/** @throws ConfigError for what HAProxy does not accept: then nothing is written */
+export function rewire(
+  { files, started, program }: Changing,
+  words: Words,
+  settings: Env,
+  isWritten: boolean,
+  write: (text: string) => void,
+): void {
+  const directory = process.cwd();
+  const { paths, env } = started;
+  const { version, features } = program;
+  const wired = wire(files, words, settings, { env, version, features }, directory);
+  const { plan, options, texts } = wired;
   const engine = { path: plan.engine, text: engineText() };
-  const there = engineThere(plan.engine);
-  const { paths } = started;
   const before = { paths, texts: files.clean, engine: undefined };
-  const refusal = compare(before, { paths, texts, engine }, program, started.env, directory);
+  const refusal = compare(before, { paths, texts, engine }, program, env, directory);
   if (refusal !== undefined) throw new ConfigError(`nothing is written: ${refusal}`);
-  const changes: Change[] = [
-    { path: plan.engine, before: there, after: Buffer.from(engine.text) },
+  const own = (): Change => ({
+    path: plan.engine,
+    before: engineThere(plan.engine),
+    after: Buffer.from(engine.text),
+  });
+  const changes = [
+    // HAProxy needs it as soon as the configuration is there.
+    ...(options.engine === undefined ? [own()] : []),
     ...changesOf(files.current, texts, directory),
   ];
   const notes = [
-    ...plan.frontends.map(describeFrontend),
+    ...plan.frontends.map((frontend) => describeFrontend(frontend, version)),
+    ...describeHeaders(wired, files),
     ...describeControllers(files.clean),
     `HAProxy ${version.text} accepts it.`,
   ];
-  finish(changes, values.write === true, notes, write);
-  return ToolExit.OK;
+  finish(changes, isWritten, notes, write);
 }
 
 /** What `add` and `remove` end with. */
@@ -136,7 +166,7 @@ export function changesOf(
 }
 
 function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
-  const { frontend, tcp, trust, propagators, spop, records, lines } = values;
+  const { frontend, tcp, trust, propagators, spop, records, engine, lines } = values;
   const words = {
     frontend: frontend?.join(','),
     tcp: tcp ? '' : undefined,
@@ -144,6 +174,7 @@ function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
     propagators,
     spop,
     records,
+    engine,
     lines,
     'access-log': values['access-log'],
     'through-reload': values['through-reload'] ? '' : undefined,

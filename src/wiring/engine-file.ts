@@ -10,6 +10,11 @@ export function engineText(): string {
   return `${FIRST_LINE}\n${readFileSync(SHIPPED_ENGINE, 'utf8')}`;
 }
 
+/** Whether a file is this engine, whoever put it there. */
+export function isEngine(text: string): boolean {
+  return `${FIRST_LINE}\n${text.replace(`${FIRST_LINE}\n`, '')}` === engineText();
+}
+
 export function isOurs(text: string): boolean {
   return text.startsWith(FIRST_LINE);
 }

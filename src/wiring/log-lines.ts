@@ -85,6 +85,8 @@ function formatLines(reporting: Reporting, options: WiringOptions, length: numbe
     ...datagramOf(options).map(
       (address) => `log ${address} len ${length} format rfc5424 local0 warning`,
     ),
+    // Replies of HAProxy's own pass no rule that could raise their level: failures have one by themselves then.
+    ...(reporting.isLevelFree ? ['option log-separate-errors'] : []),
     `log-format-sd "\${OTEL_RECORD_${name.toUpperCase()}}"`,
   ];
 }
@@ -111,6 +113,7 @@ export function sharedLines(
   const since = variants(
     reportings.filter((each) => each.since.line).map((each) => variantOf(each, each.since)),
   );
+  const steps = [...new Set(targets.flatMap(({ circumstances }) => circumstances.steps))];
   const reads = new Set(options.propagators.flatMap((name) => READS[name] ?? []));
   const settings = [
     ...[...reads].map((name) => `    setenv ${name} on`),
@@ -132,7 +135,7 @@ export function sharedLines(
       : [
           '',
           '.if version_atleast(3.1)',
-          ...since.flatMap((variant) => profiles(variant, options)),
+          ...since.flatMap((variant) => profiles(variant, options, steps)),
           '.endif',
         ]),
   ];
@@ -199,7 +202,9 @@ function agents({ spop }: WiringOptions): string[] {
   ];
 }
 
-function profiles(variant: Variant, options: WiringOptions): string[] {
+function profiles(variant: Variant, options: WiringOptions, steps: readonly string[]): string[] {
+  // Lines that are not that of the end would be records, too.
+  const dropped = steps.map((step) => `    on ${step} drop`);
   const { kind, reply } = variant;
   const name = `otel-${nameOf(variant)}`;
   const sd = (stopping: boolean, error: boolean): string =>
@@ -211,12 +216,14 @@ function profiles(variant: Variant, options: WiringOptions): string[] {
           `log-profile ${name}-stopping`,
           `    on error ${message} ${sd(true, true)}`,
           `    on any ${message} ${sd(true, false)}`,
+          ...dropped,
         ]
       : [];
   return [
     `log-profile ${name}`,
     `    on error ${sd(false, true)}`,
     `    on any ${options.onlySampled && kind === 'http' ? `format "${SAMPLED_MESSAGE}" ` : ''}${sd(false, false)}`,
+    ...dropped,
     ...stopping,
   ];
 }

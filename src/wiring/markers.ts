@@ -1,4 +1,4 @@
-import { textAt, wordSpans } from '../haproxy/words.ts';
+import { textAt, unquotedAt, wordSpans } from '../haproxy/words.ts';
 import { ConfigError } from '../settings.ts';
 
 /**
@@ -8,6 +8,7 @@ import { ConfigError } from '../settings.ts';
 const BEGIN = /^\s*# >>> otel(?::|\s*$)/;
 const END = /^\s*# <<< otel\s*$/;
 const ALONE = / # haproxy-otel-spoa\s*$/;
+const BLOCK = /^# >>> otel(?:: (.*?))?\r?\n([\s\S]*?)^# <<< otel/gm;
 /** A comment of the user's may have come behind it. */
 const CHANGED = / # haproxy-otel-spoa: was "(.*?)"(?=\s|$)(.*)$/;
 
@@ -43,17 +44,48 @@ function changed(from: string, to: string, end: number): string {
 }
 
 /** What a line was before `named` or `inheriting`, with what was done to it since; undefined for any other line. */
-function unchanged(line: string): string | undefined {
+function unchanged(line: string, made: Made): string | undefined {
   const found = CHANGED.exec(line);
-  if (found === null) return undefined;
-  const [, was = '', more = ''] = found;
-  return `${restored(line.slice(0, found.index), was)}${more}`;
+  if (found !== null) {
+    const [, was = '', more = ''] = found;
+    return `${restored(line.slice(0, found.index), was)}${more}`;
+  }
+  const was = unmarked(line, made);
+  return was === undefined ? undefined : restored(line, was);
+}
+
+/** Sections that `add` made: those of rules with what they inherit from, and those that got a name. */
+type Made = { readonly rules: ReadonlyMap<string, string>; readonly named: ReadonlySet<string> };
+
+function madeIn(texts: Iterable<string>): Made {
+  const rules = new Map<string, string>();
+  const named = new Set<string>();
+  for (const text of texts) {
+    for (const [, note = '', lines = ''] of text.matchAll(BLOCK)) {
+      const name = /^"defaults" is "(\S+)" now/.exec(note)?.[1];
+      if (name !== undefined) named.add(name);
+      for (const [, made = '', base = ''] of lines.matchAll(/^defaults (\S+) from (\S+)/gm))
+        rules.set(made, base);
+    }
+  }
+  return { rules, named };
+}
+
+/** What stood there, where somebody took the mark away and left what belongs to it. */
+function unmarked(line: string, { rules, named }: Made): string | undefined {
+  const [kind = '', name = '', , defaults = ''] = wordSpans(line).map((span) =>
+    unquotedAt(line, span),
+  );
+  if (kind === 'defaults') return named.has(name) ? kind : undefined;
+  const base = kind === 'frontend' ? rules.get(defaults) : undefined;
+  if (base === undefined) return undefined;
+  return named.has(base) ? `${kind} ${name}` : `${kind} ${name} from ${base}`;
 }
 
 function restored(now: string, was: string): string {
   const [kind, second, third, fourth] = wordSpans(now);
   const before = wordSpans(was).map((span) => textAt(was, span));
-  if (textAt(now, kind) === 'defaults') {
+  if (unquotedAt(now, kind) === 'defaults') {
     return `${now.slice(0, kind?.end)}${now.slice(second?.end ?? kind?.end)}`;
   }
   if (textAt(now, third) !== 'from') return now;
@@ -73,7 +105,12 @@ export type Unwired = {
 };
 
 /** @throws ConfigError for a block that does not end */
-export function unwire(text: string, file: string): Unwired {
+export function unwireAll(texts: ReadonlyMap<string, string>): Map<string, Unwired> {
+  const made = madeIn(texts.values());
+  return new Map([...texts].map(([file, text]) => [file, unwire(text, file, made)]));
+}
+
+function unwire(text: string, file: string, made: Made): Unwired {
   const kept: string[] = [];
   const numbers: number[] = [];
   const notes: string[] = [];
@@ -91,7 +128,7 @@ export function unwire(text: string, file: string): Unwired {
     } else if (END.test(line)) {
       throw new ConfigError(`${file}:${index + 1}: "# <<< otel" ends a block that nothing begins`);
     } else if (!ALONE.test(line)) {
-      const was = unchanged(line);
+      const was = unchanged(line, made);
       isWired ||= was !== undefined;
       kept.push(was === undefined ? source : `${was}${end}`);
       numbers.push(index + 1);

@@ -32,6 +32,8 @@ export type WiringOptions = {
   readonly propagators: readonly Propagator[];
   readonly spop: ListenAddress;
   readonly records: ListenAddress;
+  /** The file with the SPOE engine, as HAProxy opens it; undefined: `add` writes one beside the configuration. */
+  readonly engine: string | undefined;
   /** Whether responses that outlive a reload are reported before HAProxy 3.1, at the cost of the severity of lines. */
   readonly throughReload: boolean;
   /** Whether records of what is not sampled are kept out of the ring, from HAProxy 3.1 on. */
@@ -45,7 +47,7 @@ export type Words = Readonly<Record<string, string | undefined>>;
 
 /** Those that `add` writes down in the configuration, to be as they were when it is run again. */
 const RECORDED = [
-  ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records'],
+  ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records', 'engine'],
   ...['access-log', 'lines', 'through-reload'],
 ];
 const FLAGS = ['tcp', 'through-reload'];
@@ -68,6 +70,7 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
     propagators: read(given, '--propagators', [], listOf(PROPAGATORS)),
     spop: listener('--spop', 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop),
     records: listener('--records', 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records),
+    engine: read(given, '--engine', undefined, path),
     throughReload: words['through-reload'] !== undefined,
     onlySampled: read(given, '--lines', 'all', oneOf(['all', 'sampled'])) === 'sampled',
     jsonLog: read(given, '--access-log', 'own', oneOf(['own', 'json'])) === 'json',
@@ -97,6 +100,11 @@ const names: Parser<string[]> = {
     const list = text.split(',').map((each) => each.trim());
     return list.every((each) => /^[A-Za-z0-9_.:-]+$/.test(each)) ? list : undefined;
   },
+};
+
+const path: Parser<string> = {
+  accepts: 'a path without blanks and quotes',
+  parse: (text) => (/[\s"'#\\$]/.test(text) ? undefined : text),
 };
 
 const trust: Parser<Trust> = {

@@ -20,7 +20,7 @@ import { type Rules, rulesOf, trustOf } from './rules.ts';
 /** What is to be done to a configuration, and what becomes of its frontends. */
 export type Plan = {
   readonly edits: readonly Edit[];
-  /** Absolute path of the file with the SPOE engine. */
+  /** The file with the SPOE engine, as HAProxy opens it. */
   readonly engine: string;
   readonly frontends: readonly PlannedFrontend[];
 };
@@ -59,7 +59,7 @@ export function planWiring(
   const draft = new Draft(configuration.texts, configuration.sections);
   const length = lineLength(configuration);
   const shared = sharedPlace(configuration, draft);
-  const engine = resolve(directory, dirname(shared.file), ENGINE_FILE);
+  const engine = options.engine ?? resolve(directory, dirname(shared.file), ENGINE_FILE);
   const frontends = configuration.proxies.filter(({ kind }) => kind !== 'backend');
   const targets = targetsOf(frontends, configuration, options, engine, length);
   draft.block(shared.file, shared.line, '', `haproxy-otel-spoa add ${command}`, [

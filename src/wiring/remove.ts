@@ -2,22 +2,25 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { findProgram, programOf } from '../haproxy/program.ts';
 import { startedWith } from '../haproxy/running.ts';
-import { describeMessage, tryOut } from '../haproxy/trial.ts';
+import { describeRefusal, tryOut } from '../haproxy/trial.ts';
 import { parseOptions, ToolExit } from '../options.ts';
 import { type Change, readIfThere } from '../replace-files.ts';
 import { ConfigError, type Env } from '../settings.ts';
-import { changesOf, finish } from './command.ts';
+import { changesOf, finish, rewire } from './command.ts';
 import { isOurs } from './engine-file.ts';
+import { checkNames } from './options.ts';
 import { ENGINE_FILE } from './plan.ts';
-import { readFiles } from './wire.ts';
+import { readFiles, wire } from './wire.ts';
 
 const HELP = `haproxy-otel-spoa remove: takes out of a configuration of HAProxy what "add" put in
 
-Usage: haproxy-otel-spoa remove [options]           prints what it would change
-       haproxy-otel-spoa remove [options] --write   changes it
+Usage: haproxy-otel-spoa remove [options] [FILE or FOLDER ...]           prints what it would change
+       haproxy-otel-spoa remove [options] [FILE or FOLDER ...] --write   changes it
 
-  -f, --file PATH       file or folder, as HAProxy is given it; may be
-                        repeated                    what the service is started with
+Files are read in order, as "haproxy -f" takes them; without any, what the service is started with.
+
+  -f, --file PATH       the same, as HAProxy is given it; may be repeated
+  --frontend NAME       only of this one; may be repeated
   --haproxy PROGRAM     the HAProxy that has to accept it             haproxy, if there is one
   --write               files are replaced
   --help
@@ -28,6 +31,7 @@ What you changed meanwhile stays; all else is byte for byte what it was.
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   file: { type: 'string', short: 'f', multiple: true },
+  frontend: { type: 'string', multiple: true },
   haproxy: { type: 'string' },
   write: { type: 'boolean' },
 } as const;
@@ -38,41 +42,48 @@ export function removeCommand(
   env: Env,
   write: (text: string) => void,
 ): ToolExit {
-  const { values } = parseOptions(args, OPTIONS, 0);
+  const { values, positionals } = parseOptions(args, OPTIONS, Number.POSITIVE_INFINITY);
   if (values.help) {
     write(HELP);
     return ToolExit.OK;
   }
+  const isWritten = values.write === true;
   const directory = process.cwd();
-  const started = values.file === undefined ? startedWith(env) : { paths: values.file, env };
+  const started = startedWith([...(values.file ?? []), ...positionals], env);
   const files = readFiles(started.paths);
+  if (values.frontend !== undefined && files.isWired) {
+    const program = programOf(values.haproxy, env);
+    const { plan } = wire(files, {}, {}, { ...program, env: started.env }, directory);
+    const traced = plan.frontends.flatMap(({ proxy, reporting }) =>
+      reporting === undefined ? [] : [proxy.name],
+    );
+    checkNames(values.frontend, traced);
+    const frontend = traced.filter((name) => !values.frontend?.includes(name)).join(',');
+    if (frontend !== '') {
+      rewire({ files, started, program }, { frontend }, {}, isWritten, write);
+      return ToolExit.OK;
+    }
+  }
   const { paths } = started;
   const program =
     values.haproxy === undefined ? findProgram('haproxy', env) : programOf(values.haproxy, env);
   if (program !== undefined && files.isWired) {
-    const now = tryOut(
-      { paths, texts: files.clean, engine: undefined },
-      program,
-      started.env,
-      directory,
-    );
-    const found = now.messages.find(({ level }) => level === 'alert');
+    const asks = (texts: ReadonlyMap<string, string>) =>
+      tryOut({ paths, texts, engine: undefined }, program, started.env, directory);
+    const result = asks(files.clean);
     // What it refuses already is not made worse.
-    const isFine =
-      now.accepted ||
-      !tryOut({ paths, texts: files.current, engine: undefined }, program, started.env, directory)
-        .accepted;
-    if (!isFine) {
+    if (!result.accepted && asks(files.current).accepted) {
       throw new ConfigError(
-        `nothing is written: HAProxy refuses the result: ${found ? describeMessage(found) : 'it says no reason'}`,
+        `nothing is written: HAProxy refuses the result: ${describeRefusal(result)}`,
       );
     }
   }
   const changes = [
-    ...changesOf(files.current, files.clean, directory),
+    // Frontends leave sections before these are gone.
+    ...changesOf(files.current, files.clean, directory).reverse(),
     ...engines([...files.current.keys()], directory),
   ];
-  finish(changes, values.write === true, [], write);
+  finish(changes, isWritten, [], write);
   return ToolExit.OK;
 }
 

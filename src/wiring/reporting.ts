@@ -2,6 +2,7 @@ import type { Configuration } from '../haproxy/configuration.ts';
 import { countsBytes, formatOf, isStructured, parseLogger } from '../haproxy/loggers.ts';
 import { lastOf, loggersOf, optionOf, type ProxySection } from '../haproxy/proxies.ts';
 import { says } from '../haproxy/sections.ts';
+import { type HaproxyVersion, isAtLeast } from '../haproxy/version.ts';
 import { levelRules } from './levels.ts';
 import type { WiringOptions } from './options.ts';
 
@@ -10,6 +11,9 @@ type Replies = 'none' | 'all' | 'normal' | 'silenced';
 
 /** How the hops of a proxy are reported: by lines to the ring, by what is written at the reply, or by both. */
 export type Side = { readonly line: boolean; readonly replies: Replies };
+
+/** What is not seen, and why: by HAProxy before 3.1, from then on, or by any. */
+type Unseen = { readonly what: string; readonly when?: 'before' | 'since' };
 
 export type Reporting = {
   readonly kind: 'http' | 'tcp';
@@ -23,8 +27,7 @@ export type Reporting = {
   readonly isLast: boolean;
   /** The user's loggers show no level and filter by none: it can be raised for long responses. */
   readonly isLevelFree: boolean;
-  /** What is not seen, and why. */
-  readonly unseen: readonly string[];
+  readonly unseen: readonly Unseen[];
 };
 
 const WITHOUT_LEVEL = ['raw', 'timed', 'iso'];
@@ -58,25 +61,26 @@ export function reportingOf(
   const since = sideOf(hasLine);
   const asap = !isAlone && optionOf(proxy.statements, 'logasap') !== undefined;
   const early = !isAlone && kind === 'http' && hasLine && !countsBytes(format ?? '');
-  const unseen: string[] = [];
-  const end = 'the end of the body';
-  if (!hasLine)
-    unseen.push(
-      kind === 'tcp' ? 'any connection: it has no log format' : `${end}: it has no log format`,
-    );
-  else {
-    if (!before.line)
-      unseen.push(
-        `${kind === 'tcp' ? 'any connection' : end} before HAProxy 3.1: it has structured data of its own, or a logger that would show ours`,
-      );
-    if (quiet)
-      unseen.push(
-        `${kind === 'tcp' ? 'normal connections' : `${end} of normal requests`}: "option dontlog-normal"`,
-      );
-    if (silenced) unseen.push(`${end} of requests that "set-log-level silent" has no line for`);
-    if (asap) unseen.push(`${end}: "option logasap"`);
-    else if (early) unseen.push(`${end} from HAProxy 3.1 on: its log-format counts no bytes`);
-  }
+  const [any, normal, end] =
+    kind === 'tcp'
+      ? ['any connection', 'normal connections', '']
+      : ['the end of the body', 'the end of the body of normal requests', 'the end of the body'];
+  const unseen: readonly (Unseen | false)[] = hasLine
+    ? [
+        !before.line && {
+          what: `${any} before HAProxy 3.1: it has structured data of its own, or a logger that would show ours`,
+          when: 'before',
+        },
+        quiet && { what: `${normal}: "option dontlog-normal"` },
+        silenced && { what: `${end} of requests that "set-log-level silent" has no line for` },
+        asap && { what: `${end}: "option logasap"` },
+        !asap &&
+          early && {
+            what: `${end} from HAProxy 3.1 on: its log-format counts no bytes`,
+            when: 'since',
+          },
+      ]
+    : [{ what: `${any}: it has no log format` }];
   return {
     kind,
     before,
@@ -86,6 +90,12 @@ export function reportingOf(
     isLevelFree: loggers.every(
       ({ format: each, level }) => WITHOUT_LEVEL.includes(each ?? '') && level === VERBOSE,
     ),
-    unseen,
+    unseen: unseen.filter((each) => each !== false),
   };
+}
+
+/** What one HAProxy does not see. */
+export function unseenBy(version: HaproxyVersion, { unseen }: Reporting): string[] {
+  const now = isAtLeast(version, '3.1') ? 'since' : 'before';
+  return unseen.flatMap(({ what, when = now }) => (when === now ? [what] : []));
 }

@@ -1,7 +1,12 @@
 import { createTwoFilesPatch } from 'diff';
 import { describeController } from '../haproxy/controllers.ts';
+import { statementsWith } from '../haproxy/proxies.ts';
+import type { HaproxyVersion } from '../haproxy/version.ts';
+import { headerFindings } from './header-rules.ts';
 import type { Trust } from './options.ts';
 import type { PlannedFrontend } from './plan.ts';
+import { unseenBy } from './reporting.ts';
+import type { Wired, WiringFiles } from './wire.ts';
 
 /** A unified diff, as `patch` takes it. */
 export function diffOf(path: string, before: string, after: string): string {
@@ -17,7 +22,10 @@ export function readable(bytes: string): string {
 }
 
 /** One line a frontend: whose context is trusted there, and what is not seen, and why. */
-export function describeFrontend({ proxy, reporting, trust }: PlannedFrontend): string {
+export function describeFrontend(
+  { proxy, reporting, trust }: PlannedFrontend,
+  version: HaproxyVersion,
+): string {
   const name = `${proxy.kind} ${readable(proxy.name)}`;
   if (reporting === undefined) {
     return proxy.mode === 'tcp'
@@ -25,7 +33,9 @@ export function describeFrontend({ proxy, reporting, trust }: PlannedFrontend): 
       : `${name}: not traced${proxy.mode === 'http' ? '' : `: "mode ${proxy.mode}"`}`;
   }
   const whom = reporting.kind === 'http' ? `, context of ${describeTrust(trust)} continued` : '';
-  const unseen = reporting.unseen.map((each) => `; not seen: ${each}`).join('');
+  const unseen = unseenBy(version, reporting)
+    .map((each) => `; not seen: ${each}`)
+    .join('');
   return `${name}: traced${whom}${unseen}`;
 }
 
@@ -39,6 +49,20 @@ function describeTrust(trust: Trust): string {
     restart: 'nobody',
     ignore: 'nobody',
   }[trust];
+}
+
+/** One line a rule of the user's that undoes what is sent to servers. */
+export function describeHeaders({ clean, plan, options }: Wired, files: WiringFiles): string[] {
+  const lines = plan.frontends
+    .filter(({ reporting }) => reporting?.kind === 'http')
+    .flatMap(({ proxy }) => statementsWith(proxy, clean.proxies))
+    .flatMap((statement) => {
+      const { file, line } = files.placeOf(statement);
+      return headerFindings(statement, options.propagators).map(
+        ([, what, why]) => `${file}:${line}: ${what}. ${why}`,
+      );
+    });
+  return [...new Set(lines)];
 }
 
 export function describeControllers(texts: ReadonlyMap<string, string>): string[] {

@@ -6,7 +6,7 @@ import {
 } from '../haproxy/configuration.ts';
 import { ConfigError, type Env } from '../settings.ts';
 import { applyEdits } from './edits.ts';
-import { unwire } from './markers.ts';
+import { unwireAll } from './markers.ts';
 import {
   recorded,
   recordedWords,
@@ -39,7 +39,7 @@ export function readFiles(paths: readonly string[]): WiringFiles {
 
 /** @throws ConfigError for a block of `add` that does not end */
 export function filesOf(current: ReadonlyMap<string, string>): WiringFiles {
-  const unwired = new Map([...current].map(([file, text]) => [file, unwire(text, file)]));
+  const unwired = unwireAll(current);
   const all = [...unwired.values()];
   const command = all.flatMap(({ notes }) => notes).find((note) => COMMAND.test(note));
   return {
@@ -49,6 +49,27 @@ export function filesOf(current: ReadonlyMap<string, string>): WiringFiles {
     isWired: all.some(({ isWired }) => isWired),
     words: recordedWords(command?.replace(COMMAND, '') ?? ''),
   };
+}
+
+/** Frontends that are named come to those that are traced; all are traced where none was named. */
+export function withFrontends(words: Words, { isWired, words: earlier }: WiringFiles): Words {
+  if (!isWired || words.frontend === undefined) return words;
+  if (earlier.frontend === undefined) {
+    const { frontend: _all, ...others } = words;
+    return others;
+  }
+  const names = [...earlier.frontend.split(','), ...words.frontend.split(',')];
+  return { ...words, frontend: [...new Set(names)].join(',') };
+}
+
+/** Of those that were named earlier the ones that are still there. */
+function namesIn({ proxies }: Configuration, earlier: Words, { frontend }: Words): Words[string] {
+  const known = new Set(earlier.frontend?.split(','));
+  const asked = (frontend ?? earlier.frontend)?.split(',');
+  const there = asked?.filter(
+    (asked) => !known.has(asked) || proxies.some(({ name }) => name === asked),
+  );
+  return there?.length === 0 ? frontend : there?.join(',');
 }
 
 /** A configuration with all that tracing needs. */
@@ -71,9 +92,9 @@ export function wire(
   reading: ReadingOptions,
   directory: string,
 ): Wired {
-  const all = { ...files.words, ...words };
-  const options = wiringOptions(all, settings);
   const clean = parseConfiguration(files.clean, reading);
+  const all = { ...files.words, ...words, frontend: namesIn(clean, files.words, words) };
+  const options = wiringOptions(all, settings);
   const foreign = foreignLine(clean);
   if (foreign !== undefined) {
     const { file, line } = files.placeOf(foreign);

@@ -35,7 +35,7 @@ beforeAll(async () => {
         HAPROXY_OTEL_TRACE_URL: 'https://tracing.example/trace/{traceId}?from=page',
         OTEL_TRACES_EXPORTER: 'none',
       },
-      editConfig: (config, ports) =>
+      site: (config, ports) =>
         config.replace(/^backend app$/m, `$&\n    server app2 127.0.0.1:${ports.server}`),
     }),
     launch(),

@@ -141,10 +141,8 @@ describe.runIf(process.getuid?.() === 0)('the real HAProxy in a jail', () => {
     const spop = inJail ? join(jail, path) : path;
     const chain = await Chain.start({
       agentEnv: { HAPROXY_OTEL_SPOP: `unix:${spop}` },
-      editConfig: (config, ports) =>
-        config
-          .replace('global\n', `global\n    chroot ${jail}\n`)
-          .replace(`server agent 127.0.0.1:${ports.spop}`, `server agent unix@${path}`),
+      add: { spop: `unix:${path}` },
+      site: (config) => config.replace('global\n', `global\n    chroot ${jail}\n`),
     });
     try {
       const { traceId } = await chain.get('/jailed');

@@ -79,7 +79,7 @@ describe('the table of symptoms', () => {
     const commands = [...table.matchAll(/echo '([^']+)'/g)].map(([, command = '']) => command);
     expect(commands).toHaveLength(3);
     const chain = await Chain.start({
-      editConfig: (config) =>
+      site: (config) =>
         config
           .replace('global\n', `global\n    stats socket ${socket} mode 600 level admin\n`)
           .replace(/# (tcp-request content set-var\(txn\.otel\.ratio\) path)/, '$1')

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { freePort, type Ports } from '../../src/demo/ports.ts';
+import { freePort } from '../../src/demo/ports.ts';
 import { verifyCommand } from '../../src/verify/command.ts';
 import { Chain, type ChainOptions, trustByPath } from '../haproxy/chain.ts';
 
 let chain: Chain;
 beforeAll(async () => {
-  chain = await Chain.start({ editConfig: (config) => trustByPath(config) });
+  chain = await Chain.start({ site: trustByPath });
 }, 60_000);
 afterAll(() => chain.stop());
 
@@ -209,10 +209,7 @@ describe('with the admin listener of the agent', () => {
   }
 
   /** Has HAProxy look for one part of the agent where nobody is. */
-  const nobodyAt =
-    (part: 'spop' | 'records') =>
-    (config: string, ports: Ports): string =>
-      config.replaceAll(`server agent 127.0.0.1:${ports[part]}`, 'server agent 127.0.0.1:9');
+  const nobodyAt = (part: 'spop' | 'records'): ChainOptions => ({ add: { [part]: '127.0.0.1:9' } });
 
   test('all is well: exit code 0', async () => {
     const { exitCode, traceId, steps } = await verifyWith({});
@@ -229,15 +226,14 @@ describe('with the admin listener of the agent', () => {
   }, 60_000);
 
   test('HAProxy stood in for the agent', async () => {
-    const { exitCode, steps } = await verifyWith({ editConfig: nobodyAt('spop') });
+    const { exitCode, steps } = await verifyWith(nobodyAt('spop'));
     expect(steps.agent).toMatch(/^failed: no answer after \d+ us: HAProxy itself made the ids$/);
     expect(steps.record).toMatch(/^ok: /);
     expect(exitCode).toBe(1);
   }, 60_000);
 
   test('no record', async () => {
-    const options = { editConfig: nobodyAt('records') };
-    const { exitCode, steps } = await verifyWith(options, ['--wait', '1']);
+    const { exitCode, steps } = await verifyWith(nobodyAt('records'), ['--wait', '1']);
     expect(steps.record).toMatch(/^failed: no record of this trace in 1 s/);
     expect(exitCode).toBe(1);
   }, 60_000);

@@ -2,19 +2,16 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Ports } from '../../src/demo/ports.ts';
+import { filesOf } from '../../src/wiring/wire.ts';
 import { wiring } from '../wiring/run.ts';
 
-/** By this tests know the trace of an answer. */
+/** By this tests know the trace of an answer, as the plain file has it. */
 export const SERVER_TIMING =
   'http-after-response add-header server-timing "trace;desc=00-%[var(txn.otel.hop),bytes(0,52)]" if { var(txn.otel.hop) -m found }';
 
-/** The example as it is without tracing, but for `SERVER_TIMING` and rules of the test's in its HTTP frontend. */
-export function plain(config: string, rules: readonly string[] = []): string {
-  return config
-    .replace(/ *# >>> otel[\s\S]*?# <<< otel\n/g, '')
-    .replace('frontend www from otel-rules\n', () =>
-      ['frontend www', ...rules, SERVER_TIMING, ''].join('\n    ').replace(/ +$/, ''),
-    );
+/** A configuration as it is without what `add` wrote. */
+export function plain(config: string): string {
+  return filesOf(new Map([['', config]])).clean.get('') ?? '';
 }
 
 /**

@@ -8,7 +8,7 @@ const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 let chain: Chain;
 beforeAll(async () => {
   chain = await Chain.start({
-    editConfig: (config) =>
+    site: (config) =>
       trustByPath(config).replace(
         /# (tcp-request content set-var\(txn.otel.ratio\) str\(0\))/,
         '$1',

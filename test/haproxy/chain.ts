@@ -9,6 +9,7 @@ import {
 } from '../../src/demo/otlp-receiver.ts';
 import { freePorts, type Ports } from '../../src/demo/ports.ts';
 import { DemoServer } from '../../src/demo/server.ts';
+import type { Words } from '../../src/wiring/options.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 
 /** The HAProxy under test; Debian's own unless the environment names another. */
@@ -21,6 +22,11 @@ export type ChainOptions = {
   readonly agentEnv?: Readonly<Record<string, string>>;
   readonly receiver?: ReceiverOptions;
   readonly masterWorker?: boolean;
+  /** Changes the plain configuration before `add` is run on it. */
+  readonly site?: (config: string, ports: Ports) => string;
+  /** Options of `add`, by name. */
+  readonly add?: Words;
+  /** Changes what `add` made of it. */
   readonly editConfig?: (config: string, ports: Ports) => string;
 };
 
@@ -63,11 +69,13 @@ export class Chain {
       ...options.agentEnv,
     };
     const agent = await AgentProcess.start(env);
-    const { editConfig } = options;
+    const { site, add, editConfig } = options;
     const haproxy = await Haproxy.start({
       ports,
       command: [HAPROXY],
       ...(options.masterWorker === undefined ? {} : { masterWorker: options.masterWorker }),
+      ...(site === undefined ? {} : { site: (config) => site(config, ports) }),
+      ...(add === undefined ? {} : { add }),
       ...(editConfig === undefined ? {} : { edit: (config) => editConfig(config, ports) }),
     }).catch(async (error: unknown) => {
       await agent.end();
@@ -165,9 +173,8 @@ export function toldTraceId(serverTiming: string | string[] | undefined): string
 /** Trust as a user may set it, by path here: `/trust/restart` and so on. */
 export function trustByPath(config: string): string {
   return config.replace(
-    /tcp-request content set-var\(txn\.otel\.trust\).*\n/,
-    (line) =>
-      `${line}    tcp-request content set-var(txn.otel.trust) path,field(3,/) if { path_beg /trust/ }\n`,
+    'frontend www\n',
+    '$&    tcp-request content set-var(txn.otel.trust) path,field(3,/) if { path_beg /trust/ }\n',
   );
 }
 

@@ -44,7 +44,7 @@ test('a receiver in every kind of trouble under load: nothing is lost, nobody wa
     OtlpReceiver.start({ port, credentials: right.credentials, onSpans: tally.take, ...options });
   let receiver = await receive();
   const chain = await startCounting(tally, {
-    editConfig: patientIn(folder),
+    add: { engine: patientIn(folder) },
     agentEnv: {
       OTEL_EXPORTER_OTLP_ENDPOINT: `https://localhost:${port}`,
       OTEL_EXPORTER_OTLP_CERTIFICATE: right.ca,

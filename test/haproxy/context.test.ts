@@ -40,8 +40,9 @@ beforeAll(async () => {
       HAPROXY_OTEL_KEEP_ERRORS: 'true',
       HAPROXY_OTEL_KEEP_SLOWER_THAN: '100',
     },
-    editConfig: (config, ports) =>
-      trustByPath(patient(config))
+    add: { engine: patient, propagators: 'b3,jaeger,xray' },
+    site: (config, ports) =>
+      trustByPath(config)
         .replace(
           'global\n',
           `global\n    stats socket ${stats} mode 600 level admin\n${blockWith('haproxy', 'setenv OTEL_B3 on')}`,
@@ -399,14 +400,18 @@ describe('with an agent that samples', () => {
   const start = async (agentEnv: Record<string, string>, ...lines: string[]): Promise<void> => {
     sampling = await Chain.start({
       agentEnv,
-      editConfig: (config, ports) =>
-        patient(config)
+      add: { engine: patient },
+      site: (config, ports) =>
+        config
           .replaceAll(
             `server app1 127.0.0.1:${ports.server}`,
             `server app1 127.0.0.1:${server.port}`,
           )
           .replace('global\n', `global\n${blockWith('haproxy', 'setenv OTEL_REMOTE_SAMPLING')}`)
-          .replace(/^ *filter spoe .*$/m, (filter) => [...lines, filter].join('\n')),
+          .replace(
+            'frontend www\n',
+            (head) => `${head}${lines.map((line) => `${line}\n`).join('')}`,
+          ),
     });
   };
 

@@ -49,16 +49,18 @@ frontend origin
 }
 
 /** A chain whose receiver counts, and whose server is HAProxy. */
-export async function startCounting(
-  tally: Tally,
-  { editConfig = (config) => config, ...options }: ChainOptions = {},
-): Promise<Chain> {
+export async function startCounting(tally: Tally, options: ChainOptions = {}): Promise<Chain> {
   const origin = await freePort();
   return Chain.start({
     receiver: { onSpans: tally.take },
     ...options,
     agentEnv: { OTEL_BSP_SCHEDULE_DELAY: '200', ...options.agentEnv },
-    editConfig: (config, ports) => editConfig(originIn(config, ports, origin), ports),
+    // The server is not traced.
+    add: { frontend: 'www,tcp', ...options.add },
+    site: (config, ports) => {
+      const edited = originIn(config, ports, origin);
+      return options.site?.(edited, ports) ?? edited;
+    },
   });
 }
 

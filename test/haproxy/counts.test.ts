@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/demo/ports.ts';
 import { AgentProcess, until } from '../agent-process.ts';
-import { Chain, VERSION } from './chain.ts';
+import { Chain, type ChainOptions, VERSION } from './chain.ts';
 import { PATH, ROUNDS, residentMegabytes, settle, startCounting, Tally } from './counting.ts';
 import { Load } from './load.ts';
 import { say } from './runtime-api.ts';
@@ -33,8 +33,8 @@ afterEach(async () => {
   ends.length = 0;
 });
 
-async function startChain(tally: Tally, editConfig?: (config: string) => string): Promise<Chain> {
-  const chain = await startCounting(tally, editConfig === undefined ? {} : { editConfig });
+async function startChain(tally: Tally, options: ChainOptions = {}): Promise<Chain> {
+  const chain = await startCounting(tally, options);
   ends.push(() => chain.stop());
   return chain;
 }
@@ -158,12 +158,13 @@ test('several agents behind one backend, killed and started at random', async ()
     HAPROXY_OTEL_SPOP: `127.0.0.1:${await freePort()}`,
     HAPROXY_OTEL_RECORDS: `127.0.0.1:${await freePort()}`,
   };
-  const chain = await startChain(tally, (config) =>
-    config.replace(
-      / {4}server agent 127\.0\.0\.1:\d+ (check.*)\n/,
-      (line, check) => `${line}    server agent2 ${other.HAPROXY_OTEL_SPOP} ${check}\n`,
-    ),
-  );
+  const chain = await startChain(tally, {
+    editConfig: (config) =>
+      config.replace(
+        / {4}server agent 127\.0\.0\.1:\d+ (check.*)\n/,
+        (line, check) => `${line}    server agent2 ${other.HAPROXY_OTEL_SPOP} ${check}\n`,
+      ),
+  });
   let second = await AgentProcess.start(other);
   ends.push(() => second.end());
   const before = residentMegabytes(chain.agent);
@@ -201,7 +202,7 @@ test('HAProxy reloaded under load, with slow requests, downloads and a WebSocket
     masterWorker: true,
     agentEnv: { OTEL_BSP_SCHEDULE_DELAY: '200' },
     receiver: { onSpans: tally.take },
-    editConfig: (config, ports) =>
+    site: (config, ports) =>
       config
         .replace(
           'global\n',
@@ -261,11 +262,10 @@ test('a ring that is full: HAProxy drops records, and the agent tells', async ()
   const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-ring-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const socket = join(folder, 'stats.sock');
-  const chain = await startChain(tally, (config) =>
-    config
-      .replace('global\n', `global\n    stats socket ${socket} mode 600\n`)
-      .replace('size 67108864', 'size 65536'),
-  );
+  const chain = await startChain(tally, {
+    site: (config) => config.replace('global\n', `global\n    stats socket ${socket} mode 600\n`),
+    editConfig: (config) => config.replace('size 67108864', 'size 65536'),
+  });
   await chain.agent.end();
   let requests = 0;
   const send = async (count: number): Promise<void> => {

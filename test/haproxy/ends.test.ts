@@ -68,6 +68,9 @@ function readRows(): Map<string, Row> {
   return rows;
 }
 
+/** Nobody listens there: where no logger is the user's own, records are not early. */
+const LOGGED = '    log 127.0.0.1:9 local0\n    option httplog\n';
+
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-ends-'));
 let world: World;
 let endServers: () => void;
@@ -90,17 +93,14 @@ beforeAll(async () => {
   const socket = join(folder, 'runtime.sock');
   const chain = await Chain.start({
     agentEnv: { HAPROXY_OTEL_CONNECTION_ERRORS: 'span' },
-    editConfig: (config) => {
+    site: (config) => {
       const edited = config
         .replace('global\n', `global\n    stats socket ${socket} mode 600 level admin\n`)
         .replace(
           / {4}http-request deny deny_status 403 if[\s\S]*?(?= {4}default_backend app\n)/,
           FRONTEND_RULES,
         )
-        .replace(
-          'frontend www from otel-rules\n',
-          `frontend www from otel-rules\n    bind 127.0.0.1:${tlsPort} ssl crt ${pem}\n`,
-        )
+        .replace('frontend www\n', `frontend www\n    bind 127.0.0.1:${tlsPort} ssl crt ${pem}\n`)
         .replace(
           '    mode tcp\n    bind ',
           `    mode tcp\n    bind 127.0.0.1:${refusingTcpPort}\n    bind `,
@@ -109,13 +109,9 @@ beforeAll(async () => {
           'default_backend tcp-app',
           `use_backend tcp-refusing if { dst_port ${refusingTcpPort} }\n    default_backend tcp-scripted`,
         );
-      const [www = ''] =
-        /frontend www from otel-rules\n[\s\S]*?default_backend app\n/.exec(edited) ?? [];
+      const [www = ''] = /frontend www\n[\s\S]*?default_backend app\n/.exec(edited) ?? [];
       const asap = www
-        .replace(
-          'frontend www from otel-rules\n',
-          'frontend asap from otel-rules\n    option logasap\n',
-        )
+        .replace('frontend www\n', `frontend asap\n${LOGGED}    option logasap\n`)
         .replace(/ {4}bind [\s\S]*? proto h2\n/, `    bind 127.0.0.1:${asapPort}\n`);
       return `${edited}\n${asap}${backends(server, { refused, dropping: dropping.port, http2: resetting.port })}`;
     },

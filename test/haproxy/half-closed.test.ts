@@ -29,7 +29,7 @@ test.each([
 ])('%s: a client that half-closes and waits', async (line, status) => {
   const chain = await Chain.start({
     agentEnv: { OTEL_TRACES_EXPORTER: 'none' },
-    editConfig: (config) => config.replace(/^ *option abortonclose$/m, line),
+    site: (config) => config.replace(/^ *option abortonclose$/m, line),
   });
   ends.push(() => chain.stop());
   expect(await statusFor(chain.ports.http)).toMatch(status);

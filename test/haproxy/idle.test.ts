@@ -17,10 +17,8 @@ async function startChain(): Promise<Chain> {
   writeFileSync(path, engine.replace('timeout idle  2m', 'timeout idle 700ms'));
   const chain = await Chain.start({
     agentEnv: { OTEL_LOG_LEVEL: 'debug' },
-    editConfig: (config) =>
-      config
-        .replace(/config \S+otel\.conf/, `config ${path}`)
-        .replace('timeout server 3m', 'timeout server 700ms'),
+    add: { engine: path },
+    editConfig: (config) => config.replace('timeout server 3m', 'timeout server 700ms'),
   });
   onTestFinished(() => chain.stop());
   return chain;

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { freePort, type Ports } from '../../src/demo/ports.ts';
+import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
 import { Chain } from './chain.ts';
 
@@ -38,10 +38,7 @@ test('HAProxy asks 127.0.0.1, and the agent listens on localhost, which is ::1 f
       HAPROXY_OTEL_RECORDS: `localhost:${own.records}`,
       HAPROXY_OTEL_ADMIN: `localhost:${own.admin}`,
     },
-    editConfig: (config, ports: Ports) =>
-      config
-        .replaceAll(`127.0.0.1:${ports.spop}`, `127.0.0.1:${own.spop}`)
-        .replaceAll(`127.0.0.1:${ports.records}`, `127.0.0.1:${own.records}`),
+    add: { spop: `127.0.0.1:${own.spop}`, records: `127.0.0.1:${own.records}` },
   });
   onTestFinished(() => chain.stop());
   const { traceId } = await chain.get('/by-name');

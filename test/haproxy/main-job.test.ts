@@ -11,7 +11,7 @@ let chain: Chain;
 beforeAll(async () => {
   chain = await Chain.start({
     // The example of an attribute of one's own is a comment.
-    editConfig: (config) => config.replaceAll(/# (.*accept_language)/g, '$1'),
+    site: (config) => config.replaceAll(/# (.*accept_language)/g, '$1'),
   });
 }, 60_000);
 afterAll(() => chain.stop());

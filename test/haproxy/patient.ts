@@ -1,18 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
-
-const SHIPPED_ENGINE = join(PACKAGE_ROOT, 'spoe/otel.conf');
+import { SHIPPED_ENGINE } from '../../src/haproxy/shipped.ts';
 
 /**
  * The shipped engine with time to spare, in `folder`: on a busy machine HAProxy must not mint in the agent's place, and
  * not stop asking for a second because a few answers were late.
  *
- * @returns an edit of the configuration that uses it
+ * @returns its path
  */
-export function patientIn(folder: string): (config: string) => string {
+export function patientIn(folder: string): string {
   const engine = join(folder, 'otel.conf');
   const shipped = readFileSync(SHIPPED_ENGINE, 'utf8');
   writeFileSync(engine, shipped.replace('timeout processing 50ms', 'timeout processing 10s'));
-  return (config) => config.replace(SHIPPED_ENGINE, engine);
+  return engine;
 }

@@ -7,9 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OtlpSpanKind, OtlpStatus, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
-import { added, plain, SERVER_TIMING } from './added.ts';
+import { SERVER_TIMING } from './added.ts';
 import { Chain, VERSION as HAPROXY_VERSION, toldTraceId } from './chain.ts';
 import { droppingPort } from './ends.ts';
+import { patientIn } from './patient.ts';
 
 const VERSION = Number(/version (\d+\.\d+)/.exec(HAPROXY_VERSION)?.[1]);
 const CONNECT_TIMEOUT = 400;
@@ -202,8 +203,9 @@ beforeAll(async () => {
   mappedPort = await freePort();
   listenPort = await freePort();
   chain = await Chain.start({
-    editConfig: (config, ports) => {
-      const edited = plain(config)
+    add: { trust: '192.0.2.0/24,bind:front', engine: patientIn(folder) },
+    site: (config) => {
+      const edited = config
         .replace(
           / {4}http-request deny deny_status 403 if[\s\S]*?(?= {4}default_backend app\n)/,
           FRONTEND_RULES,
@@ -211,14 +213,13 @@ beforeAll(async () => {
         .replace('SOCKET', join(folder, 'front.sock'))
         .replace('MAPPED', String(mappedPort))
         .replace('default_backend tcp-app', 'default_backend tcp-redispatched');
-      const all = `${edited}${backends({
+      return `${edited}${backends({
         server: serverPort,
         dropping: dropping.port,
         late: latePort,
       })
         .replace('FOLDER', folder)
         .replace('WHOLE', String(listenPort))}`;
-      return added(folder, all, ports, ['--tcp', '--trust', '192.0.2.0/24,bind:front']);
     },
   });
 }, 60_000);

@@ -1,19 +1,16 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
-import { quoted, replyRules, ruleLine, structuredData } from '../../src/records/format.ts';
 import { until } from '../agent-process.ts';
 import { Chain, VERSION } from './chain.ts';
 import { say } from './ends.ts';
 
-const LOGGING = / {4}# To the ring[\s\S]*?(?=\n# All that names no other)/;
+/** A logger that gets no line: its frontend has no log-format. */
+const SILENT = '    log 127.0.0.1:9 local0\n';
+/** One that gets only what is not normal: failures, and what was tried again. */
+const QUIET = `${SILENT}    option httplog\n    option dontlog-normal\n`;
 
 let chain: Chain;
 afterEach(() => chain.stop());
-
-const lines = (conditions: readonly string[] = []): string =>
-  replyRules('otel', conditions)
-    .map((rule) => `    ${ruleLine(rule)}\n`)
-    .join('');
 
 /** The frontend's own rules: replies of HAProxy's own. */
 const OWN = `
@@ -25,8 +22,8 @@ const OWN = `
 describe('reported when the headers of the reply go out', () => {
   async function start(): Promise<void> {
     chain = await Chain.start({
-      editConfig: (config) =>
-        config.replace(LOGGING, () => lines()).replace('\n    http-request deny', OWN),
+      site: (config) =>
+        config.replace('frontend www\n', `$&${SILENT}`).replace('\n    http-request deny', OWN),
     });
   }
 
@@ -120,25 +117,11 @@ describe('reported when the headers of the reply go out', () => {
 
 test('a hop that its line reports, too, is one, sampled or not', async () => {
   chain = await Chain.start({
-    editConfig: (config) =>
-      config
-        .replace(
-          /^ *log-format-sd .*OTEL_RECORD_HTTP.*\n/m,
-          () => `    log-format-sd ${quoted(structuredData('http', 'format', { reply: true }))}\n`,
-        )
-        .replace(
-          /(log-profile otel-http\n.*\n.*sd ).*\n/,
-          (_line, start) =>
-            `${start}${quoted(structuredData('http', 'profile', { reply: true }))}\n`,
-        )
-        .replace(
-          '# All that names no other',
-          `${lines(['{ var(txn.otel.target) -m beg /both }'])}$&`,
-        ),
+    site: (config) => config.replace('frontend www\n', `$&${QUIET}`),
   });
   const ended = async (traceparent: string): Promise<void> => {
     const head = `Host: x\r\nConnection: close\r\ntraceparent: ${traceparent}\r\n\r\n`;
-    for (const path of ['/both', '/line']) {
+    for (const path of ['/refused', '/nowhere']) {
       await say(chain.ports.http, `GET ${path} HTTP/1.1\r\n${head}`).closed;
     }
   };
@@ -156,10 +139,10 @@ test('a hop that its line reports, too, is one, sampled or not', async () => {
     attributes['haproxy.termination_state'],
   ]);
   expect(states.sort()).toEqual([
-    ['/both', undefined],
-    ['/both', undefined],
-    ['/line', '----'],
-    ['/line', '----'],
+    ['/nowhere', 'SC--'],
+    ['/nowhere', 'SC--'],
+    ['/refused', undefined],
+    ['/refused', undefined],
   ]);
   const stopped = chain.agent.logged('stopped') as { records: Record<string, number> };
   expect(stopped.records).toMatchObject({ unsampled: 4, unusable: 0 });

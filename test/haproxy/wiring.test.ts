@@ -29,10 +29,7 @@ test('the agent over unix sockets', async () => {
   const records = join(folder, 'records.sock');
   const started = await start({
     agentEnv: { HAPROXY_OTEL_SPOP: `unix:${spop}`, HAPROXY_OTEL_RECORDS: `unix:${records}` },
-    editConfig: (config, ports) =>
-      config
-        .replaceAll(`server agent 127.0.0.1:${ports.spop}`, `server agent unix@${spop}`)
-        .replaceAll(`server agent 127.0.0.1:${ports.records}`, `server agent unix@${records}`),
+    add: { spop: `unix:${spop}`, records: `unix:${records}` },
   });
   const { traceId } = await started.get('/unix');
   expect((await started.hop(traceId)).server.attributes['url.path']).toBe('/unix');
@@ -47,12 +44,9 @@ test('TLS on both sides: https in the scheme of both spans', async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
   const started = await start({
-    editConfig: (config) =>
+    site: (config) =>
       config
-        .replace(
-          'frontend www from otel-rules\n',
-          `frontend www from otel-rules\n    bind 127.0.0.1:${https} ssl crt ${pem}\n`,
-        )
+        .replace('frontend www\n', `frontend www\n    bind 127.0.0.1:${https} ssl crt ${pem}\n`)
         .replace(
           '\nbackend app\n',
           `\nbackend tls\n    server tls1 127.0.0.1:${port} ssl verify none\n\nbackend app\n`,

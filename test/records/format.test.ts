@@ -29,10 +29,10 @@ describe('the example has what the table says', () => {
     expect(EXAMPLE).toMatch(new RegExp(`setenv ${name} +"`));
     expect(EXAMPLE).toContain(quoted(structuredData(kind, 'format')));
     for (const stopping of [false, true]) {
-      const message = stopping ? quoted(STOPPING_MESSAGE) : '"-"';
+      const message = stopping ? ` format ${quoted(STOPPING_MESSAGE)}` : '';
       for (const error of [false, true]) {
         const data = quoted(structuredData(kind, 'profile', { stopping, error }));
-        expect(EXAMPLE).toContain(`format ${message} sd ${data}\n`);
+        expect(EXAMPLE).toContain(`on ${error ? 'error' : 'any'}${message} sd ${data}\n`);
       }
     }
   });

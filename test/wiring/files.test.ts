@@ -15,7 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { applyChanges } from '../../src/replace-files.ts';
-import { haproxyCheck, wiring } from './run.ts';
+import { HAPROXY } from '../haproxy/chain.ts';
+import { haproxyCheck, tool, wiring } from './run.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-files-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -158,6 +159,134 @@ test('a file that was changed meanwhile is left alone, and so are all others', (
   expect(readFileSync(file, 'utf8')).toBe(SITE);
   expect(readFileSync(other, 'utf8')).toBe('other');
   expect(readdirSync(folder).sort()).toEqual(['haproxy.cfg', 'other.cfg']);
+});
+
+test('where the last of several changes fails the others are taken back, mode and all', () => {
+  const { folder, file } = site();
+  chmodSync(file, 0o640);
+  const other = join(folder, 'other.cfg');
+  writeFileSync(other, 'other', { mode: 0o640 });
+  const gone = { path: other, before: Buffer.from('other'), after: undefined };
+  const changes = [
+    { path: join(folder, 'new.conf'), before: undefined, after: Buffer.from('new') },
+    { path: file, before: Buffer.from(SITE), after: Buffer.from('ours') },
+    gone,
+    // It cannot be removed twice.
+    gone,
+  ];
+  expect(() => applyChanges(changes, file)).toThrow(/^nothing is written: ENOENT/);
+  expect(readdirSync(folder).sort()).toEqual(['haproxy.cfg', 'other.cfg']);
+  expect([readFileSync(file, 'utf8'), readFileSync(other, 'utf8')]).toEqual([SITE, 'other']);
+  for (const each of [file, other]) expect(statSync(each).mode & 0o777).toBe(0o640);
+});
+
+test('a mark that somebody took away from the first line of a section is no hindrance', () => {
+  const defaults = SITE.slice(0, SITE.indexOf('frontend'));
+  const text = SITE.replace(
+    '\nbackend app',
+    `\n${defaults.replace('defaults', 'defaults own')}frontend named from own\n    bind 127.0.0.1:24972\n    default_backend app\n\nbackend app from own`,
+  );
+  const { folder, file } = site(text);
+  expect(wiring(folder, 'add')).toMatchObject({ status: 0, err: '' });
+  const wired = readFileSync(file, 'utf8');
+  const bare = wired.replace(/ # haproxy-otel-spoa: was .*$/gm, '');
+  expect(bare).not.toBe(wired);
+  writeFileSync(file, bare);
+  expect(wiring(folder, 'add')).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(file, 'utf8')).toBe(wired);
+  writeFileSync(file, bare);
+  expect(wiring(folder, 'remove')).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(file, 'utf8')).toBe(text);
+});
+
+test('sections whose words are quoted', () => {
+  const text = SITE.replace('defaults', '"defaults"').replace('frontend www', "'frontend' www");
+  const { folder, file } = site(text);
+  expect(wiring(folder, 'add')).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(file, 'utf8')).toMatch(
+    /^"defaults" otel-base # .*\n[\s\S]*^'frontend' www from otel-rules # /m,
+  );
+  expect(wiring(folder, 'add').out).toContain('Nothing is to be changed.');
+  expect(wiring(folder, 'remove')).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(file, 'utf8')).toBe(text);
+});
+
+test('a configuration that HAProxy would not start with for lack of a listener: the reason is named', () => {
+  const { folder } = site(SITE.replace(/^ *bind.*\n/m, ''));
+  const { status, err } = wiring(folder, 'add');
+  expect(status).toBe(2);
+  expect(err).toContain(
+    'HAProxy refuses the configuration as it is: Configuration file has no error but will not start (no listener)',
+  );
+});
+
+test('files are named in the same way to all commands', () => {
+  const { folder, file } = site();
+  for (const args of [['haproxy.cfg'], ['-f', 'haproxy.cfg'], ['--file=haproxy.cfg']]) {
+    for (const command of ['add', 'remove']) {
+      const run = tool(folder, [command, ...args, '--write', '--haproxy', HAPROXY]);
+      expect(run).toMatchObject({ status: 0, err: '' });
+      expect(run.out).toContain(`${file}: written`);
+      if (command === 'remove') continue;
+      const checked = tool(folder, ['check', ...args, '--haproxy', HAPROXY]);
+      expect(checked.out).toContain('Nothing is wrong.');
+    }
+  }
+});
+
+test('frontends come one by one, and go one by one', () => {
+  const { folder, file } = site(
+    SITE.replace(
+      '\nbackend app',
+      '\nfrontend other\n    bind 127.0.0.1:24972\n    default_backend app\n\nfrontend third\n    bind 127.0.0.1:24973\n    default_backend app\n\nbackend app',
+    ),
+  );
+  const before = readFileSync(file, 'utf8');
+  const traced = (): string[] =>
+    [...readFileSync(file, 'utf8').matchAll(/^frontend (\S+) from otel-rules/gm)].map(
+      ([, name = '']) => name,
+    );
+  const run = (command: 'add' | 'remove', ...names: string[]) => {
+    const words = names.flatMap((name) => ['--frontend', name]);
+    return wiring(folder, command, ['haproxy.cfg'], ['--write', ...words]);
+  };
+  run('add', 'www');
+  expect(traced()).toEqual(['www']);
+  run('add', 'other');
+  expect(traced()).toEqual(['www', 'other']);
+  run('add');
+  expect(traced()).toEqual(['www', 'other']);
+  expect(run('remove', 'third').err).toContain(
+    '--frontend is "third": one of www, other is accepted',
+  );
+  run('remove', 'www');
+  expect(traced()).toEqual(['other']);
+  run('remove', 'other');
+  expect(readFileSync(file, 'utf8')).toBe(before);
+  // All, but one: what is there is traced, and no other.
+  run('add');
+  expect(traced()).toEqual(['www', 'other', 'third']);
+  run('add', 'www');
+  expect(traced()).toEqual(['www', 'other', 'third']);
+  run('remove', 'other');
+  expect(traced()).toEqual(['www', 'third']);
+  // One that is gone is forgotten.
+  writeFileSync(
+    file,
+    readFileSync(file, 'utf8').replace(/^frontend third [\s\S]*?(?=^backend)/m, ''),
+  );
+  expect(run('add')).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(file, 'utf8')).toMatch(/^# >>> otel: .* --frontend www --spop/m);
+});
+
+test("a rule of the user's that takes the trace away is named", () => {
+  const { folder } = site(
+    SITE.replace('\nbackend app\n', '$&    http-request del-header traceparent\n'),
+  );
+  const { out } = wiring(folder, 'add');
+  expect(out).toContain(
+    'haproxy.cfg:12: traceparent is removed. Servers start traces of their own',
+  );
 });
 
 test('HAProxy starts with what add wrote also when the package is gone', () => {

@@ -1,6 +1,12 @@
 import type { Statement } from '../haproxy/statements.ts';
-import type { Propagator } from '../wiring/options.ts';
-import type { Said } from './finding.ts';
+import type { Propagator } from './options.ts';
+
+/** What a rule of the user's does, by the name that `check` has for it. */
+export type HeaderFinding = readonly [
+  code: 'header-removed' | 'header-overwritten' | 'header-added' | 'header-conditional',
+  what: string,
+  why: string,
+];
 
 /** What each format is written in; `-` at the end stands for all that begin so. */
 const HEADERS: Readonly<Record<Propagator, readonly string[]>> = {
@@ -14,7 +20,10 @@ const HEADERS: Readonly<Record<Propagator, readonly string[]>> = {
 const ALWAYS = ['traceparent', 'tracestate'];
 
 /** What a rule behind ours, in the frontend or in a backend, does to the headers that servers get. */
-export function headerFindings(statement: Statement, propagators: readonly Propagator[]): Said[] {
+export function headerFindings(
+  statement: Statement,
+  propagators: readonly Propagator[],
+): HeaderFinding[] {
   const { words } = statement;
   if (words[0] !== 'http-request') return [];
   const written = [...ALWAYS, ...propagators.flatMap((name) => HEADERS[name])];
@@ -28,7 +37,7 @@ export function headerFindings(statement: Statement, propagators: readonly Propa
   });
 }
 
-function changed({ words }: Statement, header: string): Said {
+function changed({ words }: Statement, header: string): HeaderFinding {
   if (!ALWAYS.includes(header)) {
     const why = 'It contradicts traceparent: a server that reads it first continues another trace.';
     return ['header-overwritten', `${words[2]} is changed`, why];
