@@ -23,7 +23,7 @@ export function checkAgent(wired: Wired, subject: Subject): Finding[] {
     const what = `${haproxyAddress(options.records)} takes no datagrams`;
     const why = 'What a process that is stopping still does is not seen: a reload loses hops.';
     findings.push(
-      finding('records-datagrams', 'ring otel', headOf('ring otel', subject), { what, why }),
+      finding('records-datagrams', 'ring otel', headOf('ring otel', subject), what, why),
     );
   }
   const line = lastOf(current.global, 'tune.bufsize');
@@ -32,7 +32,7 @@ export function checkAgent(wired: Wired, subject: Subject): Finding[] {
     const what = `frames of up to ${frame} bytes, of which the agent takes ${agent.maxFrameSize}`;
     const why = 'A request whose headers are larger than the agent takes is not traced by it.';
     const lines = [`HAPROXY_OTEL_MAX_FRAME_SIZE=${frame + FRAME_RESERVE}   # for the agent`];
-    findings.push(finding('frame-size', 'global', line, { what, why, lines }));
+    findings.push(finding('frame-size', 'global', line, what, why, lines));
   }
   return findings;
 }
@@ -47,7 +47,7 @@ function checkLoggers({ clean }: Wired, { agent, files }: Subject): Finding[] {
     if (leads !== true && !(target.kind === 'ring' && target.name === 'otel')) return [];
     const what = 'a logger of your own leads to the agent';
     const why = 'It gets lines that are no records, or each record twice.';
-    return [finding('records-twice', '', files.placeOf(line), { what, why })];
+    return [finding('records-twice', '', files.placeOf(line), what, why)];
   });
 }
 

@@ -51,48 +51,45 @@ function isOurs(word: string): boolean {
 }
 
 function checkConfiguration({ current, version, files }: Subject): Finding[] {
-  const tooOld = finding('haproxy-too-old', '', top(current), {
-    what: `HAProxy ${branchOf(version)}`,
-    why: '2.6 is the oldest that the agent works with.',
-  });
-  const doubts = current.doubts.map(({ kind, text, ...at }) =>
-    kind === 'undecided'
-      ? finding('condition-undecided', '', at, {
-          what: `whether "${text}" holds only the running HAProxy knows`,
-          why: 'Its lines are passed over here, and what stands behind ".else" is taken.',
-        })
-      : finding('line-unreadable', '', at, {
-          what: text,
-          why: 'What HAProxy makes of this line is not known here.',
-        }),
+  const oldest = '2.6 is the oldest that the agent works with.';
+  const tooOld = finding(
+    'haproxy-too-old',
+    '',
+    top(current),
+    `HAProxy ${branchOf(version)}`,
+    oldest,
   );
+  const doubts = current.doubts.map(({ kind, text, ...at }) => {
+    if (kind === 'unreadable') {
+      const why = 'What HAProxy makes of this line is not known here.';
+      return finding('line-unreadable', '', at, text, why);
+    }
+    const what = `whether "${text}" holds only the running HAProxy knows`;
+    const why = 'Its lines are passed over here, and what stands behind ".else" is taken.';
+    return finding('condition-undecided', '', at, what, why);
+  });
   const managed = [...files.clean].flatMap(([file, text]) => {
     const what = describeController(file, text);
     if (what === undefined) return [];
     const why = 'The lines are gone when it writes the file again.';
-    return [finding('managed-elsewhere', '', { file, line: 1 }, { what, why })];
+    return [finding('managed-elsewhere', '', { file, line: 1 }, what, why)];
   });
   return [...(isAtLeast(version, '2.6') ? [] : [tooOld]), ...doubts, ...managed];
 }
 
 function untraced({ current, wired }: Subject): Finding {
-  return finding('nothing-traced', '', top(current), {
-    what: 'no frontend has to do with the agent',
-    why:
-      typeof wired === 'string'
-        ? `${wired}.`
-        : 'HAProxy neither asks it nor reports requests to it: no spans.',
-    lines: ['haproxy-otel-spoa add --write'],
-  });
+  const what = 'no frontend has to do with the agent';
+  const none = 'HAProxy neither asks it nor reports requests to it: no spans.';
+  const why = typeof wired === 'string' ? `${wired}.` : none;
+  return finding('nothing-traced', '', top(current), what, why, ['haproxy-otel-spoa add --write']);
 }
 
 function foreign({ current }: Subject, reason: string): Finding {
   const [, file, line] = /^(.*?):(\d+): /.exec(reason) ?? [];
   const at = file === undefined ? top(current) : { file, line: Number(line) };
-  return finding('lines-foreign', '', at, {
-    what: file === undefined ? reason : reason.slice(file.length + `${line}`.length + 3),
-    why: 'What stands cannot be compared with what "add" would write.',
-  });
+  const what = file === undefined ? reason : reason.slice(`${file}:${line}: `.length);
+  const why = 'What stands cannot be compared with what "add" would write.';
+  return finding('lines-foreign', '', at, what, why);
 }
 
 /** What HAProxy itself says, of lines of which nothing else was found. */
@@ -109,14 +106,11 @@ function opinionFindings(
         ? isExplained
         : found.some((each) => each.file === at.file && each.line === at.line);
     if (isKnown || (level === 'alert' && opinion?.accepted)) return [];
-    const why =
-      level === 'alert' ? 'HAProxy does not start with it.' : 'HAProxy itself warns of it.';
-    return [
-      finding(level === 'alert' ? 'haproxy-refuses' : 'haproxy-warns', '', at ?? top(current), {
-        what: text,
-        why,
-      }),
-    ];
+    const [code, why] =
+      level === 'alert'
+        ? (['haproxy-refuses', 'HAProxy does not start with it.'] as const)
+        : (['haproxy-warns', 'HAProxy itself warns of it.'] as const);
+    return [finding(code, '', at ?? top(current), text, why)];
   });
 }
 

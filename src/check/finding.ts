@@ -70,12 +70,14 @@ export type Finding = {
   readonly lines: readonly string[];
 };
 
+/** @param lines to add, or to write in place of what is there */
 export function finding(
   code: FindingCode,
   section: string,
   { file, line }: Position,
-  text: { readonly what: string; readonly why: string; readonly lines?: readonly string[] },
+  what: string,
+  why: string,
+  lines: readonly string[] = [],
 ): Finding {
-  const { what, why, lines = [] } = text;
   return { code, severity: SEVERITIES[code], section, file, line, what, why, lines };
 }

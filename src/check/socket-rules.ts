@@ -62,11 +62,11 @@ export function checkListener(
       `${variable}=unix:${opened}   # for the agent; or over TCP:`,
       `haproxy-otel-spoa add ${flag} 127.0.0.1:${port} --write`,
     ];
-    return [finding(`${part}-chroot`, section, at, { what, why, lines })];
+    return [finding(`${part}-chroot`, section, at, what, why, lines)];
   }
   const what = `the agent does not listen at ${opened ?? haproxyAddress(written)}: ${variable} is ${formatAddress(set)}`;
   const lines = [`haproxy-otel-spoa add ${flag} ${formatAddress(set)} --write`];
-  return [finding(`${part}-address`, section, at, { what, why, lines })];
+  return [finding(`${part}-address`, section, at, what, why, lines)];
 }
 
 /** HAProxy opens the socket as another user than it was started by. */
@@ -82,7 +82,7 @@ function accessFindings(
   const lines = [
     `SocketGroup=${jail.group?.name ?? 'haproxy'}   # and SocketMode=0660, in the socket unit`,
   ];
-  return [finding(`${part}-socket-access`, section, at, { what, why, lines })];
+  return [finding(`${part}-socket-access`, section, at, what, why, lines)];
 }
 
 function whoIs({ user, group }: Jail): string {

@@ -29,7 +29,7 @@ export function checkRules({ clean, plan, options }: Wired, subject: Subject): F
       const at = files.placeOf(statement);
       for (const [code, what, why] of said) {
         const key = `${code} ${at.file}:${at.line}`;
-        if (!findings.has(key)) findings.set(key, finding(code, section, at, { what, why }));
+        if (!findings.has(key)) findings.set(key, finding(code, section, at, what, why));
       }
     }
   }
@@ -77,7 +77,7 @@ function skipped({ current }: Subject): Finding[] {
     if (!own.some(isOurs)) return [];
     const inherited = statements.slice(0, statements.length - own.length);
     return inherited.flatMap((at) =>
-      skippedBy(at).map(([code, what, why]) => finding(code, `${kind} ${name}`, at, { what, why })),
+      skippedBy(at).map(([code, what, why]) => finding(code, `${kind} ${name}`, at, what, why)),
     );
   });
 }
@@ -107,13 +107,13 @@ function environmentFindings({ proxies, environment, files }: Subject['current']
     .find((line) => line.unset.some((name) => name.startsWith('OTEL_RECORD_')));
   const what = `${unset?.unset.join(', ')} is not set any more`;
   const why = '"unsetenv" or "resetenv" takes it away before this line: records are empty.';
-  const found = unset === undefined ? [] : [finding('record-unset', '', unset, { what, why })];
+  const found = unset === undefined ? [] : [finding('record-unset', '', unset, what, why)];
   const attributes = environment.get('OTEL_ATTRIBUTES') ?? '';
   if (/^(\s*[^\s="\]]+="(\\.|[^"\\])*"\s*)*$/.test(attributes)) return found;
   const at = { file: files[0] ?? '', line: 1 };
-  const text = {
-    what: `OTEL_ATTRIBUTES is ${attributes}`,
-    why: 'It stands in each record: name="value", with blanks between them, is accepted.',
-  };
-  return [...found, finding('attributes-form', 'global', at, text)];
+  const form = 'It stands in each record: name="value", with blanks between them, is accepted.';
+  return [
+    ...found,
+    finding('attributes-form', 'global', at, `OTEL_ATTRIBUTES is ${attributes}`, form),
+  ];
 }

@@ -12,74 +12,55 @@ const SHOWN = 6;
 
 /** What stands against what `add` would write, and what that cannot see. */
 export function checkLines(wired: Wired, { files, version }: Subject): Finding[] {
-  const findings: Finding[] = [];
-  for (const [file, text] of wired.texts) {
-    const now = files.current.get(file) ?? '';
-    for (const { oldStart, lines } of structuredPatch(file, file, now, text, '', '', { context: 0 })
-      .hunks) {
-      const wanted = lines
-        .filter((line) => line.startsWith('+'))
-        .map((line) => readable(line.slice(1)));
-      const isGone = lines.some((line) => line.startsWith('-'));
-      findings.push(
-        finding(
-          'lines-differ',
-          '',
-          { file, line: Math.max(1, oldStart) },
-          {
-            what:
-              wanted.length === 0
-                ? 'lines that "add" would not write'
-                : isGone
-                  ? 'other lines than "add" would write'
-                  : 'lines of "add" are missing',
-            why: 'They were changed, another release or other options wrote them, or what is around them is not what it was: "haproxy-otel-spoa add" shows what is to be changed.',
-            lines: wanted.length > SHOWN ? [...wanted.slice(0, SHOWN), '…'] : wanted,
-          },
-        ),
-      );
-    }
-  }
-  const { frontends, engine, edits } = wired.plan;
-  const at = { file: edits[0]?.file ?? '', line: (edits[0]?.line ?? 0) + 1 };
-  const there = readIfThere(engine);
-  const add = ['haproxy-otel-spoa add --write'];
-  if (there === undefined) {
-    findings.push(
-      finding('engine-file-missing', '', at, {
-        what: `${engine} is not there`,
-        why: 'HAProxy does not start.',
-        lines: add,
-      }),
-    );
-  } else if (!isEngine(there.toString('utf8'))) {
-    findings.push(
-      finding('engine-file-differs', '', at, {
-        what: `${engine} is not what "add" would write`,
-        why: 'It was changed, or another release wrote it.',
-        lines: add,
-      }),
-    );
-  }
-  for (const { proxy, reporting } of frontends) {
+  const lines = [...wired.texts].flatMap(([file, text]) =>
+    differences(file, files.current.get(file) ?? '', text),
+  );
+  const frontends = wired.plan.frontends.flatMap(({ proxy, reporting }) => {
     const section = `${proxy.kind} ${proxy.name}`;
     const head = files.placeOf(proxy.head);
-    if (reporting === undefined && proxy.mode === 'http') {
-      findings.push(
-        finding('frontend-untraced', section, head, {
-          what: 'this frontend is not traced',
-          why: '"add" was run for others.',
-        }),
+    if (reporting !== undefined) {
+      return unseenBy(version, reporting).map((unseen) =>
+        finding('hop-unseen', section, head, `not seen: ${unseen}`, 'Your log stays as it is.'),
       );
     }
-    for (const unseen of reporting === undefined ? [] : unseenBy(version, reporting)) {
-      findings.push(
-        finding('hop-unseen', section, head, {
-          what: `not seen: ${unseen}`,
-          why: 'Your log stays as it is.',
-        }),
-      );
-    }
+    if (proxy.mode !== 'http') return [];
+    const what = 'this frontend is not traced';
+    return [finding('frontend-untraced', section, head, what, '"add" was run for others.')];
+  });
+  return [...lines, ...checkEngine(wired), ...frontends];
+}
+
+const DIFFERENT =
+  'They were changed, another release or other options wrote them, or what is around them is not what it was: "haproxy-otel-spoa add" shows what is to be changed.';
+
+function differences(file: string, now: string, text: string): Finding[] {
+  const { hunks } = structuredPatch(file, file, now, text, '', '', { context: 0 });
+  return hunks.map(({ oldStart, lines }) => {
+    const added = lines.filter((line) => line.startsWith('+'));
+    const wanted = added.map((line) => readable(line.slice(1)));
+    const isGone = lines.some((line) => line.startsWith('-'));
+    const what =
+      wanted.length === 0
+        ? 'lines that "add" would not write'
+        : isGone
+          ? 'other lines than "add" would write'
+          : 'lines of "add" are missing';
+    const shown = wanted.length > SHOWN ? [...wanted.slice(0, SHOWN), '…'] : wanted;
+    const at = { file, line: Math.max(1, oldStart) };
+    return finding('lines-differ', '', at, what, DIFFERENT, shown);
+  });
+}
+
+function checkEngine({ plan: { edits, engine } }: Wired): Finding[] {
+  const at = { file: edits[0]?.file ?? '', line: (edits[0]?.line ?? 0) + 1 };
+  const add = ['haproxy-otel-spoa add --write'];
+  const text = readIfThere(engine)?.toString('utf8');
+  if (text === undefined) {
+    const what = `${engine} is not there`;
+    return [finding('engine-file-missing', '', at, what, 'HAProxy does not start.', add)];
   }
-  return findings;
+  if (isEngine(text)) return [];
+  const what = `${engine} is not what "add" would write`;
+  const why = 'It was changed, or another release wrote it.';
+  return [finding('engine-file-differs', '', at, what, why, add)];
 }

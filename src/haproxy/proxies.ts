@@ -111,3 +111,18 @@ export function backendsOf(proxy: ProxySection, proxies: readonly ProxySection[]
       (names.includes(name) || (isMade && mode === 'http' && kind === 'backend')),
   );
 }
+
+const RULES = [
+  'http-request',
+  'http-response',
+  'http-after-response',
+  'tcp-request',
+  'tcp-response',
+];
+
+/** Whether no other defaults can inherit from defaults with these. */
+export function hasRules(statements: readonly Statement[]): boolean {
+  return statements.some(
+    ({ words: [keyword = '', action] }) => RULES.includes(keyword) && action !== 'inspect-delay',
+  );
+}

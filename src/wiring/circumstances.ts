@@ -1,11 +1,6 @@
 import type { Configuration } from '../haproxy/configuration.ts';
-import {
-  backendsOf,
-  lastOf,
-  optionOf,
-  type ProxySection,
-  statementsWith,
-} from '../haproxy/proxies.ts';
+import { changesLate, changesStatus, earlySteps, writesHeader } from '../haproxy/effects.ts';
+import { backendsOf, optionOf, type ProxySection, statementsWith } from '../haproxy/proxies.ts';
 import { says } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 
@@ -59,63 +54,13 @@ export function circumstancesOf(proxy: ProxySection, configuration: Configuratio
 }
 
 /** Rules of the user's that write the request id. */
-export function requestIdRules(proxy: ProxySection, configuration: Configuration): Statement[] {
-  return rulesOf([proxy, ...backendsOf(proxy, configuration.proxies)], 'http-request').filter(
-    ({ words: [, action = '', name] }) =>
-      /^(set|add|del|replace)-(header|value)$/.test(action) &&
-      name?.toLowerCase() === REQUEST_ID_HEADER,
-  );
-}
-
-/** Rules that change the request target that the server gets, or may. */
-export function targetRules(proxy: ProxySection, configuration: Configuration): Statement[] {
-  return rulesOf([proxy, ...backendsOf(proxy, configuration.proxies)], 'http-request').filter(
-    ({ words: [, action = ''] }) =>
-      /^((set|replace)-(path|pathq|uri)|set-query|normalize-uri|lua\..*)$/.test(action),
-  );
+export function requestIdRules(proxy: ProxySection, { proxies }: Configuration): Statement[] {
+  return statementsWith(proxy, proxies).filter((line) => writesHeader(line, REQUEST_ID_HEADER));
 }
 
 /** Rules of backends alone that change the status: they run before those of the proxy. */
-export function statusRules(proxy: ProxySection, configuration: Configuration): Statement[] {
-  return backendsOf(proxy, configuration.proxies)
+export function statusRules(proxy: ProxySection, { proxies }: Configuration): Statement[] {
+  return backendsOf(proxy, proxies)
     .filter((backend) => backend !== proxy)
     .flatMap(({ statements }) => statements.filter(changesStatus));
-}
-
-/** Of `log-steps` all but the last one, in the order in which HAProxy comes to them, and those of `do-log`. */
-function earlySteps(statements: readonly Statement[]): string[] {
-  const named = lastOf(statements, 'log-steps')?.words[1]?.split(',') ?? [];
-  const listed = STEPS.filter((step) => named.includes(step) || named.includes('all'));
-  const ruled = statements.flatMap(({ words }) => {
-    const at = words.indexOf('do-log');
-    if (at === -1) return [];
-    return DO_LOG.get(words.slice(0, at).join(' ')) ?? [];
-  });
-  return [...new Set([...listed.slice(0, -1), ...ruled])];
-}
-
-const STEPS = ['accept', 'request', 'connect', 'response', 'close'];
-const DO_LOG: ReadonlyMap<string, string> = new Map([
-  ['tcp-request connection', 'tcp-req-conn'],
-  ['tcp-request session', 'tcp-req-sess'],
-  ['tcp-request content', 'tcp-req-cont'],
-  ['tcp-response content', 'tcp-res-cont'],
-  ['http-request', 'http-req'],
-  ['http-response', 'http-res'],
-  ['http-after-response', 'http-after-res'],
-  ['quic-initial', 'quic-init'],
-]);
-
-function rulesOf(proxies: readonly ProxySection[], keyword: string): Statement[] {
-  return proxies.flatMap(({ statements }) =>
-    statements.filter(({ words }) => words[0] === keyword),
-  );
-}
-
-function changesStatus({ words: [keyword, action = ''] }: Statement): boolean {
-  return keyword === 'http-response' && /^(set-status|deny|return|redirect|lua\..*)$/.test(action);
-}
-
-function changesLate({ words: [keyword, action = ''] }: Statement): boolean {
-  return keyword === 'http-after-response' && /^(set-status|lua\..*)$/.test(action);
 }

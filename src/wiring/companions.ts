@@ -1,7 +1,8 @@
 import type { Configuration } from '../haproxy/configuration.ts';
-import type { ProxySection } from '../haproxy/proxies.ts';
+import { changesTarget } from '../haproxy/effects.ts';
+import { type ProxySection, statementsWith } from '../haproxy/proxies.ts';
 import { type NotedName, noteRule, ruleLine } from '../records/format.ts';
-import { circumstancesOf, requestIdRules, statusRules, targetRules } from './circumstances.ts';
+import { circumstancesOf, requestIdRules, statusRules } from './circumstances.ts';
 import type { Draft } from './draft.ts';
 import { companionOf, levelRules } from './levels.ts';
 import type { WiringOptions } from './options.ts';
@@ -22,7 +23,8 @@ export function addCompanions(
       if (options.jsonLog) draft.beside(rule, () => REQUEST_ID_READ);
     }
   }
-  for (const rule of targetRules(proxy, configuration)) draft.beside(rule, () => note('sent'));
+  for (const rule of statementsWith(proxy, configuration.proxies).filter(changesTarget))
+    draft.beside(rule, () => note('sent'));
   for (const rule of statusRules(proxy, configuration))
     draft.ahead(rule, ruleLine(noteRule('http-response', 'server_status')));
   const rules = levelRules(proxy, configuration);

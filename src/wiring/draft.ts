@@ -1,9 +1,9 @@
 import { Outline } from '../haproxy/outline.ts';
+import { PLACES, placesIn, type SectionLines } from '../haproxy/places.ts';
 import type { Section } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { indentOf } from '../haproxy/words.ts';
 import type { Edit } from './edits.ts';
-import { PLACES, placesIn, type SectionLines } from './places.ts';
 
 /** Edits as they come together. Statements have lines from 1, edits from 0. */
 export class Draft {

@@ -1,3 +1,4 @@
+import { changesHeader, removesHeader } from '../haproxy/headers.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import type { Propagator } from './options.ts';
 
@@ -52,40 +53,4 @@ function changed({ words }: Statement, header: string): HeaderFinding {
   }
   const why = 'The spans of the server are not below those of HAProxy.';
   return ['header-overwritten', `${header} is overwritten`, why];
-}
-
-/** Whether the rule gives the header a value, whatever case its name is written in. */
-function changesHeader({ words: [, action = '', name = ''] }: Statement, header: string): boolean {
-  const lower = name.toLowerCase();
-  return (
-    /^(set-header|add-header|replace-header|replace-value)$/.test(action) &&
-    (header.endsWith('-') ? lower.startsWith(header) : lower === header)
-  );
-}
-
-/** Whether the rule removes the header, by its name or by a pattern. */
-function removesHeader({ words }: Statement, header: string): boolean {
-  const [, action, name = '', flag, method = 'str'] = words;
-  if (action !== 'del-header') return false;
-  const lower = name.toLowerCase();
-  switch (flag === '-m' ? method : 'str') {
-    case 'beg':
-      return header.startsWith(lower);
-    case 'end':
-      return header.endsWith(lower);
-    case 'sub':
-      return header.includes(lower);
-    case 'reg':
-      return matches(name, header);
-    default:
-      return lower === header;
-  }
-}
-
-function matches(pattern: string, header: string): boolean {
-  try {
-    return new RegExp(pattern, 'i').test(header);
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Configuration } from '../haproxy/configuration.ts';
-import { lastOf, type ProxySection, statementsOf } from '../haproxy/proxies.ts';
+import type { SectionLines } from '../haproxy/places.ts';
+import { hasRules, lastOf, type ProxySection, statementsOf } from '../haproxy/proxies.ts';
 import { type Section, says } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { parseSize } from '../haproxy/units.ts';
@@ -13,7 +14,6 @@ import type { Edit } from './edits.ts';
 import { filterLines } from './filters.ts';
 import { loggingLines, sharedLines } from './log-lines.ts';
 import { checkNames, type Trust, type WiringOptions } from './options.ts';
-import type { SectionLines } from './places.ts';
 import { type Reporting, reportingOf } from './reporting.ts';
 import { type Rules, rulesOf, trustOf } from './rules.ts';
 
@@ -229,20 +229,6 @@ function lineLength({ global }: Configuration): number {
   return size === undefined
     ? DEFAULT_LINE_LENGTH
     : Math.min(DEFAULT_LINE_LENGTH, size - LINE_MARGIN);
-}
-
-const RULES = [
-  'http-request',
-  'http-response',
-  'http-after-response',
-  'tcp-request',
-  'tcp-response',
-];
-
-function hasRules(statements: readonly Statement[]): boolean {
-  return statements.some(
-    ({ words: [keyword = '', action] }) => RULES.includes(keyword) && action !== 'inspect-delay',
-  );
 }
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {

@@ -34,3 +34,18 @@ test.each([
   ends.push(() => chain.stop());
   expect(await statusFor(chain.ports.http)).toMatch(status);
 });
+
+test('a client that leaves while a server works is a hop when HAProxy has an answer, or none is to come', async () => {
+  const chain = await Chain.start({
+    site: (config) => config.replace(/^ *option abortonclose$/m, '    no option abortonclose'),
+  });
+  ends.push(() => chain.stop());
+  const traceId = 'e'.repeat(32);
+  const headers = { traceparent: `00-${traceId}-${'b'.repeat(16)}-01` };
+  const left = chain.get('/slow?delay=3000', { headers, abortAfter: 300 });
+  await expect(left).rejects.toThrow('left');
+  const { server, client } = await chain.hop(traceId);
+  expect(server.attributes).toMatchObject({ 'haproxy.server.name': 'app1', 'url.path': '/slow' });
+  // The timeout of the server is one second.
+  expect(Number((client?.end ?? 0n) - (client?.start ?? 0n)) / 1e6).toBeGreaterThan(900);
+});

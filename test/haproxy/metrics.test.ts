@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -17,7 +17,7 @@ import { Chain, get } from './chain.ts';
  * What receivers and a Prometheus are given of a real HAProxy, against what its clients counted. A frontend of their own
  * has the requests that are counted: the chain sends others before it starts.
  */
-const PROMETHEUS = join(PACKAGE_ROOT, '.cache/prometheus/usr/bin/prometheus');
+const BIN = join(PACKAGE_ROOT, '.cache/prometheus/usr/bin');
 const OPENMETRICS = 'application/openmetrics-text; version=1.0.0';
 const SERVER = 'http.server.request.duration';
 const FRONTEND = 'haproxy.frontend.name';
@@ -214,7 +214,7 @@ test('a real Prometheus scrapes the page, and has the exemplars', async () => {
   // JSON is YAML.
   writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
   const prometheus: ChildProcess = spawn(
-    PROMETHEUS,
+    join(BIN, 'prometheus'),
     [
       `--config.file=${join(folder, 'prometheus.yml')}`,
       `--storage.tsdb.path=${folder}`,
@@ -276,6 +276,10 @@ test('a real Prometheus scrapes the page, and has the exemplars', async () => {
       panels.match(/\b(http|haproxy(?!_otel))_[a-z_]+_(bucket|sum|count|total)\b/g) ?? [];
     expect(asked.length).toBeGreaterThan(12);
     for (const name of asked) expect(await page()).toMatch(new RegExp(`^${name}\\{`, 'm'));
+    // Its own checker, which reads only the older format, has nothing to say either.
+    const { body: input } = await ask(chain.agent, '/metrics');
+    const promtool = join(BIN, 'promtool');
+    expect(execFileSync(promtool, ['check', 'metrics'], { input, encoding: 'utf8' })).toBe('');
     // Of all hops, not of the sampled ones alone.
     expect(await page()).toMatch(/^haproxy_otel_records_total\{outcome="no_server",.* [1-9]/m);
     expect(await page()).not.toContain('outcome="unsampled"');
@@ -285,4 +289,21 @@ test('a real Prometheus scrapes the page, and has the exemplars', async () => {
     await exited;
     rmSync(folder, { recursive: true });
   }
+});
+
+test('a hostile client makes no series', async () => {
+  const before = lastPoints(SERVER).length;
+  const methods = Array.from({ length: 60 }, (_, i) => `ANY${i}`);
+  await Promise.all(
+    methods.map(async (method, i) => {
+      const headers = { host: `h${i}.example` };
+      const { status } = await get(port, `/${i}?${i}`, { method, headers });
+      answers.set(status, (answers.get(status) ?? 0) + 1);
+    }),
+  );
+  await until(
+    'the requests',
+    () => byAttribute(lastPoints(SERVER), 'http.request.method').get('_OTHER') === 60,
+  );
+  expect(lastPoints(SERVER).length - before).toBe(1);
 });

@@ -31,6 +31,9 @@ export class MeasuredSpan {
 /** A bucket has a new exemplar no sooner, by the time of hops: nobody reads more. Microseconds. */
 const MIN_AGE = 1_000_000;
 
+/** An exemplar that is as much ahead is of a clock that is wrong, and must not be in the way of those to come. Microseconds. */
+const MAX_AHEAD = 60_000_000;
+
 type Slot = { value: number; time: number; traceId: string; spanId: string; isNew: boolean };
 
 /** One measurement of each bucket, at most: the specification's reservoir that is aligned to the buckets of a histogram. */
@@ -41,7 +44,8 @@ export class ExemplarReservoir {
     const slot = this.slots[bucket];
     const { time } = span;
     // Lines of several processes come out of order, too, and Prometheus refuses what is older than the last.
-    if (slot !== undefined && time - slot.time < MIN_AGE) return;
+    const age = time - (slot?.time ?? Number.NEGATIVE_INFINITY);
+    if (age < MIN_AGE && age > -MAX_AHEAD) return;
     const { ids } = span;
     if (ids !== undefined) this.slots[bucket] = { value, time, ...ids, isNew: true };
   }

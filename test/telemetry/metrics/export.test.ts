@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { freePort } from '../../../src/demo/ports.ts';
 import { AgentProcess, until } from '../../agent-process.ts';
 import { hopOf } from '../../records/lines.ts';
 import { afterwards, startExporting } from '../exporting-agent.ts';
@@ -135,6 +136,18 @@ test('over HTTP, in requests of bounded size', async () => {
   const points = http.requests.flatMap(({ body }) => pointsIn(body));
   const durations = points.filter(({ name }) => name === DURATION);
   expect([durations.length, counted(durations)]).toEqual([40, 200]);
+});
+
+test('metrics that cannot be exported in time are reported', async () => {
+  const agent = await startExporting(`http://127.0.0.1:${await freePort()}`, {
+    OTEL_METRICS_EXPORTER: 'otlp',
+    OTEL_TRACES_EXPORTER: 'none',
+    HAPROXY_OTEL_STOP_TIMEOUT: '300',
+  });
+  await send(agent, 0, 1);
+  expect(await agent.end('SIGTERM')).toBe(0);
+  const { data_points: lost } = agent.logged('metrics could not be exported in time') ?? {};
+  expect(lost).toBeGreaterThan(5);
 });
 
 test('SIGHUP: another receiver, interval and filter; what needs a restart is named', async () => {

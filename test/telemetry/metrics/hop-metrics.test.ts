@@ -206,6 +206,12 @@ test('exemplars are of hops of which there are spans, each with the span that wa
   expect(client?.collect({ time: 3, before: undefined })?.exemplars).toMatchObject([
     { spanId: hopOf(10).split('-')[3] },
   ]);
+  // A clock that is wrong is in nobody's way.
+  later(3_600_000_000, 11);
+  later(2_000_000, 12);
+  expect(client?.collect({ time: 4, before: undefined })?.exemplars).toMatchObject([
+    { spanId: hopOf(12).split('-')[3] },
+  ]);
 });
 
 test.each([

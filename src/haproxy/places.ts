@@ -1,5 +1,5 @@
-import type { Outline } from '../haproxy/outline.ts';
-import type { Statement } from '../haproxy/statements.ts';
+import type { Outline } from './outline.ts';
+import type { Statement } from './statements.ts';
 
 /** Where in a section lines go. */
 export const PLACES = ['top', 'filters', 'log', 'tcp', 'http', 'end', 'last'] as const;
