@@ -124,8 +124,8 @@ export class Agent {
    * @throws Error when the exporter cannot be set up so; nothing is changed then
    */
   async reload(config: Config): Promise<void> {
-    const { logLevel, sampler, exporter } = config.telemetry;
-    await this.telemetry.control.reload({ logLevel, sampler, exporter });
+    const { logLevel, sampler, exporters } = config.telemetry;
+    await this.telemetry.control.reload({ logLevel, sampler, exporters });
     this.sampling.use(config.sampler);
     this.log.level = config.logLevel;
   }

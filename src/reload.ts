@@ -3,6 +3,7 @@ import { summarize } from './config/summary.ts';
 import type { Logger } from './log.ts';
 import type { Env } from './settings.ts';
 import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
+import { SIGNAL_NAMES } from './telemetry/config.ts';
 
 /** Settings that a running agent can change without closing a connection. */
 const RELOADABLE =
@@ -11,9 +12,9 @@ const RELOADABLE =
 /** The proxy that gRPC uses is chosen by variables of everybody. */
 const PROXY = /^((no_)?grpc_proxy|https?_proxy|no_proxy|NO_PROXY)$/;
 
-/** The same of the exporter's own, as long as it stays of its kind. */
+/** The same of the exporters' own, as long as each stays of its kind. */
 const OF_EXPORTER =
-  /^(OTEL_EXPORTER_OTLP_.*|OTEL_BSP_EXPORT_TIMEOUT|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
+  /^(OTEL_EXPORTER_OTLP_.*|OTEL_(BSP|BLRP|METRIC)_EXPORT_TIMEOUT|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
 
 /** Names of settings whose values differ. */
 export type Changes = {
@@ -22,15 +23,15 @@ export type Changes = {
   readonly needRestart: readonly string[];
 };
 
-/** @param sameKind whether the exporter is of the kind that it was */
-export function changesBetween(before: Env, after: Env, sameKind: boolean): Changes {
+/** @param sameKinds whether each exporter is of the kind that it was */
+export function changesBetween(before: Env, after: Env, sameKinds: boolean): Changes {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const changed = names.filter((name) => {
     const ours = /^(HAPROXY_)?OTEL_/.test(name) || PROXY.test(name);
     return ours && (before[name]?.trim() ?? '') !== (after[name]?.trim() ?? '');
   });
   const isReloadable = (name: string): boolean =>
-    RELOADABLE.test(name) || (sameKind && (OF_EXPORTER.test(name) || PROXY.test(name)));
+    RELOADABLE.test(name) || (sameKinds && (OF_EXPORTER.test(name) || PROXY.test(name)));
   return {
     reloadable: changed.filter(isReloadable),
     needRestart: changed.filter((name) => !isReloadable(name)),
@@ -44,19 +45,20 @@ function changedFiles(config: Config, next: Config): string[] {
   return same ? [] : ['HAPROXY_OTEL_ADMIN_TOKEN_FILE'];
 }
 
-function hasSameKind(config: Config, next: Config): boolean {
-  return config.telemetry.exporter.kind === next.telemetry.exporter.kind;
+function haveSameKinds(config: Config, next: Config): boolean {
+  const [before, after] = [config.telemetry.exporters, next.telemetry.exporters];
+  return SIGNAL_NAMES.every((signal) => before[signal].kind === after[signal].kind);
 }
 
 /** What of `next` a running agent takes over from `config`'s place; the rest stays. */
 function adopt(config: Config, next: Config): Config {
   const { logLevel, sampler } = next;
-  const { exporter } = (hasSameKind(config, next) ? next : config).telemetry;
+  const { exporters } = (haveSameKinds(config, next) ? next : config).telemetry;
   return {
     ...config,
     logLevel,
     sampler,
-    telemetry: { ...config.telemetry, logLevel, sampler, exporter },
+    telemetry: { ...config.telemetry, logLevel, sampler, exporters },
   };
 }
 
@@ -117,7 +119,7 @@ export class Reloader {
       const { reloadable, needRestart } = changesBetween(
         this.env,
         env,
-        hasSameKind(this.config, next),
+        haveSameKinds(this.config, next),
       );
       const named = [...new Set([...needRestart, ...changedFiles(this.config, next)])].sort();
       this.config = config;

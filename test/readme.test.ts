@@ -128,7 +128,7 @@ describe('the environments', () => {
       env[name] = join(folder, name);
       writeFileSync(env[name], name.endsWith('HEADERS_FILE') ? 'access-token: secret\n' : 'pem');
     }
-    const { exporter } = loadConfig(env).telemetry;
+    const { traces: exporter } = loadConfig(env).telemetry.exporters;
     expect(exporter).toMatchObject({ kind: 'otlp', endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT });
   });
 

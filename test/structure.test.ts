@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'tools.ts',
     'version.ts',
   ],
-  'reload.ts': ['config', 'log.ts', 'settings.ts', 'systemd/notifier.ts'],
+  'reload.ts': ['config', 'log.ts', 'settings.ts', 'systemd/notifier.ts', 'telemetry/config.ts'],
   'tools.ts': [
     'check/command.ts',
     'options.ts',

@@ -18,9 +18,9 @@ import {
 } from '../settings.ts';
 import type { ServerLimits } from '../spop/server.ts';
 import type { InheritedSockets } from '../systemd/sockets.ts';
-import type { SpanLimits, TelemetryConfig } from '../telemetry/config.ts';
+import type { ExporterConfigs, SpanLimits, TelemetryConfig } from '../telemetry/config.ts';
 import { readAdmin } from './admin.ts';
-import { readExporter } from './exporter.ts';
+import { readExporters } from './exporter.ts';
 import { readResource } from './resource.ts';
 import { readFormats, readKeep, readSampler } from './sampling.ts';
 
@@ -90,7 +90,7 @@ export function loadConfig(
         read(env, 'HAPROXY_OTEL_CONNECTION_ERRORS', 'count', oneOf(['count', 'span'])) === 'span',
       resourceAttributes: readResource(env, warn),
       spanLimits: readSpanLimits(env, warn),
-      exporter: disabled ? { kind: 'none' } : readExporter(env, warn),
+      exporters: disabled ? NO_EXPORTERS : readExporters(env, warn),
       ...readBatches(env, warn),
       batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024)),
       scheduleDelay: readOrWarn(
@@ -113,6 +113,12 @@ export function loadConfig(
   };
   return Object.freeze(config);
 }
+
+const NO_EXPORTERS: ExporterConfigs = {
+  traces: { kind: 'none' },
+  metrics: { kind: 'none' },
+  logs: { kind: 'none' },
+};
 
 function handedOver(fd: number | undefined, datagrams?: number): ListenAddress | undefined {
   return fd === undefined ? undefined : { kind: 'fd', fd, datagrams };

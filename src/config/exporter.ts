@@ -12,71 +12,108 @@ import {
   timeout,
   type Warn,
 } from '../settings.ts';
-import type { ExporterConfig, OtlpConfig } from '../telemetry/config.ts';
+import type { ExporterConfigs, OtlpConfig, Signal } from '../telemetry/config.ts';
 import { readOtlpHeaders } from './otlp-headers.ts';
 import { readProxy } from './proxy.ts';
 
-/** What would send spans to somebody else, or to nobody, if it were passed over is refused. */
-export function readExporter(env: Env, warn: Warn): ExporterConfig {
-  const kind = read(env, 'OTEL_TRACES_EXPORTER', 'otlp', oneOf(['otlp', 'console', 'none']));
-  return kind === 'otlp' ? { kind: 'otlp', ...readOtlpConfig(env, warn) } : { kind };
+/** Where each signal goes. What would send it to somebody else, or to nobody, if it were passed over is refused. */
+export function readExporters(env: Env, warn: Warn): ExporterConfigs {
+  const heard = new Set<string>();
+  // What is set for all signals is read for each.
+  const warnOnce: Warn = (setting, reason) => {
+    if (heard.has(setting + reason)) return;
+    heard.add(setting + reason);
+    warn(setting, reason);
+  };
+  const traces = read(env, 'OTEL_TRACES_EXPORTER', 'otlp', oneOf(['otlp', 'console', 'none']));
+  const metrics = read(
+    env,
+    'OTEL_METRICS_EXPORTER',
+    'none',
+    oneOf(['otlp', 'prometheus', 'console', 'none']),
+  );
+  const logs = read(env, 'OTEL_LOGS_EXPORTER', 'none', oneOf(['otlp', 'console', 'none']));
+  return {
+    traces: traces === 'otlp' ? readOtlpExporter(env, 'traces', warnOnce) : { kind: traces },
+    metrics: metrics === 'otlp' ? readOtlpExporter(env, 'metrics', warnOnce) : { kind: metrics },
+    logs: logs === 'otlp' ? readOtlpExporter(env, 'logs', warnOnce) : { kind: logs },
+  };
 }
 
-/** The signal's own variable before the common one. */
-function otlpName(env: Env, name: string): string {
-  const own = `OTEL_EXPORTER_OTLP_TRACES_${name}`;
-  return env[own]?.trim() ? own : `OTEL_EXPORTER_OTLP_${name}`;
-}
+/** The longest time that exporting one batch may take, of the part that collects them. */
+const EXPORT_TIMEOUT = {
+  traces: 'OTEL_BSP_EXPORT_TIMEOUT',
+  metrics: 'OTEL_METRIC_EXPORT_TIMEOUT',
+  logs: 'OTEL_BLRP_EXPORT_TIMEOUT',
+} as const;
 
-/** @param warn for what may be passed over */
-function readOtlp<T, D>(
+function readOtlpExporter(
   env: Env,
-  name: string,
-  fallback: D,
-  parser: Parser<T>,
-  warn?: Warn,
-): T | D {
-  const used = otlpName(env, name);
-  return warn === undefined
-    ? read(env, used, fallback, parser)
-    : readOrWarn(env, used, fallback, parser, warn);
-}
-
-function readOtlpConfig(env: Env, warn: Warn): OtlpConfig {
-  readOtlp(env, 'PROTOCOL', 'grpc', oneOf(['grpc']));
-  const clientKey = readOtlp(env, 'CLIENT_KEY', undefined, file);
-  const clientCertificate = readOtlp(env, 'CLIENT_CERTIFICATE', undefined, file);
+  signal: Signal,
+  warn: Warn,
+): { readonly kind: 'otlp' } & OtlpConfig {
+  const settings = new OtlpSettings(env, signal, warn);
+  settings.read('PROTOCOL', 'grpc', oneOf(['grpc']));
+  const clientKey = settings.read('CLIENT_KEY', undefined, file);
+  const clientCertificate = settings.read('CLIENT_CERTIFICATE', undefined, file);
   if ((clientKey === undefined) !== (clientCertificate === undefined)) {
     throw new ConfigError(
-      'OTEL_EXPORTER_OTLP_CLIENT_KEY and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: both or neither is accepted',
+      `${settings.name('CLIENT_KEY')} and ${settings.name('CLIENT_CERTIFICATE')}: both or neither is accepted`,
     );
   }
-  const receiver = readEndpoint(env, warn);
+  const receiver = readEndpoint(settings, warn);
   return {
+    kind: 'otlp',
     endpoint: receiver,
-    insecure: readOtlp(env, 'INSECURE', false, boolean),
-    headers: readOtlpHeaders(env),
-    compression: readOtlp(env, 'COMPRESSION', 'none', oneOf(['gzip', 'none']), warn),
+    insecure: settings.read('INSECURE', false, boolean),
+    headers: readOtlpHeaders(env, signal),
+    compression: settings.readOrWarn('COMPRESSION', 'none', oneOf(['gzip', 'none'])),
     timeout: Math.min(
-      readOtlp(env, 'TIMEOUT', 10_000, timeout, warn),
-      readOrWarn(env, 'OTEL_BSP_EXPORT_TIMEOUT', 30_000, timeout, warn),
+      settings.readOrWarn('TIMEOUT', 10_000, timeout),
+      readOrWarn(env, EXPORT_TIMEOUT[signal], 30_000, timeout, warn),
     ),
-    certificate: readOtlp(env, 'CERTIFICATE', undefined, file),
+    certificate: settings.read('CERTIFICATE', undefined, file),
     clientKey,
     clientCertificate,
     proxy: readProxy(env, receiver),
   };
 }
 
+/** `OTEL_EXPORTER_OTLP_…` as one signal has them: its own variable before the common one. */
+class OtlpSettings {
+  private readonly env: Env;
+  private readonly signal: Signal;
+  private readonly warn: Warn;
+
+  constructor(env: Env, signal: Signal, warn: Warn) {
+    this.env = env;
+    this.signal = signal;
+    this.warn = warn;
+  }
+
+  /** The variable that is in force. */
+  name(name: string): string {
+    const own = `OTEL_EXPORTER_OTLP_${this.signal.toUpperCase()}_${name}`;
+    return this.env[own]?.trim() ? own : `OTEL_EXPORTER_OTLP_${name}`;
+  }
+
+  read<T, D>(name: string, fallback: D, parser: Parser<T>): T | D {
+    return read(this.env, this.name(name), fallback, parser);
+  }
+
+  /** For what may be passed over. */
+  readOrWarn<T, D>(name: string, fallback: D, parser: Parser<T>): T | D {
+    return readOrWarn(this.env, this.name(name), fallback, parser, this.warn);
+  }
+}
+
 /** Addresses of OTLP over HTTP come from the same documentation as those of gRPC, and nothing answers gRPC there. */
-function readEndpoint(env: Env, warn: Warn): string {
-  const url = readOtlp(env, 'ENDPOINT', 'http://localhost:4317', endpoint);
-  const setting = otlpName(env, 'ENDPOINT');
-  if (/\/v1\/traces\/?$/.test(url)) {
-    warn(
-      setting,
-      `gRPC has no path, /v1/traces is that of OTLP over HTTP: ${targetOf(url)} is used`,
-    );
+function readEndpoint(settings: OtlpSettings, warn: Warn): string {
+  const url = settings.read('ENDPOINT', 'http://localhost:4317', endpoint);
+  const setting = settings.name('ENDPOINT');
+  const path = /\/v1\/(traces|metrics|logs)(?=\/?$)/.exec(url)?.[0];
+  if (path !== undefined) {
+    warn(setting, `gRPC has no path, ${path} is that of OTLP over HTTP: ${targetOf(url)} is used`);
   }
   if (portOf(url) === 4318) {
     warn(setting, '4318 is the port of OTLP over HTTP, that of gRPC is 4317');

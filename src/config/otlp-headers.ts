@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError, decodePercent, type Env, file, read } from '../settings.ts';
+import type { Signal } from '../telemetry/config.ts';
 import { credential, readToken } from './credentials.ts';
 
 /**
@@ -8,7 +9,7 @@ import { credential, readToken } from './credentials.ts';
  *
  * @throws ConfigError that says where the flaw is, never what the value is: secrets are in here
  */
-export function readOtlpHeaders(env: Env): Record<string, string> {
+export function readOtlpHeaders(env: Env, signal: Signal): Record<string, string> {
   const token = credential(env, 'otlp_token');
   const headers = read(
     env,
@@ -17,15 +18,16 @@ export function readOtlpHeaders(env: Env): Record<string, string> {
     file,
   );
   return {
-    ...readVariables(env),
+    ...readVariables(env, signal),
     ...(token === undefined ? {} : { authorization: `Bearer ${readToken(token, token)}` }),
     ...(headers === undefined ? {} : parseHeadersFile(headers)),
   };
 }
 
-function readVariables(env: Env): Record<string, string> {
+function readVariables(env: Env, signal: Signal): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']) {
+  const own = `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_HEADERS`;
+  for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', own]) {
     const text = env[name]?.trim();
     if (!text) continue;
     text.split(',').forEach((pair, index) => {

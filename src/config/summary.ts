@@ -1,11 +1,12 @@
 import { withoutUserInfo } from '../endpoint.ts';
 import { formatAddress } from '../listen.ts';
+import type { MetricsExporterConfig } from '../telemetry/config.ts';
 import type { Config } from './config.ts';
 
 /** The configuration as it is logged: what is in force, without the values of headers, the token, users of URLs and the proxy's password. */
 export function summarize(config: Config): Record<string, unknown> {
   const { threadEnv: _environment, telemetry, spop, ...rest } = config;
-  const { admin, exporter, records, sampler: _same, logLevel: _sameLevel, ...path } = telemetry;
+  const { admin, exporters, records, sampler: _same, logLevel: _sameLevel, ...path } = telemetry;
   return {
     ...rest,
     spop: formatAddress(spop),
@@ -21,20 +22,25 @@ export function summarize(config: Config): Record<string, unknown> {
               token: admin.token === undefined ? undefined : '***',
               traceUrl: admin.traceUrl === undefined ? undefined : withoutUserInfo(admin.traceUrl),
             },
-      exporter:
-        exporter.kind === 'otlp'
-          ? {
-              ...exporter,
-              endpoint: withoutUserInfo(exporter.endpoint),
-              headers: Object.fromEntries(
-                Object.keys(exporter.headers).map((name) => [name, '***']),
-              ),
-              proxy: exporter.proxy && {
-                ...exporter.proxy,
-                credentials: exporter.proxy.credentials === undefined ? undefined : '***',
-              },
-            }
-          : exporter,
+      exporters: {
+        traces: summarizeExporter(exporters.traces),
+        metrics: summarizeExporter(exporters.metrics),
+        logs: summarizeExporter(exporters.logs),
+      },
+    },
+  };
+}
+
+function summarizeExporter(exporter: MetricsExporterConfig): Record<string, unknown> {
+  if (exporter.kind !== 'otlp') return exporter;
+  const { endpoint, headers, proxy } = exporter;
+  return {
+    ...exporter,
+    endpoint: withoutUserInfo(endpoint),
+    headers: Object.fromEntries(Object.keys(headers).map((name) => [name, '***'])),
+    proxy: proxy && {
+      ...proxy,
+      credentials: proxy.credentials === undefined ? undefined : '***',
     },
   };
 }

@@ -17,7 +17,7 @@ export type TelemetryConfig = {
   readonly connectionErrorSpans: boolean;
   readonly resourceAttributes: Readonly<Record<string, string>>;
   readonly spanLimits: SpanLimits;
-  readonly exporter: ExporterConfig;
+  readonly exporters: ExporterConfigs;
   /** Spans a batch. */
   readonly batchSize: number;
   /** Bytes a batch, encoded; one hop alone may have more. */
@@ -49,7 +49,20 @@ export type SpanLimits = {
 };
 
 /** What a running thread can change. */
-export type Reloadable = Pick<TelemetryConfig, 'logLevel' | 'sampler' | 'exporter'>;
+export type Reloadable = Pick<TelemetryConfig, 'logLevel' | 'sampler' | 'exporters'>;
+
+export const SIGNAL_NAMES = ['traces', 'metrics', 'logs'] as const;
+export type Signal = (typeof SIGNAL_NAMES)[number];
+
+/** Where each signal goes. */
+export type ExporterConfigs = {
+  readonly traces: ExporterConfig;
+  readonly metrics: MetricsExporterConfig;
+  readonly logs: ExporterConfig;
+};
+
+/** `prometheus` is the page of the admin listener. */
+export type MetricsExporterConfig = ExporterConfig | { readonly kind: 'prometheus' };
 
 export type ExporterConfig =
   | { readonly kind: 'none' | 'console' }

@@ -1,6 +1,8 @@
 import type { Logger } from '../log.ts';
 import { RECORD_VERSION } from '../records/table.ts';
+import type { Signal } from './config.ts';
 import type { QueueEvent } from './queue.ts';
+import { SIGNALS } from './signal.ts';
 
 /** How often lines that are no records are told of, in milliseconds. */
 const UNUSABLE_EPISODE = 60_000;
@@ -73,18 +75,19 @@ export function createFaultLog(log: Logger): (error: unknown) => void {
   };
 }
 
-/** What the operator reads of the export queue: once when it starts, once when it is over. */
-export function logQueueEvent(log: Logger, event: QueueEvent): void {
-  const { kind, ...fields } = event;
+/** Logs what happens to the export queue of one signal: once when it starts, once when it is over. */
+export function logQueueEvent(log: Logger, event: QueueEvent, signal: Signal = 'traces'): void {
+  const { items } = SIGNALS[signal];
+  const { kind, ...fields } = fieldsOf(event, items);
   switch (kind) {
     case 'failing':
-      log.warn(fields, 'export fails, spans wait');
+      log.warn(fields, `export fails, ${items} wait`);
       return;
     case 'recovered':
       log.info(fields, 'export works again');
       return;
     case 'refused':
-      log.error(fields, 'the receiver refuses spans');
+      log.error(fields, `the receiver refuses ${items}`);
       return;
     case 'splitting':
       log.warn(
@@ -93,12 +96,22 @@ export function logQueueEvent(log: Logger, event: QueueEvent): void {
       );
       return;
     case 'dropping':
-      log.error(fields, 'export queue is full, the oldest spans are dropped');
+      log.error(fields, `export queue is full, the oldest ${items} are dropped`);
       return;
     case 'dropped':
-      log.error(fields, 'export queue has room again, spans were dropped');
+      log.error(fields, `export queue has room again, ${items} were dropped`);
       return;
     default:
       kind satisfies never;
   }
+}
+
+/** A count of items is logged by what they are. */
+function fieldsOf(
+  event: QueueEvent,
+  name: string,
+): Readonly<Record<string, unknown>> & Pick<QueueEvent, 'kind'> {
+  if (!('items' in event)) return event;
+  const { items, ...rest } = event;
+  return { ...rest, [name.replaceAll(' ', '_')]: items };
 }

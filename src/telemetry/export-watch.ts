@@ -11,7 +11,7 @@ const LATENCY_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 /** Shorter values are no secrets, and would be found everywhere. */
 const LEAST_SECRET = 4;
 
-/** What is known of the receiver: whether it takes spans, since when it does not and why, how fast it is. */
+/** What is known of the receiver: whether it takes what it is sent, since when it does not and why, how fast it is. */
 export class ExportWatch {
   readonly kind: ExporterConfig['kind'];
   /** Host and port of the receiver, or its socket. */
@@ -65,7 +65,7 @@ export class ExportWatch {
         return;
       case 'too_large':
         // Sent again in parts, unless there are none.
-        if (batch.spans === 1) this.enter('refusing', result.reason);
+        if (batch.items === 1) this.enter('refusing', result.reason);
         return;
       case 'refused':
         this.enter('refusing', result.reason);

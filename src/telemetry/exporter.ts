@@ -2,14 +2,18 @@ import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
-import type { Batch } from './batch.ts';
-import type { ExporterConfig, TelemetryConfig } from './config.ts';
+import type { ExporterConfig, OtlpConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
 import { LimitedSpans } from './limited-spans.ts';
-import { OtlpSender, type SendResult } from './otlp.ts';
 import { OtlpSpans, type SpanMark } from './otlp-spans.ts';
-import { ExportQueue, type QueueCounts, type QueueEvent } from './queue.ts';
+import type { QueueCounts, QueueEvent } from './queue.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
+import {
+  createSignalExporter,
+  NOTHING_PREPARED,
+  type Prepared,
+  type SignalExporter,
+} from './signal-exporter.ts';
 import { type SpanSink, tellSpans } from './spans.ts';
 
 /** Where the spans of hops go. `flush` gives up after `limit` milliseconds; what is left then is lost. */
@@ -18,11 +22,11 @@ export type Exporter = {
   add(record: HopRecord, hop: Hop, kept?: Kept): void;
   flush(limit: number): Promise<void>;
   /**
-   * Sends what waits and what comes as `config` has it, if it is of the same kind.
+   * Sets up what sends as `config` has it, if it is of the same kind, and changes nothing until that is applied.
    *
-   * @throws Error when that cannot be set up; everything stays as it was then
+   * @throws Error when it cannot be set up
    */
-  reload(config: ExporterConfig): void;
+  prepare(config: ExporterConfig): Prepared;
   readonly counts: Readonly<QueueCounts>;
   /** Spans that are not exported yet and wait to be. */
   readonly waiting: number;
@@ -34,15 +38,16 @@ export function createExporter(
   watch: ExportWatch,
   onEvent: (event: QueueEvent) => void,
 ): Exporter {
-  switch (config.exporter.kind) {
+  const { traces } = config.exporters;
+  switch (traces.kind) {
     case 'none':
       return new NoExporter();
     case 'console':
       return new ConsoleExporter(config, scope);
     case 'otlp':
-      return new BatchExporter(config, scope, new OtlpSender(config.exporter), watch, onEvent);
+      return new BatchExporter(config, traces, scope, watch, onEvent);
     default:
-      return config.exporter satisfies never;
+      return traces satisfies never;
   }
 }
 
@@ -54,7 +59,9 @@ class NoExporter implements Exporter {
 
   async flush(): Promise<void> {}
 
-  reload(): void {}
+  prepare(): Prepared {
+    return NOTHING_PREPARED;
+  }
 }
 
 class ConsoleExporter implements Exporter {
@@ -76,14 +83,14 @@ class ConsoleExporter implements Exporter {
 
   async flush(): Promise<void> {}
 
-  reload(): void {}
+  prepare(): Prepared {
+    return NOTHING_PREPARED;
+  }
 }
 
-/** Collects spans into batches, encoded as they come, and hands each to the queue. */
+/** Collects spans into batches, encoded as they come, and hands each to the exporter of the signal. */
 class BatchExporter implements Exporter {
-  private sender: OtlpSender;
-  private readonly watch: ExportWatch;
-  private readonly queue: ExportQueue;
+  private readonly exporter: SignalExporter;
   private readonly batchSize: number;
   private readonly batchBytes: number;
   private readonly scheduleDelay: number;
@@ -93,8 +100,8 @@ class BatchExporter implements Exporter {
 
   constructor(
     config: TelemetryConfig,
+    otlp: OtlpConfig,
     scope: SpanScope,
-    sender: OtlpSender,
     watch: ExportWatch,
     onEvent: (event: QueueEvent) => void,
   ) {
@@ -103,21 +110,20 @@ class BatchExporter implements Exporter {
     this.scheduleDelay = config.scheduleDelay;
     this.spans = new OtlpSpans(scope);
     this.sink = new LimitedSpans(this.spans, config.spanLimits);
-    this.sender = sender;
-    this.watch = watch;
-    this.queue = new ExportQueue(
-      watch.timed((batch) => this.send(batch)),
-      { spans: config.queueSpans, bytes: config.queueBytes },
+    this.exporter = createSignalExporter('traces', otlp, {
+      limits: { items: config.queueSpans, bytes: config.queueBytes },
+      watch,
       onEvent,
-    );
+      onSent: (batch) => this.spans.giveBack(batch),
+    });
   }
 
   get counts(): Readonly<QueueCounts> {
-    return this.queue.counts;
+    return this.exporter.counts;
   }
 
   get waiting(): number {
-    return this.spans.count + this.queue.size;
+    return this.spans.count + this.exporter.waiting;
   }
 
   add(record: HopRecord, hop: Hop, kept?: Kept): void {
@@ -133,30 +139,18 @@ class BatchExporter implements Exporter {
 
   async flush(limit: number): Promise<void> {
     this.ship();
-    await this.queue.flush(limit);
+    await this.exporter.flush(limit);
   }
 
-  reload(config: ExporterConfig): void {
-    if (config.kind !== 'otlp') return;
-    const next = new OtlpSender(config);
-    this.sender.close();
-    this.sender = next;
-    this.watch.use(config);
-    this.queue.receiverChanged();
-  }
-
-  private async send(batch: Batch): Promise<SendResult> {
-    const result = await this.sender.send(batch);
-    // Any other is sent again, or may still be on its way.
-    if (result.kind === 'sent') this.spans.giveBack(batch);
-    return result;
+  prepare(config: ExporterConfig): Prepared {
+    return config.kind === 'otlp' ? this.exporter.prepare(config) : NOTHING_PREPARED;
   }
 
   /** @param mark up to where; the timer is the rest's then */
   private ship(mark?: SpanMark): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.spans.count > 0) this.queue.push(this.spans.take(mark));
+    if (this.spans.count > 0) this.exporter.push(this.spans.take(mark));
   }
 }
 

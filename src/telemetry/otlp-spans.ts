@@ -76,7 +76,7 @@ export class OtlpSpans implements SpanSink {
   /** The request with all spans since the last call, or those up to a mark; the rest is in the next one. */
   take({ spans, end }: SpanMark = this.mark()): Batch {
     const head = encodeHead(this.resource, this.scope, end - this.out.headRoom);
-    const batch = { bytes: this.out.take(head, end), spans };
+    const batch = { bytes: this.out.take(head, end), items: spans };
     this.count -= spans;
     this.last.SERVER.forget();
     this.last.CLIENT.forget();

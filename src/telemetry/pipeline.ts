@@ -63,7 +63,7 @@ export async function createPipeline(
     resource: await createResource(config.resourceAttributes),
     instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
   };
-  const watch = new ExportWatch(config.exporter);
+  const watch = new ExportWatch(config.exporters.traces);
   const exporter = createExporter(config, scope, watch, (event) => {
     logQueueEvent(log, watch.redacted(event));
   });

@@ -1,14 +1,17 @@
-import { type Batch, splitBatch } from './batch.ts';
+import type { Batch } from './batch.ts';
 import type { SendResult } from './otlp.ts';
 import { SizeLimit } from './size-limit.ts';
 
+/** Two smaller batches with the same items, of one that has more than one item. */
+export type Split = (batch: Batch) => readonly [Batch, Batch] | undefined;
+
 export type QueueLimits = {
-  /** What may wait, in spans and in bytes; the oldest batches go first beyond either. */
-  readonly spans: number;
+  /** What may wait, in items and in bytes; the oldest batches go first beyond either. */
+  readonly items: number;
   readonly bytes: number;
 };
 
-/** Spans, counted since the start. */
+/** Items, as spans, counted since the start. */
 export type QueueCounts = {
   exported: number;
   /** Dropped because the queue was full. */
@@ -26,8 +29,8 @@ export type QueueEvent =
   | { readonly kind: 'refused'; readonly reason: string }
   /** Batches of this many bytes are refused for their size: these and larger ones are sent in parts. */
   | { readonly kind: 'splitting'; readonly reason: string; readonly bytes: number }
-  | { readonly kind: 'dropping'; readonly spans: number; readonly bytes: number }
-  | { readonly kind: 'dropped'; readonly spans: number };
+  | { readonly kind: 'dropping'; readonly items: number; readonly bytes: number }
+  | { readonly kind: 'dropped'; readonly items: number };
 
 /** Batches on their way at a time, so that a distant receiver does not limit the rate. */
 const MAX_IN_FLIGHT = 8;
@@ -44,7 +47,7 @@ const REFUSAL_EPISODE = 60_000;
 
 /**
  * Refusals for size in a row that are answered with a smaller batch at once: enough to come from the largest batches,
- * all on their way at a time, to a single span. Who refuses more than that has another reason, as a quota.
+ * all on their way at a time, to a single item. Who refuses more than that has another reason, as a quota.
  */
 const QUICK_REFUSALS = 24;
 
@@ -55,20 +58,21 @@ const QUICK_REFUSALS = 24;
 export class ExportQueue {
   readonly counts: QueueCounts = { exported: 0, dropped: 0, refused: 0, retries: 0 };
   private readonly send: (batch: Batch) => Promise<SendResult>;
+  private readonly split: Split;
   private readonly limits: QueueLimits;
   private readonly onEvent: (event: QueueEvent) => void;
 
   private readonly waiting: Batch[] = [];
-  private waitingSpans = 0;
+  private waitingItems = 0;
   private waitingBytes = 0;
   private inFlight = 0;
-  private inFlightSpans = 0;
+  private inFlightItems = 0;
   private attempt = 0;
   private failingSince: number | undefined;
   private failedRetries = 0;
   private backoff: NodeJS.Timeout | undefined;
   private droppedInEpisode = 0;
-  /** When spans were refused last, in an episode that was logged. */
+  /** When items were refused last, in an episode that was logged. */
   private refusedAt: number | undefined;
   private sizeLimit = new SizeLimit();
   /** Refused for size since the last batch that was not. */
@@ -77,22 +81,24 @@ export class ExportQueue {
 
   constructor(
     send: (batch: Batch) => Promise<SendResult>,
+    split: Split,
     limits: QueueLimits,
     onEvent: (event: QueueEvent) => void,
   ) {
     this.send = send;
+    this.split = split;
     this.limits = limits;
     this.onEvent = onEvent;
   }
 
-  /** Spans that wait for the receiver or are on their way to it. */
+  /** Items that wait for the receiver or are on their way to it. */
   get size(): number {
-    return this.waitingSpans + this.inFlightSpans;
+    return this.waitingItems + this.inFlightItems;
   }
 
   push(batch: Batch): void {
     this.waiting.push(batch);
-    this.waitingSpans += batch.spans;
+    this.waitingItems += batch.items;
     this.waitingBytes += batch.bytes.length;
     this.bound();
     this.pump();
@@ -115,16 +121,16 @@ export class ExportQueue {
     const before = this.counts.dropped;
     while (
       this.waiting.length > 1 &&
-      (this.waitingSpans > this.limits.spans || this.waitingBytes > this.limits.bytes)
+      (this.waitingItems > this.limits.items || this.waitingBytes > this.limits.bytes)
     ) {
       const oldest = this.take();
       if (oldest === undefined) break;
-      this.counts.dropped += oldest.spans;
+      this.counts.dropped += oldest.items;
     }
     const dropped = this.counts.dropped - before;
     if (dropped === 0) return;
     if (this.droppedInEpisode === 0) {
-      this.onEvent({ kind: 'dropping', spans: this.waitingSpans, bytes: this.waitingBytes });
+      this.onEvent({ kind: 'dropping', items: this.waitingItems, bytes: this.waitingBytes });
     }
     this.droppedInEpisode += dropped;
   }
@@ -132,7 +138,7 @@ export class ExportQueue {
   private take(): Batch | undefined {
     const batch = this.waiting.shift();
     if (batch !== undefined) {
-      this.waitingSpans -= batch.spans;
+      this.waitingItems -= batch.items;
       this.waitingBytes -= batch.bytes.length;
     }
     return batch;
@@ -144,12 +150,12 @@ export class ExportQueue {
     while (this.inFlight < limit) {
       const batch = this.take();
       if (batch === undefined) break;
-      if (this.sizeLimit.isExceededBy(batch.bytes.length) && this.split(batch)) continue;
+      if (this.sizeLimit.isExceededBy(batch.bytes.length) && this.putBackHalves(batch)) continue;
       this.inFlight += 1;
-      this.inFlightSpans += batch.spans;
+      this.inFlightItems += batch.items;
       void this.send(batch).then((result) => {
         this.inFlight -= 1;
-        this.inFlightSpans -= batch.spans;
+        this.inFlightItems -= batch.items;
         this.settle(batch, result);
         this.pump();
       });
@@ -162,7 +168,7 @@ export class ExportQueue {
   private settle(batch: Batch, result: SendResult): void {
     switch (result.kind) {
       case 'sent':
-        this.counts.exported += batch.spans - result.rejected;
+        this.counts.exported += batch.items - result.rejected;
         this.answered();
         this.tooLarge = 0;
         this.sizeLimit.sent();
@@ -171,7 +177,7 @@ export class ExportQueue {
         return;
       case 'refused':
         this.answered();
-        this.refuse(batch.spans, result.reason);
+        this.refuse(batch.items, result.reason);
         return;
       case 'too_large':
         this.answered();
@@ -190,16 +196,16 @@ export class ExportQueue {
 
   private putBack(...batches: readonly Batch[]): void {
     this.waiting.unshift(...batches);
-    for (const { spans, bytes } of batches) {
-      this.waitingSpans += spans;
+    for (const { items, bytes } of batches) {
+      this.waitingItems += items;
       this.waitingBytes += bytes.length;
     }
     this.bound();
   }
 
   /** Puts both halves back, of a batch that has any. */
-  private split(batch: Batch): boolean {
-    const halves = splitBatch(batch);
+  private putBackHalves(batch: Batch): boolean {
+    const halves = this.split(batch);
     if (halves === undefined) return false;
     this.putBack(...halves);
     return true;
@@ -209,13 +215,13 @@ export class ExportQueue {
   private shrink(batch: Batch, reason: string): void {
     this.tooLarge += 1;
     const { length } = batch.bytes;
-    if (this.split(batch)) {
+    if (this.putBackHalves(batch)) {
       this.counts.retries += 1;
       if (this.sizeLimit.refused(length)) {
         this.onEvent({ kind: 'splitting', reason, bytes: length });
       }
     } else {
-      this.refuse(batch.spans, reason);
+      this.refuse(batch.items, reason);
       if (this.tooLarge > 1) this.sizeLimit.forget();
     }
     if (this.tooLarge > QUICK_REFUSALS) this.backOff(this.tooLarge - QUICK_REFUSALS - 1, 0);
@@ -266,14 +272,14 @@ export class ExportQueue {
       this.failedRetries = 0;
     }
     this.attempt = 0;
-    if (this.droppedInEpisode > 0 && this.waitingSpans <= this.limits.spans / 2) {
-      this.onEvent({ kind: 'dropped', spans: this.droppedInEpisode });
+    if (this.droppedInEpisode > 0 && this.waitingItems <= this.limits.items / 2) {
+      this.onEvent({ kind: 'dropped', items: this.droppedInEpisode });
       this.droppedInEpisode = 0;
     }
   }
 
-  private refuse(spans: number, reason: string): void {
-    this.counts.refused += spans;
+  private refuse(items: number, reason: string): void {
+    this.counts.refused += items;
     if (this.refusedAt === undefined) this.onEvent({ kind: 'refused', reason });
     this.refusedAt = performance.now();
   }

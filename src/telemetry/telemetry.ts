@@ -15,6 +15,7 @@ import { createFaultLog } from './episodes.ts';
 import type { Command, Report, WorkerData } from './messages.ts';
 import { createPipeline } from './pipeline.ts';
 import { giveWay } from './priority.ts';
+import { applyAll } from './signal-exporter.ts';
 
 /**
  * All that the telemetry thread does once it listens.
@@ -87,7 +88,7 @@ export async function runTelemetry(
   function reload(next: Reloadable): void {
     try {
       // First what may fail.
-      exporter.reload(next.exporter);
+      applyAll([() => exporter.prepare(next.exporters.traces)]);
       sampling.use(next.sampler);
       log.level = next.logLevel;
       report({ type: 'reloaded', failure: undefined });

@@ -13,7 +13,7 @@ const AWAY: SendResult = { kind: 'retryable', reason: 'UNAVAILABLE', delay: unde
 
 /** One batch that the receiver answers so. */
 async function attempt(watch: ExportWatch, result: SendResult): Promise<void> {
-  await watch.timed(async () => result)({ bytes: Buffer.alloc(0), spans: 1 });
+  await watch.timed(async () => result)({ bytes: Buffer.alloc(0), items: 1 });
 }
 
 test('a mint thread that hangs is told of, and one that came back as well', () => {

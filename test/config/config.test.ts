@@ -73,17 +73,21 @@ test('the defaults', () => {
       connectionErrorSpans: false,
       resourceAttributes: { 'service.name': 'haproxy' },
       spanLimits: { attributeCount: 128, attributeValueLength: undefined },
-      exporter: {
-        kind: 'otlp',
-        endpoint: 'http://localhost:4317',
-        insecure: false,
-        headers: {},
-        compression: 'none',
-        timeout: 10_000,
-        certificate: undefined,
-        clientKey: undefined,
-        clientCertificate: undefined,
-        proxy: undefined,
+      exporters: {
+        traces: {
+          kind: 'otlp',
+          endpoint: 'http://localhost:4317',
+          insecure: false,
+          headers: {},
+          compression: 'none',
+          timeout: 10_000,
+          certificate: undefined,
+          clientKey: undefined,
+          clientCertificate: undefined,
+          proxy: undefined,
+        },
+        metrics: { kind: 'none' },
+        logs: { kind: 'none' },
       },
       batchSize: 2_048,
       batchBytes: 1_000_000,
@@ -110,7 +114,7 @@ test('an empty value is the same as none', () => {
 });
 
 const exporterOf = (config: Config) => {
-  const { exporter } = config.telemetry;
+  const { traces: exporter } = config.telemetry.exporters;
   if (exporter.kind !== 'otlp') throw new Error(exporter.kind);
   return exporter;
 };
@@ -451,7 +455,9 @@ describe('OTLP', () => {
   });
 
   test('OTEL_SDK_DISABLED exports nothing', () => {
-    expect(loadConfig({ OTEL_SDK_DISABLED: 'true' }).telemetry.exporter).toEqual({ kind: 'none' });
+    expect(loadConfig({ OTEL_SDK_DISABLED: 'true' }).telemetry.exporters.traces).toEqual({
+      kind: 'none',
+    });
   });
 });
 

@@ -41,6 +41,6 @@ test.each(['user:geheim@host:4317', 'https://user:geheim@host:4317'])(
     const told = JSON.stringify(summarize(config));
     expect(told).not.toContain('geheim');
     expect(told).toContain('https://ui.internal/trace/{traceId}');
-    expect(new ExportWatch(config.telemetry.exporter).target).toBe('host:4317');
+    expect(new ExportWatch(config.telemetry.exporters.traces).target).toBe('host:4317');
   },
 );

@@ -73,7 +73,7 @@ describe('a name', () => {
     );
   });
 
-  test.each(['OTEL_LOGS_EXPORTER', 'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', 'OTEL_CONFIG_FILE'])(
+  test.each(['OTEL_EXPORTER_ZIPKIN_ENDPOINT', 'OTEL_ENTITIES', 'OTEL_SPAN_EVENT_COUNT_LIMIT'])(
     "%s, the specification's, is warned of in the file",
     (name) => {
       expect(gathered(`${name}=x\n`).warnings).toEqual([

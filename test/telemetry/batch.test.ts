@@ -49,9 +49,9 @@ test('both halves have the resource and the scope, and all spans in order', () =
       if (first === undefined || second === undefined) throw new Error('not split');
       const halves = [decodeSpans(first.bytes), decodeSpans(second.bytes)];
       expect(halves.flat()).toEqual(whole);
-      expect(halves.map(({ length }) => length)).toEqual([first.spans, second.spans]);
+      expect(halves.map(({ length }) => length)).toEqual([first.items, second.items]);
       const single = splitAll(batch);
-      expect(single.map(({ spans }) => spans)).toEqual(whole.map(() => 1));
+      expect(single.map(({ items }) => items)).toEqual(whole.map(() => 1));
       expect(single.flatMap(({ bytes }) => decodeSpans(bytes))).toEqual(whole);
     }),
     { seed: 12, numRuns: 50 },
@@ -83,7 +83,7 @@ test('spans up to a mark are one batch, those behind it are in the next', () => 
       const first = spans.take(mark);
       more.forEach(addBoth);
       const batches = [first, spans.take()];
-      expect(batches.map(({ spans: count }) => count)).toEqual([2 * paths.length, 4 * more.length]);
+      expect(batches.map(({ items }) => items)).toEqual([2 * paths.length, 4 * more.length]);
       expect(batches.flatMap(({ bytes }) => decodeSpans(bytes))).toEqual(
         decodeSpans(reference.take().bytes),
       );

@@ -163,7 +163,7 @@ test('a batch starts anew after it was taken', () => {
   const first = spans.take();
   tellSpans(spans, ...record({ target: '/b' }));
   const second = spans.take();
-  expect([first.spans, second.spans, spans.count]).toEqual([2, 2, 0]);
+  expect([first.items, second.items, spans.count]).toEqual([2, 2, 0]);
   expect(decodeSpans(first.bytes)[0]?.attributes['url.path']).toBe('/a');
   expect(decodeSpans(second.bytes)[0]?.attributes['url.path']).toBe('/b');
   expect(decodeSpans(first.bytes)[0]?.resource).toEqual({

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Batch } from '../../src/telemetry/batch.ts';
+import { type Batch, splitBatch } from '../../src/telemetry/batch.ts';
 import type { SendResult } from '../../src/telemetry/otlp.ts';
 import { ExportQueue, type QueueEvent } from '../../src/telemetry/queue.ts';
 
@@ -9,12 +9,12 @@ const INVALID: SendResult = { kind: 'refused', reason: 'invalid' };
 
 /** A batch that can be told from others by its first byte. */
 function batch(id: number, spans = 10, bytes = 100): Batch {
-  return { bytes: Buffer.alloc(bytes, id), spans };
+  return { bytes: Buffer.alloc(bytes, id), items: spans };
 }
 
 type Call = { readonly id: number; readonly at: number; answer(result: SendResult): void };
 
-function queueWith(limits = { spans: 1000, bytes: 100_000 }) {
+function queueWith(limits = { items: 1000, bytes: 100_000 }) {
   const calls: Call[] = [];
   const events: QueueEvent[] = [];
   const queue = new ExportQueue(
@@ -22,6 +22,7 @@ function queueWith(limits = { spans: 1000, bytes: 100_000 }) {
       new Promise((resolve) => {
         calls.push({ id: bytes[0] ?? 0, at: Date.now(), answer: resolve });
       }),
+    splitBatch,
     limits,
     (event) => events.push(event),
   );
@@ -108,8 +109,8 @@ describe('a receiver that is away', () => {
 
 describe('a full queue', () => {
   test.each([
-    ['spans', { spans: 30, bytes: 1_000_000 }],
-    ['bytes', { spans: 1000, bytes: 300 }],
+    ['items', { items: 30, bytes: 1_000_000 }],
+    ['bytes', { items: 1000, bytes: 300 }],
   ])('by %s drops the oldest, counts them and tells it once', async (_name, limits) => {
     const { queue, calls, events, kinds } = queueWith(limits);
     queue.push(batch(1));
@@ -125,12 +126,12 @@ describe('a full queue', () => {
       await settle();
     }
     expect(calls.slice(1).map(({ id }) => id)).toEqual([7, 8, 9]);
-    expect(events.at(-1)).toEqual({ kind: 'dropped', spans: 60 });
+    expect(events.at(-1)).toEqual({ kind: 'dropped', items: 60 });
     expect(queue.counts).toMatchObject({ exported: 30, dropped: 60 });
   });
 
   test('still takes a batch that is larger than its limit', () => {
-    const { queue, calls } = queueWith({ spans: 5, bytes: 50 });
+    const { queue, calls } = queueWith({ items: 5, bytes: 50 });
     queue.push(batch(1));
     expect(calls).toHaveLength(1);
     expect(queue.counts.dropped).toBe(0);

@@ -1,0 +1,8 @@
+import type { OtlpConfig, Signal } from './config.ts';
+import type { OtlpClient } from './otlp.ts';
+import { GrpcClient } from './otlp-grpc.ts';
+
+/** @throws the system's error when a certificate or key cannot be read, OpenSSL's when it cannot be used */
+export function createOtlpClient(signal: Signal, config: OtlpConfig): OtlpClient {
+  return new GrpcClient(signal, config);
+}
