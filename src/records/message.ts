@@ -1,6 +1,7 @@
-import { contentStart, timeStart } from './head.ts';
+import { contentStart, stands, timeStart } from './head.ts';
 import { LineTime } from './line-time.ts';
 import type { LineBytes } from './record.ts';
+import { SD_ID } from './table.ts';
 
 /** HAProxy's names of syslog's levels, by their number. */
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'] as const;
@@ -26,6 +27,9 @@ export type Subject = {
   readonly failed: boolean;
 };
 
+/** That of a line that was cut too early. */
+const RECORD = Buffer.from(`[${SD_ID} `);
+
 /** `<133>1 TIME HOST PROGRAM PID - - text`, of a logger with `format rfc5424`. */
 export class MessageReader {
   private readonly time = new LineTime();
@@ -34,7 +38,8 @@ export class MessageReader {
   read(buffer: Buffer, start: number, end: number): Message | undefined {
     const at = timeStart(buffer, start, end);
     const text = contentStart(buffer, start, end);
-    if (at === -1 || text === -1 || text >= end) return undefined;
+    if (at === -1 || text === -1 || text >= end || stands(RECORD, buffer, text, end))
+      return undefined;
     const time = this.time.read(buffer, at);
     const level = LEVELS[priorityOf(buffer, start) % LEVELS.length];
     if (time === undefined || level === undefined) return undefined;

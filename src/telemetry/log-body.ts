@@ -1,16 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import type { HopRecord, LineBytes } from '../records/record.ts';
 import { redactLine } from '../records/redaction.ts';
-
-/** What log records of hops have as their body: the user's own log line, or a summary of the hop without its query. */
-export const BODIES = ['line', 'summary'] as const;
-export type Body = (typeof BODIES)[number];
+import type { LogsConfig } from './config.ts';
 
 /** @param line the user's, which there may be none of: then the body is the summary */
 export function bodyOf(
   record: HopRecord,
   line: LineBytes | undefined,
-  body: Body,
+  body: LogsConfig['body'],
 ): string | LineBytes {
   if (line === undefined || body === 'summary') return summaryOf(record);
   return redactedLine(line, record.query);

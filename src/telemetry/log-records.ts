@@ -3,9 +3,9 @@ import type { Message } from '../records/message.ts';
 import { ownLine } from '../records/own-line.ts';
 import type { AttributeValue, HopRecord, LineBytes } from '../records/record.ts';
 import { type AttributeSink, HaproxyAttribute, type Kept, set } from './attributes.ts';
-import type { SpanLimits } from './config.ts';
+import type { LogsConfig } from './config.ts';
 import { LimitedSpans } from './limited-spans.ts';
-import { type Body, bodyOf, redactedLine } from './log-body.ts';
+import { bodyOf, redactedLine } from './log-body.ts';
 import { hopSeverity, messageSeverity, type Severity } from './severity.ts';
 import { type SpanHead, type SpanSink, writeFirstSpan } from './spans.ts';
 
@@ -57,12 +57,12 @@ export type LogSink = AttributeSink & {
 export class LogRecords implements SpanSink {
   private readonly sink: LogSink;
   private readonly limited: LimitedSpans;
-  private readonly body: Body;
+  private readonly body: LogsConfig['body'];
   private record: HopRecord | undefined;
   private observed = 0;
   private hasSpan = true;
 
-  constructor(sink: LogSink, limits: SpanLimits, body: Body) {
+  constructor(sink: LogSink, { limits, body }: Pick<LogsConfig, 'limits' | 'body'>) {
     this.sink = sink;
     this.limited = new LimitedSpans(this, limits);
     this.body = body;

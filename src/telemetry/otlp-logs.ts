@@ -62,7 +62,7 @@ export class OtlpLogs implements LogSink {
   /** The request with all log records since the last call, or those up to a mark; the rest is in the next one. */
   take({ logs, end }: LogMark = this.mark()): Batch {
     const head = encodeHead(this.resource, this.scope, end - this.out.headRoom);
-    const batch = { bytes: this.out.take(head, end), spans: logs };
+    const batch = { bytes: this.out.take(head, end), items: logs };
     this.count -= logs;
     this.attributes.forget();
     return batch;

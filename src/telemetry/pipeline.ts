@@ -4,7 +4,9 @@ import { TraceFlag } from '../context/traceparent.ts';
 import type { Logger } from '../log.ts';
 import { AccessLog, droppedByRing, otherVersion } from '../records/access-log.ts';
 import { RecordHead } from '../records/head.ts';
+import { MessageReader } from '../records/message.ts';
 import type { HopRecord } from '../records/record.ts';
+import { setQueryRule } from '../records/redaction.ts';
 import { RemoteSampling } from '../remote-sampling/remote-sampling.ts';
 import { VERSION } from '../version.ts';
 import { withBaggage } from './baggage.ts';
@@ -19,7 +21,9 @@ import {
 import { ExportWatch } from './export-watch.ts';
 import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
-import { Keeper } from './keep.ts';
+import { Keeper, mayHaveFailed } from './keep.ts';
+import type { LogExporter } from './log-exporter.ts';
+import type { SpanScope } from './readable-spans.ts';
 import { createResource } from './resource.ts';
 
 /** Lines that came, by what became of them. */
@@ -35,7 +39,9 @@ export type RecordCounts = {
   connectionErrors: number;
   /** Records that HAProxy dropped, by its own account, because its ring was full. */
   droppedByHaproxy: number;
-  /** Lines that are not records: log lines of another shape, records of another version, or cut too early. */
+  /** Lines without a record that became log records: of frontends that are not traced, and of HAProxy about itself. */
+  messages: number;
+  /** Other lines that are not records: log lines of another shape, records of another version, or cut too early. */
   unusable: number;
 };
 
@@ -56,9 +62,12 @@ export async function createPipeline(
 ): Promise<{
   pipeline: Pipeline;
   exporter: Exporter;
+  /** Undefined where logs are not exported. */
+  logs: LogExporter | undefined;
   watch: ExportWatch;
   sampling: RemoteSampling;
 }> {
+  setQueryRule(config.queryRule);
   const scope = {
     resource: await createResource(config.resourceAttributes),
     instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
@@ -67,16 +76,32 @@ export async function createPipeline(
   const exporter = createExporter(config, scope, watch, (event) => {
     logQueueEvent(log, watch.redacted(event));
   });
+  const logs = await createLogExporter(config, scope, log);
   const sampler = new Sampler(config.sampler);
   const sampling = new RemoteSampling(sampler, config.resourceAttributes, log);
   sampling.use(config.sampler);
-  const pipeline = new Pipeline(config, exporter, sampler, {
+  const pipeline = new Pipeline(config, { exporter, logs }, sampler, {
     onUnusable: createUnusableLog(log),
     onOtherVersion: createOtherVersionLog(log),
     onDroppedByHaproxy: createDroppedLog(log),
     ...(onHop === undefined ? {} : { onHop: guarded(onHop, createFaultLog(log)) }),
   });
-  return { pipeline, exporter, watch, sampling };
+  return { pipeline, exporter, logs, watch, sampling };
+}
+
+/** Its code is loaded only where it is wanted. */
+async function createLogExporter(
+  config: TelemetryConfig,
+  scope: SpanScope,
+  log: Logger,
+): Promise<LogExporter | undefined> {
+  const { logs } = config.exporters;
+  if (logs.kind === 'none') return undefined;
+  const { LogExporter } = await import('./log-exporter.ts');
+  const watch = new ExportWatch(logs);
+  return new LogExporter(config, scope, watch, (event) => {
+    logQueueEvent(log, watch.redacted(event), 'logs');
+  });
 }
 
 /** Who watches hops must not keep them from being exported. */
@@ -102,9 +127,12 @@ export class Pipeline {
     minted: 0,
     connectionErrors: 0,
     droppedByHaproxy: 0,
+    messages: 0,
     unusable: 0,
   };
   private readonly exporter: Exporter;
+  private readonly logs: LogExporter | undefined;
+  private readonly messages = new MessageReader();
   private readonly head = new RecordHead();
   private readonly accessLog = new AccessLog();
   private readonly hops: HopMaker;
@@ -115,11 +143,12 @@ export class Pipeline {
 
   constructor(
     config: TelemetryConfig,
-    exporter: Exporter,
+    { exporter, logs }: { readonly exporter: Exporter; readonly logs: LogExporter | undefined },
     sampler: Sampler,
     events: PipelineEvents,
   ) {
     this.exporter = exporter;
+    this.logs = logs;
     this.hops = new HopMaker(sampler);
     this.keeper = new Keeper(config.keep);
     this.baggageKeys = config.baggageKeys;
@@ -135,7 +164,7 @@ export class Pipeline {
       this.events.onDroppedByHaproxy(dropped);
       return;
     }
-    if (this.head.isUnsampled(buffer, start, end) && !this.mayKeep(buffer, start, end)) {
+    if (this.head.isUnsampled(buffer, start, end) && !this.mayWant(buffer, start, end)) {
       this.counts.unsampled += 1;
       if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
       return;
@@ -146,38 +175,53 @@ export class Pipeline {
   };
 
   /** Whether a line of a hop that was not sampled is worth a second look. */
-  private mayKeep(buffer: Buffer, start: number, end: number): boolean {
-    if (!this.keeper.active) return false;
-    this.accessLog.scan(buffer, start, end);
-    return this.keeper.mayKeep(this.accessLog);
+  private mayWant(buffer: Buffer, start: number, end: number): boolean {
+    const { accessLog, keeper, logs } = this;
+    if (logs?.wantsAll === true) return true;
+    if (logs === undefined && !keeper.active) return false;
+    accessLog.scan(buffer, start, end);
+    return (logs !== undefined && mayHaveFailed(accessLog)) || keeper.mayKeep(accessLog);
   }
 
   private takeUnusable(buffer: Buffer, start: number, end: number): void {
-    this.counts.unusable += 1;
     const version = otherVersion(buffer, start, end);
+    const isMessage = this.logs !== undefined && version === undefined;
+    const message = isMessage ? this.messages.read(buffer, start, end) : undefined;
+    if (message !== undefined) {
+      this.counts.messages += 1;
+      this.logs?.message(message);
+      return;
+    }
+    this.counts.unusable += 1;
     if (version !== undefined) this.events.onOtherVersion(version);
     else this.events.onUnusable(buffer.toString('utf8', start, Math.min(end, start + 200)));
   }
 
   private takeRecord(record: HopRecord): void {
-    if (record.kind === 'connection_error') {
-      this.counts.connectionErrors += 1;
-      if (!this.connectionErrorSpans) return;
-    }
+    const hasSpan = record.kind !== 'connection_error' || this.connectionErrorSpans;
+    if (record.kind === 'connection_error') this.counts.connectionErrors += 1;
+    if (!hasSpan && this.logs === undefined) return;
     const hop = record.hop ?? this.hops.make();
+    if (!hasSpan) {
+      this.logs?.hop(record, hop, { exported: false, kept: undefined, hasSpan });
+      return;
+    }
     if (record.hop?.mintedByHaproxy === false) this.counts.minted += 1;
     const told = withBaggage(record, this.baggageKeys);
     if ((hop.traceFlags & TraceFlag.SAMPLED) !== 0) {
       this.counts.sampled += 1;
       this.events.onHop?.(told, hop);
       this.exporter.add(told, hop);
+      this.logs?.hop(told, hop, { exported: true, kept: undefined, hasSpan });
       return;
     }
     this.counts.unsampled += 1;
     const kept = this.keeper.active ? this.keeper.reason(record) : undefined;
-    if (kept === undefined) return;
-    this.counts.kept += 1;
-    this.events.onHop?.(told, hop);
-    this.exporter.add(told, hop, kept);
+    if (kept !== undefined) {
+      this.counts.kept += 1;
+      this.events.onHop?.(told, hop);
+      this.exporter.add(told, hop, kept);
+    }
+    this.logs?.hop(told, hop, { exported: kept !== undefined, kept, hasSpan });
   }
 }

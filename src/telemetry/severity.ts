@@ -19,6 +19,10 @@ export function hopSeverity(record: HopRecord): Severity {
   return outcome.fault === 'client' || record.retries.count > 0 ? WARN : INFO;
 }
 
+export function isWarning({ number }: Severity): boolean {
+  return number >= SeverityNumber.WARN;
+}
+
 export function isFailure({ number }: Severity): boolean {
   return number >= SeverityNumber.ERROR;
 }

@@ -15,7 +15,7 @@ import { createFaultLog } from './episodes.ts';
 import type { Command, Report, WorkerData } from './messages.ts';
 import { createPipeline } from './pipeline.ts';
 import { giveWay } from './priority.ts';
-import { applyAll } from './signal-exporter.ts';
+import { applyAll, NOTHING_PREPARED } from './signal-exporter.ts';
 
 /**
  * All that the telemetry thread does once it listens.
@@ -32,7 +32,7 @@ export async function runTelemetry(
   const report = (message: Report): void => port.postMessage(message);
   const log = createLogger(config.logLevel, { thread: 'telemetry' }, config.journal);
   let observer = mint === undefined ? undefined : new HopObserver();
-  const { pipeline, exporter, watch, sampling } = await createPipeline(
+  const { pipeline, exporter, logs, watch, sampling } = await createPipeline(
     config,
     log,
     observer && ((record, hop) => observer?.observe(record, hop)),
@@ -88,7 +88,10 @@ export async function runTelemetry(
   function reload(next: Reloadable): void {
     try {
       // First what may fail.
-      applyAll([() => exporter.prepare(next.exporters.traces)]);
+      applyAll([
+        () => exporter.prepare(next.exporters.traces),
+        () => logs?.prepare(next.exporters.logs) ?? NOTHING_PREPARED,
+      ]);
       sampling.use(next.sampler);
       log.level = next.logLevel;
       report({ type: 'reloaded', failure: undefined });
@@ -105,10 +108,16 @@ export async function runTelemetry(
     await receiver.stop(limit / 2);
     datagrams?.close();
     // Who asks meanwhile is told that the agent stops.
-    await exporter.flush(Math.max(0, limit - (performance.now() - started)));
+    const left = Math.max(0, limit - (performance.now() - started));
+    await Promise.all([exporter.flush(left), logs?.flush(left)]);
     const spans = { ...exporter.counts, waiting: exporter.waiting };
     admin?.stop();
-    report({ type: 'stopped', records: pipeline.counts, spans });
+    report({
+      type: 'stopped',
+      records: pipeline.counts,
+      spans,
+      ...(logs && { logs: { ...logs.counts, waiting: logs.waiting } }),
+    });
     port.close();
   }
 }

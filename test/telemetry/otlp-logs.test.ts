@@ -24,6 +24,7 @@ const SCOPE = {
 };
 
 const LIMITS = { attributeCount: 128, attributeValueLength: undefined };
+const LINES = { limits: LIMITS, body: 'line' } as const;
 const OBSERVED = FIELDS.end + 1_234_567;
 
 /** The same log records from our encoder and from the SDK's serializer, as a receiver reads them. */
@@ -46,7 +47,7 @@ function logOf(
   limits: { attributeCount: number; attributeValueLength: number | undefined } = LIMITS,
 ): ReceivedLog {
   const [own, stock] = both((sink) => {
-    new LogRecords(sink, limits, body).hop(...record(changes, hop), undefined, OBSERVED);
+    new LogRecords(sink, { limits, body }).hop(...record(changes, hop), undefined, OBSERVED);
   });
   expect(own).toEqual(stock);
   expect(own).toHaveLength(1);
@@ -74,7 +75,7 @@ test('all of them in one request, and in the next', () => {
   const readable = new ReadableLogs(SCOPE);
   for (let round = 0; round < 2; round += 1) {
     for (const sink of [own, readable]) {
-      const logs = new LogRecords(sink, LIMITS, 'line');
+      const logs = new LogRecords(sink, LINES);
       for (const [, changes, hop] of RECORDS) {
         logs.hop(...record(changes, hop), undefined, OBSERVED);
       }
@@ -178,7 +179,7 @@ describe('the body', () => {
     const buffer = Buffer.from([0x61, 0xff, 0xfe, 0x62]);
     const [own, stock] = both((sink) => {
       const line = { buffer, start: 0, end: buffer.length };
-      new LogRecords(sink, LIMITS, 'line').hop({ ...hopRecord, line }, hop, undefined, OBSERVED);
+      new LogRecords(sink, LINES).hop({ ...hopRecord, line }, hop, undefined, OBSERVED);
     });
     expect(own).toEqual(stock);
     expect(own[0]?.body).toBe('a\ufffd\ufffdb');
