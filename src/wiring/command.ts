@@ -29,6 +29,8 @@ Usage: haproxy-otel-spoa add [options]           prints what it would change
   --spop ADDRESS        where the agent is asked                      HAPROXY_OTEL_SPOP
   --records ADDRESS     where it takes records                        HAPROXY_OTEL_RECORDS
   --config FILE         the agent's settings, which have these two    those of the service
+  --attributes LIST     span attributes beside those of every hop: tls, rule, cache,
+                        rtt, grpc; or none                            none
   --access-log json     your loggers get one JSON object a line, with trace id,
                         span id and timings                           own: as it is
   --lines sampled       from HAProxy 3.1 on: what is not sampled does not get
@@ -53,6 +55,7 @@ const OPTIONS = {
   records: { type: 'string' },
   config: { type: 'string' },
   'access-log': { type: 'string' },
+  attributes: { type: 'string' },
   lines: { type: 'string' },
   'through-reload': { type: 'boolean' },
   haproxy: { type: 'string' },
@@ -136,7 +139,7 @@ export function changesOf(
 }
 
 function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
-  const { frontend, tcp, trust, propagators, spop, records, lines } = values;
+  const { frontend, tcp, trust, propagators, spop, records, lines, attributes } = values;
   const words = {
     frontend: frontend?.join(','),
     tcp: tcp ? '' : undefined,
@@ -145,6 +148,7 @@ function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
     spop,
     records,
     lines,
+    attributes,
     'access-log': values['access-log'],
     'through-reload': values['through-reload'] ? '' : undefined,
   };
