@@ -35,6 +35,8 @@ Usage: haproxy-otel-spoa add [options]           prints what it would change
                         span id and timings                           own: as it is
   --lines sampled       from HAProxy 3.1 on: what is not sampled does not get
                         to the agent at all                           all
+  --states              what HAProxy logs of backends gets to the agent, too: for
+                        log records of servers that are up or down
   --through-reload      before HAProxy 3.1: report long responses that outlive a
                         reload, whose lines then have the severity "warning"
   --haproxy PROGRAM     the HAProxy that has to accept it             haproxy
@@ -57,6 +59,7 @@ const OPTIONS = {
   'access-log': { type: 'string' },
   attributes: { type: 'string' },
   lines: { type: 'string' },
+  states: { type: 'boolean' },
   'through-reload': { type: 'boolean' },
   haproxy: { type: 'string' },
   write: { type: 'boolean' },
@@ -150,6 +153,7 @@ function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
     lines,
     attributes,
     'access-log': values['access-log'],
+    states: values.states ? '' : undefined,
     'through-reload': values['through-reload'] ? '' : undefined,
   };
   return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined));

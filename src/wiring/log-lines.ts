@@ -102,6 +102,11 @@ function formatLines(reporting: Reporting, options: WiringOptions, length: numbe
   ];
 }
 
+/** What HAProxy logs of a backend has no record, and needs no profile. */
+export function stateLines(length: number): string[] {
+  return [`log ring@otel len ${length} format rfc5424 local0`];
+}
+
 /** Where a process that is stopping sends to: such a listener of the agent takes datagrams on the same port. */
 function datagramOf({ records }: WiringOptions): string[] {
   return records.kind === 'tcp' ? [haproxyAddress(records)] : [];

@@ -34,6 +34,8 @@ export type WiringOptions = {
   readonly propagators: readonly Propagator[];
   readonly spop: ListenAddress;
   readonly records: ListenAddress;
+  /** Whether what HAProxy logs of backends, as states of their servers, goes to the ring, too. */
+  readonly states: boolean;
   /** Whether responses that outlive a reload are reported before HAProxy 3.1, at the cost of the severity of lines. */
   readonly throughReload: boolean;
   /** Whether records of what is not sampled are kept out of the ring, from HAProxy 3.1 on. */
@@ -50,9 +52,9 @@ export type Words = Readonly<Record<string, string | undefined>>;
 /** Those that `add` writes down in the configuration, to be as they were when it is run again. */
 const RECORDED = [
   ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records'],
-  ...['access-log', 'attributes', 'lines', 'through-reload'],
+  ...['access-log', 'attributes', 'lines', 'states', 'through-reload'],
 ];
-const FLAGS = ['tcp', 'through-reload'];
+const FLAGS = ['tcp', 'states', 'through-reload'];
 
 /** @throws ConfigError for a value that is not accepted */
 export function wiringOptions(words: Words, settings: Env): WiringOptions {
@@ -72,6 +74,7 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
     propagators: read(given, '--propagators', [], listOf(PROPAGATORS)),
     spop: listener('--spop', 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop),
     records: listener('--records', 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records),
+    states: words.states !== undefined,
     throughReload: words['through-reload'] !== undefined,
     onlySampled: read(given, '--lines', 'all', oneOf(['all', 'sampled'])) === 'sampled',
     attributes: read(given, '--attributes', [], attributesNamed),

@@ -52,20 +52,23 @@ beforeAll(async () => {
       const user = `    log 127.0.0.1:${logger.address().port} len 8192 format raw local0\n    option httplog\n`;
       const before = plain(config)
         .replace('defaults base\n', `defaults base\n${user}`)
+        .replace(
+          /\nbackend app\n.*\n/,
+          (app) => `${app.trimEnd()} check inter 200ms\n    option log-health-checks\n`,
+        )
         .replace('global\n', `global\n    stats socket ${runtime} level admin\n`)
         .concat(
           `\nfrontend untraced\n    bind 127.0.0.1:${untraced}\n    default_backend app\n`,
           `\nfrontend quiet\n    bind 127.0.0.1:${quiet}\n    option dontlog-normal\n    default_backend app\n`,
         );
-      const after = added(folder, before, ports, ['--tcp', '--frontend', 'www,tcp,quiet']);
+      const after = added(folder, before, ports, [
+        '--tcp',
+        '--states',
+        '--frontend',
+        'www,tcp,quiet',
+      ]);
       const ring = '    log ring@otel len 16300 format rfc5424 local0\n';
-      return after
-        .replace('\nfrontend untraced\n', (head) => `${head}${ring}`)
-        .replace(/\nbackend app\n/, (head) => `${head}${ring}    option log-health-checks\n`)
-        .replace(
-          /(server app1 127\.0\.0\.1:\d+)\n(?=\n# A server that takes)/,
-          '$1 check inter 200ms\n',
-        );
+      return after.replace('\nfrontend untraced\n', (head) => `${head}${ring}`);
     },
   });
 });
