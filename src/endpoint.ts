@@ -8,9 +8,16 @@ export function withoutUserInfo(endpoint: string): string {
 
 /** Host and port of an endpoint, which no secret is in; a unix socket as it is written. */
 export function targetOf(endpoint: string): string {
-  if (endpoint.startsWith('unix:')) return endpoint;
+  if (/^unix(-abstract)?:/.test(endpoint)) return endpoint;
   const bare = withoutUserInfo(endpoint);
   return bare.replace(/^https?:\/\//i, '').replace(/[/?#].*$/, '') || bare;
+}
+
+/** The path of a unix socket as Node's `net` has it, an abstract one included; undefined for anything else. */
+export function unixPathOf(endpoint: string): string | undefined {
+  const path = /^unix:\/\/(\/.*)$/s.exec(endpoint)?.[1];
+  const name = /^unix-abstract:(.+)$/s.exec(endpoint)?.[1];
+  return name === undefined ? path : `\0${name}`;
 }
 
 /** The port that is written in an endpoint, also one that its scheme has anyway. */

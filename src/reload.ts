@@ -7,10 +7,10 @@ import { SIGNAL_NAMES } from './telemetry/config.ts';
 
 /** Settings that a running agent can change without closing a connection. */
 const RELOADABLE =
-  /^(OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND)$/;
+  /^(OTEL_CONFIG_FILE|OTEL_LOG_LEVEL|OTEL_TRACES_SAMPLER(_ARG)?|HAPROXY_OTEL_MAX_TRACES_PER_SECOND)$/;
 
-/** The proxy that gRPC uses is chosen by variables of everybody. */
-const PROXY = /^((no_)?grpc_proxy|https?_proxy|no_proxy|NO_PROXY)$/;
+/** The proxy is chosen by variables of everybody. */
+const PROXY = /^((no_)?grpc_proxy|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY)$/;
 
 /** The same of the exporters' own, as long as each stays of its kind. */
 const OF_EXPORTER =

@@ -169,8 +169,23 @@ export const endpoint: Parser<string> = {
   accepts: 'http://host:port, https://host:port, unix:///path or host:port',
   parse: (text) => {
     if (/^unix:\/\/\/./.test(text)) return text;
+    // Another form of a unix socket is no host with a user.
+    if (/^unix(-abstract)?:(?!\d+$)/i.test(text)) return undefined;
     const url = /^[a-z]+:\/\//i.test(text) ? text : `https://${text}`;
     return /^https?:\/\//i.test(url) && URL.canParse(url) ? text : undefined;
+  },
+};
+
+/** Where OTLP over HTTP is received: which scheme it is has to be said. */
+export const httpEndpoint: Parser<string> = {
+  accepts: 'http://host:port/path, https://host:port/path, unix:///path or unix-abstract:name',
+  parse: (text) => {
+    if (/^unix:\/\/\/.|^unix-abstract:./.test(text)) return text;
+    if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return undefined;
+    const { username, password } = new URL(text);
+    return decodePercent(username) === undefined || decodePercent(password) === undefined
+      ? undefined
+      : text;
   },
 };
 

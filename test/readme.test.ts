@@ -72,19 +72,26 @@ test('every attribute of our own, and every cause, is explained', () => {
 test('the table of settings is what the agent reads', () => {
   const folder = join(PACKAGE_ROOT, 'src/config');
   const source = readdirSync(folder)
+    // What the keys of a configuration file stand for.
+    .filter((name) => !/^config-(model|exporters)/.test(name))
     .map((name) => readFileSync(join(folder, name), 'utf8'))
     .join('\n');
   const direct = [...source.matchAll(/'((?:HAPROXY_OTEL|OTEL)_[A-Z_]+)'/g)].map(([, name]) => name);
   const inherited = [...source.matchAll(/env\.(OTEL_[A-Z_]+)/g)].map(([, name]) => name);
-  const otlp = [...source.matchAll(/readOtlp\(env, '([A-Z_]+)'/g)].map(
+  const otlp = [...source.matchAll(/settings\.(?:read|readOrWarn)\('([A-Z_]+)'/g)].map(
     ([, name]) => `OTEL_EXPORTER_OTLP_${name}`,
   );
-  const read = [...direct, ...inherited, ...otlp].filter(
-    (name) => name !== 'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
+  const read = [...new Set([...direct, ...inherited, ...otlp])].sort();
+  const pages = ['receivers', 'logs'].map((page) =>
+    readFileSync(join(PACKAGE_ROOT, `docs/${page}.md`), 'utf8'),
   );
-  expect(firstColumn('Settings').sort()).toEqual([...new Set(read)].sort());
+  const ofPages = [...pages.join('').matchAll(/^\| `((?:HAPROXY_)?OTEL_[A-Z_]+)` \|/gm)];
+  const documented = [
+    ...new Set([...firstColumn('Settings'), ...ofPages.map(([, name]) => name)]),
+  ].sort();
+  expect(documented).toEqual(read);
   // What is not listed would be refused as unknown.
-  expect([...SETTINGS].sort()).toEqual(firstColumn('Settings').sort());
+  expect([...SETTINGS].sort()).toEqual(documented);
 });
 
 test('the table of metrics is what the agent tells, and every path that is named is there', async () => {

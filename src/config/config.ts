@@ -18,8 +18,9 @@ import {
 } from '../settings.ts';
 import type { ServerLimits } from '../spop/server.ts';
 import type { InheritedSockets } from '../systemd/sockets.ts';
-import type { ExporterConfigs, TelemetryConfig } from '../telemetry/config.ts';
+import { type ExporterConfigs, MAX_REQUEST, type TelemetryConfig } from '../telemetry/config.ts';
 import { readAdmin } from './admin.ts';
+import { loadInWordsOfFile } from './config-file.ts';
 import { readExporters } from './exporter.ts';
 import { readBatches, readCommonLimits, readLimits } from './limits.ts';
 import { readLogs, readQueryRule } from './logs.ts';
@@ -56,6 +57,10 @@ export function loadConfig(
   host: Host = { sockets: {}, journal: false },
   warn: Warn = noWarn,
 ): Config {
+  return loadInWordsOfFile(env, warn, (worded) => load(env, host, worded));
+}
+
+function load(env: Env, host: Host, warn: Warn): Config {
   const { sockets, journal } = host;
   const disabled = readOrWarn(env, 'OTEL_SDK_DISABLED', false, boolean, warn);
   const sampler = readSampler(env, warn);
@@ -110,7 +115,7 @@ export function loadConfig(
       exporters: disabled ? NO_EXPORTERS : readExporters(env, warn),
       queueSpans,
       batchSize,
-      batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024)),
+      batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024, MAX_REQUEST)),
       scheduleDelay: readOrWarn(
         env,
         'OTEL_BSP_SCHEDULE_DELAY',

@@ -1,10 +1,12 @@
-import { portOf, targetOf } from '../endpoint.ts';
+import { portOf, targetOf, withoutUserInfo } from '../endpoint.ts';
 import {
   boolean,
   ConfigError,
   type Env,
   endpoint,
   file,
+  httpEndpoint,
+  notAccepted,
   oneOf,
   type Parser,
   read,
@@ -12,7 +14,12 @@ import {
   timeout,
   type Warn,
 } from '../settings.ts';
-import type { ExporterConfigs, OtlpConfig, Signal } from '../telemetry/config.ts';
+import {
+  type ExporterConfigs,
+  OTLP_PROTOCOLS,
+  type OtlpConfig,
+  type Signal,
+} from '../telemetry/config.ts';
 import { readOtlpHeaders } from './otlp-headers.ts';
 import { readProxy } from './proxy.ts';
 
@@ -53,7 +60,7 @@ function readOtlpExporter(
   warn: Warn,
 ): { readonly kind: 'otlp' } & OtlpConfig {
   const settings = new OtlpSettings(env, signal, warn);
-  settings.read('PROTOCOL', 'grpc', oneOf(['grpc']));
+  const protocol = settings.read('PROTOCOL', 'grpc', oneOf(OTLP_PROTOCOLS));
   const clientKey = settings.read('CLIENT_KEY', undefined, file);
   const clientCertificate = settings.read('CLIENT_CERTIFICATE', undefined, file);
   if ((clientKey === undefined) !== (clientCertificate === undefined)) {
@@ -61,12 +68,17 @@ function readOtlpExporter(
       `${settings.name('CLIENT_KEY')} and ${settings.name('CLIENT_CERTIFICATE')}: both or neither is accepted`,
     );
   }
-  const receiver = readEndpoint(settings, warn);
+  const receiver =
+    protocol === 'grpc'
+      ? readGrpcEndpoint(settings, warn)
+      : readHttpEndpoint(settings, signal, warn);
+  const headers = readOtlpHeaders(env, signal);
   return {
     kind: 'otlp',
+    protocol,
     endpoint: receiver,
     insecure: settings.read('INSECURE', false, boolean),
-    headers: readOtlpHeaders(env, signal),
+    headers: protocol === 'grpc' ? headers : withoutReserved(headers, settings, warn),
     compression: settings.readOrWarn('COMPRESSION', 'none', oneOf(['gzip', 'none'])),
     timeout: Math.min(
       settings.readOrWarn('TIMEOUT', 10_000, timeout),
@@ -75,7 +87,7 @@ function readOtlpExporter(
     certificate: settings.read('CERTIFICATE', undefined, file),
     clientKey,
     clientCertificate,
-    proxy: readProxy(env, receiver),
+    proxy: readProxy(env, receiver, protocol),
   };
 }
 
@@ -97,6 +109,11 @@ class OtlpSettings {
     return this.env[own]?.trim() ? own : `OTEL_EXPORTER_OTLP_${name}`;
   }
 
+  /** Whether the signal's own variable is in force. */
+  isOwn(name: string): boolean {
+    return this.name(name) !== `OTEL_EXPORTER_OTLP_${name}`;
+  }
+
   read<T, D>(name: string, fallback: D, parser: Parser<T>): T | D {
     return read(this.env, this.name(name), fallback, parser);
   }
@@ -108,7 +125,7 @@ class OtlpSettings {
 }
 
 /** Addresses of OTLP over HTTP come from the same documentation as those of gRPC, and nothing answers gRPC there. */
-function readEndpoint(settings: OtlpSettings, warn: Warn): string {
+function readGrpcEndpoint(settings: OtlpSettings, warn: Warn): string {
   const url = settings.read('ENDPOINT', 'http://localhost:4317', endpoint);
   const setting = settings.name('ENDPOINT');
   const path = /\/v1\/(traces|metrics|logs)(?=\/?$)/.exec(url)?.[0];
@@ -119,4 +136,57 @@ function readEndpoint(settings: OtlpSettings, warn: Warn): string {
     warn(setting, '4318 is the port of OTLP over HTTP, that of gRPC is 4317');
   }
   return url;
+}
+
+/**
+ * The URL that requests go to: the path of the signal is appended to the endpoint of all signals, and that of one signal
+ * is used as it is.
+ */
+function readHttpEndpoint(settings: OtlpSettings, signal: Signal, warn: Warn): string {
+  const setting = settings.name('ENDPOINT');
+  const text = settings.read('ENDPOINT', 'http://localhost:4318', {
+    accepts: httpEndpoint.accepts,
+    parse: (value) => {
+      const accepted = httpEndpoint.parse(value);
+      // A password may be in it.
+      if (accepted === undefined) {
+        throw notAccepted(setting, withoutUserInfo(value), httpEndpoint.accepts);
+      }
+      return accepted;
+    },
+  });
+  if (text.startsWith('unix')) return text;
+  const url = new URL(text);
+  url.hash = '';
+  if (portOf(text) === 4317) {
+    warn(setting, '4317 is the port of OTLP over gRPC, that of HTTP is 4318');
+  }
+  const path = `/v1/${signal}`;
+  if (settings.isOwn('ENDPOINT')) {
+    if (url.pathname === '/') {
+      warn(setting, `is used as it is: receivers have ${path} behind the port, mostly`);
+    }
+    return url.href;
+  }
+  if (/\/v1\/(traces|metrics|logs)\/?$/.test(url.pathname)) {
+    warn(setting, `${path} is appended to it, which has ${url.pathname} already`);
+  }
+  url.pathname = url.pathname.replace(/\/*$/, path);
+  return url.href;
+}
+
+/** What the exporter says of its requests by itself. */
+const RESERVED =
+  /^(content-(type|length|encoding)|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect)$/;
+
+function withoutReserved(
+  headers: Readonly<Record<string, string>>,
+  settings: OtlpSettings,
+  warn: Warn,
+): Record<string, string> {
+  const names = Object.keys(headers).filter((name) => RESERVED.test(name));
+  if (names.length > 0) {
+    warn(settings.name('HEADERS'), `${names.join(', ')}: is passed over, it is the exporter's own`);
+  }
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.includes(name)));
 }

@@ -1,11 +1,27 @@
 import { BlockList, isIP } from 'node:net';
 import { targetOf, withoutUserInfo } from '../endpoint.ts';
-import { type Env, notAccepted } from '../settings.ts';
-import type { ProxyConfig } from '../telemetry/config.ts';
+import { decodePercent, type Env, notAccepted } from '../settings.ts';
+import type { OtlpProtocol, ProxyConfig } from '../telemetry/config.ts';
+
+type Variables = { readonly proxy: readonly string[]; readonly exceptions: readonly string[] };
 
 /** Those that gRPC has, in its order, whether the receiver is asked over TLS or not. */
-const VARIABLES = ['grpc_proxy', 'https_proxy', 'http_proxy'] as const;
-const EXCEPTIONS = ['no_grpc_proxy', 'no_proxy', 'NO_PROXY'] as const;
+const OF_GRPC: Variables = {
+  proxy: ['grpc_proxy', 'https_proxy', 'http_proxy'],
+  exceptions: ['no_grpc_proxy', 'no_proxy', 'NO_PROXY'],
+};
+
+/** Those that HTTP clients have, by the scheme of the URL. */
+const OF_HTTP = {
+  proxy: { http: ['http_proxy', 'HTTP_PROXY'], https: ['https_proxy', 'HTTPS_PROXY'] },
+  exceptions: ['no_proxy', 'NO_PROXY'],
+} as const;
+
+function variablesFor(protocol: OtlpProtocol, endpoint: string): Variables {
+  if (protocol === 'grpc') return OF_GRPC;
+  const scheme = /^https:/i.test(endpoint) ? 'https' : 'http';
+  return { proxy: OF_HTTP.proxy[scheme], exceptions: OF_HTTP.exceptions };
+}
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -18,24 +34,30 @@ LOOPBACK.addAddress('::', 'ipv6');
  *
  * @throws ConfigError when it would be used and is not `http://host:port`
  */
-export function readProxy(env: Env, endpoint: string): ProxyConfig | undefined {
-  const variable = VARIABLES.find((name) => env[name]?.trim());
-  if (variable === undefined || endpoint.startsWith('unix:')) return undefined;
+export function readProxy(
+  env: Env,
+  endpoint: string,
+  protocol: OtlpProtocol = 'grpc',
+): ProxyConfig | undefined {
+  const variables = variablesFor(protocol, endpoint);
+  const variable = variables.proxy.find((name) => env[name]?.trim());
+  if (variable === undefined || /^unix(-abstract)?:/.test(endpoint)) return undefined;
   const { hostname, port } = new URL(`http://${targetOf(endpoint)}`);
   const host = bareHost(hostname);
-  if (isLoopback(host) || isExcepted(host, port, readExceptions(env))) return undefined;
+  if (isLoopback(host) || isExcepted(host, port, readExceptions(env, variables))) return undefined;
 
   const text = env[variable]?.trim() ?? '';
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'http:' || url.hostname === '') {
+  const user = decodePercent(url?.username ?? '');
+  const password = decodePercent(url?.password ?? '');
+  const known = user !== undefined && password !== undefined;
+  if (url?.protocol !== 'http:' || url.hostname === '' || !known) {
     throw notAccepted(
       variable,
       withoutUserInfo(text),
       `http://host:port, or the receiver's name in no_proxy,`,
     );
   }
-  const user = decodeURIComponent(url.username);
-  const password = decodeURIComponent(url.password);
   return {
     variable,
     address: `${url.hostname}:${url.port || 80}`,
@@ -43,8 +65,8 @@ export function readProxy(env: Env, endpoint: string): ProxyConfig | undefined {
   };
 }
 
-function readExceptions(env: Env): string[] {
-  const name = EXCEPTIONS.find((each) => env[each]?.trim());
+function readExceptions(env: Env, { exceptions }: Variables): string[] {
+  const name = exceptions.find((each) => env[each]?.trim());
   return (name === undefined ? '' : (env[name] ?? '')).toLowerCase().split(/[\s,]+/);
 }
 

@@ -1,11 +1,13 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ConfigError, type Env, noWarn, type Warn } from '../settings.ts';
+import { withConfigFile } from './config-file.ts';
 import { nearestSetting, useOf } from './names.ts';
 
 /**
- * All settings: flags before the environment before the file that `HAPROXY_OTEL_CONFIG` names. The file is
- * read again each time, as a running process has no other way to new settings.
+ * All settings: flags before the environment before the file that `HAPROXY_OTEL_CONFIG` names; where `OTEL_CONFIG_FILE`
+ * is among them, that file in place of OpenTelemetry's own. Files are read again each time, as a running process has no
+ * other way to new settings.
  *
  * @param flags as the variables they stand for
  * @param warn hears of names that mean nothing to the agent
@@ -17,7 +19,9 @@ export function gatherSettings(environment: Env, flags: Env, warn: Warn = noWarn
     Object.entries({ ...environment, ...flags }).filter(([, value]) => value?.trim()),
   );
   const path = given.HAPROXY_OTEL_CONFIG?.trim();
-  return path === undefined ? given : { ...readSettingsFile(path, warn), ...given };
+  const settings = path === undefined ? given : { ...readSettingsFile(path, warn), ...given };
+  const configFile = settings.OTEL_CONFIG_FILE?.trim();
+  return configFile ? withConfigFile(configFile, settings, flags, warn) : settings;
 }
 
 /** Where the package keeps the settings of the service: the unit names it for the service alone. */

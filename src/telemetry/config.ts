@@ -70,6 +70,9 @@ export type SpanLimits = {
   readonly attributeValueLength: number | undefined;
 };
 
+/** What a receiver takes as one request, uncompressed, by OTLP's specification: less than 64 MiB. Bytes. */
+export const MAX_REQUEST = 64 * 1024 * 1024 - 1;
+
 /** What a running thread can change. */
 export type Reloadable = Pick<TelemetryConfig, 'logLevel' | 'sampler' | 'exporters'>;
 
@@ -90,10 +93,14 @@ export type ExporterConfig =
   | { readonly kind: 'none' | 'console' }
   | ({ readonly kind: 'otlp' } & OtlpConfig);
 
+export const OTLP_PROTOCOLS = ['grpc', 'http/protobuf'] as const;
+export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
+
 export type OtlpConfig = {
-  /** As in `OTEL_EXPORTER_OTLP_ENDPOINT`. */
+  readonly protocol: OtlpProtocol;
+  /** Over gRPC as in `OTEL_EXPORTER_OTLP_ENDPOINT`; over HTTP the whole URL, or a unix socket. */
   readonly endpoint: string;
-  /** For an endpoint without scheme. */
+  /** For an endpoint without scheme, which gRPC has. */
   readonly insecure: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly compression: 'gzip' | 'none';
@@ -107,7 +114,7 @@ export type OtlpConfig = {
   readonly proxy: ProxyConfig | undefined;
 };
 
-/** An HTTP proxy that is asked to CONNECT to the receiver. */
+/** An HTTP proxy that is asked to CONNECT to the receiver, or, for plain HTTP, to pass requests on. */
 export type ProxyConfig = {
   /** The environment variable that named it. */
   readonly variable: string;

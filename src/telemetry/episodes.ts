@@ -89,6 +89,9 @@ export function logQueueEvent(log: Logger, event: QueueEvent, signal: Signal = '
     case 'refused':
       log.error(fields, `the receiver refuses ${items}`);
       return;
+    case 'warned':
+      log.warn(fields, `the receiver accepts ${items} with a warning`);
+      return;
     case 'splitting':
       log.warn(
         fields,

@@ -6,7 +6,7 @@ import type { ExporterConfig, OtlpConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
 import { LimitedSpans } from './limited-spans.ts';
 import { OtlpSpans, type SpanMark } from './otlp-spans.ts';
-import type { QueueCounts, QueueEvent } from './queue.ts';
+import { emptyCounts, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import {
   createSignalExporter,
@@ -52,7 +52,7 @@ export function createExporter(
 }
 
 class NoExporter implements Exporter {
-  readonly counts: QueueCounts = { exported: 0, dropped: 0, refused: 0, retries: 0 };
+  readonly counts: QueueCounts = emptyCounts();
   readonly waiting = 0;
 
   add(): void {}
@@ -65,7 +65,7 @@ class NoExporter implements Exporter {
 }
 
 class ConsoleExporter implements Exporter {
-  readonly counts: QueueCounts = { exported: 0, dropped: 0, refused: 0, retries: 0 };
+  readonly counts: QueueCounts = emptyCounts();
   readonly waiting = 0;
   private readonly console = new ConsoleSpanExporter();
   private readonly spans: ReadableSpans;

@@ -7,7 +7,7 @@ import type { ExporterConfig, LogsConfig, OtlpConfig, TelemetryConfig } from './
 import type { ExportWatch } from './export-watch.ts';
 import { LogRecords } from './log-records.ts';
 import { type LogMark, OtlpLogs } from './otlp-logs.ts';
-import type { QueueCounts, QueueEvent } from './queue.ts';
+import { emptyCounts, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableLogs } from './readable-logs.ts';
 import type { SpanScope } from './readable-spans.ts';
 import { hopSeverity, isFailure, isWarning, messageSeverity } from './severity.ts';
@@ -103,7 +103,7 @@ type Output = {
 };
 
 class ConsoleOutput implements Output {
-  readonly counts: QueueCounts = { exported: 0, dropped: 0, refused: 0, retries: 0 };
+  readonly counts: QueueCounts = emptyCounts();
   readonly waiting = 0;
   private readonly console = new ConsoleLogRecordExporter();
   private readonly readable: ReadableLogs;

@@ -1,5 +1,3 @@
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import {
   ChannelCredentials,
   type ChannelOptions,
@@ -17,6 +15,7 @@ import type { OtlpClient, SendResult } from './otlp.ts';
 import { ProxyTunnel } from './proxy-tunnel.ts';
 import { ReceiverFaults } from './receiver-fault.ts';
 import { SIGNALS, type SignalProtocol } from './signal.ts';
+import { readTlsFiles } from './tls-files.ts';
 
 /**
  * gRPC's own limit for the wait between two attempts to connect is two minutes, and calls fail at once
@@ -171,22 +170,6 @@ function parseEndpoint({ endpoint, insecure }: OtlpConfig): { address: string; p
 
 function createCredentials(config: OtlpConfig, plain: boolean): ChannelCredentials {
   if (plain) return ChannelCredentials.createInsecure();
-  const { clientKey } = config;
-  return ChannelCredentials.createSsl(
-    readCertificate(config.certificate),
-    clientKey === undefined ? null : readFileSync(clientKey),
-    readCertificate(config.clientCertificate),
-  );
-}
-
-/** OpenSSL passes over what is no certificate, and then trusts nobody. */
-function readCertificate(path: string | undefined): Buffer | null {
-  if (path === undefined) return null;
-  const pem = readFileSync(path);
-  try {
-    new X509Certificate(pem);
-  } catch {
-    throw new Error(`${path} is not a certificate in PEM format`);
-  }
-  return pem;
+  const { ca, key, cert } = readTlsFiles(config);
+  return ChannelCredentials.createSsl(ca ?? null, key ?? null, cert ?? null);
 }

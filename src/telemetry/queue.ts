@@ -18,15 +18,23 @@ export type QueueCounts = {
   dropped: number;
   /** Refused by the receiver for good, or rejected in a partial success. */
   refused: number;
+  /** Responses that accepted everything, and have a message all the same. */
+  warnings: number;
   /** Attempts that failed and are repeated, in batches. */
   retries: number;
 };
+
+export function emptyCounts(): QueueCounts {
+  return { exported: 0, dropped: 0, refused: 0, warnings: 0, retries: 0 };
+}
 
 /** What the operator is told: once when it starts, once when it is over. */
 export type QueueEvent =
   | { readonly kind: 'failing'; readonly reason: string }
   | { readonly kind: 'recovered'; readonly seconds: number; readonly retries: number }
   | { readonly kind: 'refused'; readonly reason: string }
+  /** Everything is accepted, with a message. */
+  | { readonly kind: 'warned'; readonly reason: string }
   /** Batches of this many bytes are refused for their size: these and larger ones are sent in parts. */
   | { readonly kind: 'splitting'; readonly reason: string; readonly bytes: number }
   | { readonly kind: 'dropping'; readonly items: number; readonly bytes: number }
@@ -42,7 +50,7 @@ const MAX_BACKOFF = 10_000;
 /** The longest wait that a receiver may ask for, in milliseconds. */
 const MAX_DELAY = 300_000;
 
-/** An episode of refusals is over when there was none for this long, in milliseconds. */
+/** An episode of refusals, or of warnings, is over when there was none for this long, in milliseconds. */
 const REFUSAL_EPISODE = 60_000;
 
 /**
@@ -56,7 +64,7 @@ const QUICK_REFUSALS = 24;
  * and everything waits: the receiver is asked again by one batch at a time until it answers.
  */
 export class ExportQueue {
-  readonly counts: QueueCounts = { exported: 0, dropped: 0, refused: 0, retries: 0 };
+  readonly counts = emptyCounts();
   private readonly send: (batch: Batch) => Promise<SendResult>;
   private readonly split: Split;
   private readonly limits: QueueLimits;
@@ -74,6 +82,8 @@ export class ExportQueue {
   private droppedInEpisode = 0;
   /** When items were refused last, in an episode that was logged. */
   private refusedAt: number | undefined;
+  /** When the receiver warned last. */
+  private warnedAt = Number.NEGATIVE_INFINITY;
   private sizeLimit = new SizeLimit();
   /** Refused for size since the last batch that was not. */
   private tooLarge = 0;
@@ -168,12 +178,10 @@ export class ExportQueue {
   private settle(batch: Batch, result: SendResult): void {
     switch (result.kind) {
       case 'sent':
-        this.counts.exported += batch.items - result.rejected;
         this.answered();
         this.tooLarge = 0;
         this.sizeLimit.sent();
-        if (result.rejected > 0) this.refuse(result.rejected, result.message);
-        else this.accepted();
+        this.sent(batch, result);
         return;
       case 'refused':
         this.answered();
@@ -276,6 +284,25 @@ export class ExportQueue {
       this.onEvent({ kind: 'dropped', items: this.droppedInEpisode });
       this.droppedInEpisode = 0;
     }
+  }
+
+  /** Whatever number a receiver has, no more than there were can be rejected. */
+  private sent(
+    { items }: Batch,
+    { rejected, message }: Extract<SendResult, { kind: 'sent' }>,
+  ): void {
+    const refused = rejected > 0 ? Math.min(rejected, items) : 0;
+    this.counts.exported += items - refused;
+    if (refused > 0) this.refuse(refused, message);
+    else this.accepted();
+    if (refused === 0 && message !== '') this.warn(message);
+  }
+
+  private warn(reason: string): void {
+    this.counts.warnings += 1;
+    const now = performance.now();
+    if (now - this.warnedAt > REFUSAL_EPISODE) this.onEvent({ kind: 'warned', reason });
+    this.warnedAt = now;
   }
 
   private refuse(items: number, reason: string): void {

@@ -1,7 +1,6 @@
-import { connect as connectHttp2 } from 'node:http2';
-import { connect as connectTls } from 'node:tls';
 import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { foreignContentType } from './grpc-status.ts';
+import { SchemeProbe } from './scheme-probe.ts';
 
 /** How the receiver is connected to. */
 export type ReceiverAddress = {
@@ -14,10 +13,6 @@ export type ReceiverAddress = {
   readonly otherScheme: string;
 };
 
-/** What a probe may take, and how long its result is used, in milliseconds. */
-const PROBE_LIMIT = 2_000;
-const PROBE_VALIDITY = 60_000;
-
 /** The receiver was not reached at all: there is nobody to probe. */
 const NOT_REACHED =
   /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|Name resolution failed|certificate/;
@@ -28,10 +23,11 @@ const NOT_REACHED =
  */
 export class ReceiverFaults {
   private readonly address: ReceiverAddress;
-  private probe: { readonly at: number; readonly speaksOther: boolean } | undefined;
+  private readonly probe: SchemeProbe;
 
   constructor(address: ReceiverAddress) {
     this.address = address;
+    this.probe = new SchemeProbe(address.target, address.plain);
   }
 
   async explain(error: ServiceError, headers: Metadata | undefined): Promise<string | undefined> {
@@ -61,49 +57,6 @@ export class ReceiverFaults {
 
   /** Whether the receiver answers to TLS where it was asked plainly, or the other way round. */
   private async speaksOther(details: string): Promise<boolean> {
-    if (!this.address.probed || NOT_REACHED.test(details)) return false;
-    const now = performance.now();
-    if (this.probe === undefined || now - this.probe.at > PROBE_VALIDITY) {
-      const speaksOther = await (this.address.plain ? speaksTls : speaksPlainHttp2)(this.address);
-      this.probe = { at: now, speaksOther };
-    }
-    return this.probe.speaksOther;
+    return this.address.probed && !NOT_REACHED.test(details) && this.probe.speaksOther();
   }
-}
-
-/** Whether a TLS handshake succeeds, or fails in the words of TLS. Nothing is sent: who answers does not matter. */
-function speaksTls({ target }: ReceiverAddress): Promise<boolean> {
-  const [, host = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(target) ?? [];
-  return new Promise((resolve) => {
-    const socket = connectTls({
-      host,
-      port: Number(port),
-      rejectUnauthorized: false,
-      ALPNProtocols: ['h2'],
-    });
-    const end = (result: boolean): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(result);
-    };
-    const timer = setTimeout(() => end(false), PROBE_LIMIT);
-    socket.once('secureConnect', () => end(true));
-    socket.on('error', (error) => end(/alert/.test(error.message)));
-    socket.once('close', () => end(false));
-  });
-}
-
-function speaksPlainHttp2({ target }: ReceiverAddress): Promise<boolean> {
-  return new Promise((resolve) => {
-    const session = connectHttp2(`http://${target}`);
-    const end = (result: boolean): void => {
-      clearTimeout(timer);
-      session.destroy();
-      resolve(result);
-    };
-    const timer = setTimeout(() => end(false), PROBE_LIMIT);
-    session.once('remoteSettings', () => end(true));
-    session.on('error', () => end(false));
-    session.once('close', () => end(false));
-  });
 }

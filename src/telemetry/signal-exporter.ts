@@ -1,5 +1,5 @@
 import { type Batch, splitBatch } from './batch.ts';
-import type { OtlpConfig, Signal } from './config.ts';
+import { MAX_REQUEST, type OtlpConfig, type Signal } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
 import type { OtlpClient, SendResult } from './otlp.ts';
 import { createOtlpClient } from './otlp-client.ts';
@@ -125,6 +125,9 @@ class OtlpExporter implements SignalExporter {
   }
 
   private async send(batch: Batch): Promise<SendResult> {
+    if (batch.bytes.length > MAX_REQUEST) {
+      return { kind: 'too_large', reason: `a request of ${batch.bytes.length} bytes` };
+    }
     const result = await this.client.send(batch.bytes);
     // Any other is sent again, or may still be on its way.
     if (result.kind === 'sent') this.options.onSent?.(batch);

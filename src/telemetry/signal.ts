@@ -18,8 +18,12 @@ export type SignalProtocol = {
   readonly items: string;
   /** Path of the gRPC method. */
   readonly method: string;
+  /** Path of HTTP requests, below that of an endpoint for all signals. */
+  readonly path: string;
   /** @throws Error when it is no response of this signal's */
   readonly readResponse: (response: Uint8Array) => PartialSuccess;
+  /** @throws SyntaxError when it is no JSON */
+  readonly readJsonResponse: (response: string) => PartialSuccess;
 };
 
 const SERVICES = '/opentelemetry.proto.collector';
@@ -30,6 +34,8 @@ export const SIGNALS: Readonly<Record<Signal, SignalProtocol>> = {
   traces: {
     items: 'spans',
     method: `${SERVICES}.trace.v1.TraceService/Export`,
+    path: '/v1/traces',
+    readJsonResponse: (response) => readJson(response, 'rejectedSpans'),
     readResponse: (response) => {
       const { partialSuccess } = ProtobufTraceSerializer.deserializeResponse(response);
       return partialSuccessOf(partialSuccess, partialSuccess?.rejectedSpans);
@@ -38,6 +44,8 @@ export const SIGNALS: Readonly<Record<Signal, SignalProtocol>> = {
   metrics: {
     items: 'data points',
     method: `${SERVICES}.metrics.v1.MetricsService/Export`,
+    path: '/v1/metrics',
+    readJsonResponse: (response) => readJson(response, 'rejectedDataPoints'),
     readResponse: (response) => {
       const { partialSuccess } = ProtobufMetricsSerializer.deserializeResponse(response);
       return partialSuccessOf(partialSuccess, partialSuccess?.rejectedDataPoints);
@@ -46,6 +54,8 @@ export const SIGNALS: Readonly<Record<Signal, SignalProtocol>> = {
   logs: {
     items: 'log records',
     method: `${SERVICES}.logs.v1.LogsService/Export`,
+    path: '/v1/logs',
+    readJsonResponse: (response) => readJson(response, 'rejectedLogRecords'),
     readResponse: (response) => {
       const { partialSuccess } = ProtobufLogsSerializer.deserializeResponse(response);
       return partialSuccessOf(partialSuccess, partialSuccess?.rejectedLogRecords);
@@ -59,4 +69,13 @@ function partialSuccessOf(
 ): PartialSuccess {
   if (partialSuccess === undefined) return NONE;
   return { rejected: Number(rejected ?? 0), message: partialSuccess.errorMessage ?? '' };
+}
+
+/** OTLP/JSON has int64 as text. */
+function readJson(text: string, rejected: string): PartialSuccess {
+  const { partialSuccess }: { partialSuccess?: Record<string, unknown> } = JSON.parse(text);
+  return {
+    rejected: Number(partialSuccess?.[rejected] ?? 0),
+    message: String(partialSuccess?.errorMessage ?? ''),
+  };
 }

@@ -103,7 +103,7 @@ export async function runTelemetry(
 
   async function stop(limit: number): Promise<void> {
     const started = performance.now();
-    listening.close();
+    await listening.close();
     sampling.stop();
     await receiver.stop(limit / 2);
     datagrams?.close();
@@ -111,7 +111,7 @@ export async function runTelemetry(
     const left = Math.max(0, limit - (performance.now() - started));
     await Promise.all([exporter.flush(left), logs?.flush(left)]);
     const spans = { ...exporter.counts, waiting: exporter.waiting };
-    admin?.stop();
+    await admin?.stop();
     report({
       type: 'stopped',
       records: pipeline.counts,

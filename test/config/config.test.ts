@@ -85,6 +85,7 @@ test('the defaults', () => {
       exporters: {
         traces: {
           kind: 'otlp',
+          protocol: 'grpc',
           endpoint: 'http://localhost:4317',
           insecure: false,
           headers: {},
@@ -148,7 +149,7 @@ describe('a value that cannot be used is one line: the variable, the value, what
     ['HAPROXY_OTEL_SPOP', '::1:80', 'host:port, unix:/path or fd:N'],
     ['HAPROXY_OTEL_RECORDS', 'unix:relative', 'host:port, unix:/path or fd:N'],
     ['OTEL_TRACES_EXPORTER', 'zipkin', 'one of otlp, console, none'],
-    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf', 'only grpc'],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json', 'one of grpc, http/protobuf'],
     ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'ftp://x', 'http://host:port, https://host:port'],
     ['OTEL_EXPORTER_OTLP_INSECURE', 'yes', 'true or false'],
     ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/does/not/exist', 'the path of a file'],

@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -7,6 +9,7 @@ import { OtlpReceiver } from '../../src/demo/otlp-receiver.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { createAuthority } from './authority.ts';
 import { expectTraces, send } from './hops.ts';
+import { spansIn } from './otlp-types.ts';
 import { Relay } from './relay.ts';
 
 /** From when a connection works again, in milliseconds, with the shipped settings. */
@@ -113,6 +116,53 @@ describe.each(['http', 'https'])('%s', (scheme) => {
     await expectRecovery(all, 20);
   });
 });
+
+test.concurrent.each(['forget', 'freeze'] as const)(
+  'connections over HTTP that somebody in between %ss: nothing is lost',
+  async (trouble) => {
+    const traces = new Set<string>();
+    const server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        for (const { traceId } of spansIn(Buffer.concat(chunks))) traces.add(traceId);
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const relay = await Relay.start((server.address() as AddressInfo).port);
+    const agent = await AgentProcess.start({
+      HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+      HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${relay.port}`,
+      OTEL_BSP_SCHEDULE_DELAY: '20',
+      // Several at a time, so that several connections are kept.
+      OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '4',
+    });
+    cleanups.push(
+      () => server.close(),
+      () => server.closeAllConnections(),
+      () => relay.stop(),
+      () => agent.end('SIGKILL'),
+    );
+    await send(agent, 0, 40);
+    await until('the first hops', () => traces.size === 40);
+    relay[trouble]();
+    await send(agent, 40, 60);
+    if (trouble === 'freeze') {
+      await until('the export to fail', () => agent.logged('export fails, spans wait'));
+      relay.thaw();
+    }
+    await until('the hops to arrive', () => traces.size === 60, RECOVERY);
+    const { reason } = await until('the reason', () => agent.logged('export fails, spans wait'));
+    expect(reason).toContain('no answer within 10000 ms');
+    await agent.end();
+    expect(agent.logged('stopped')).toMatchObject({
+      spans: { exported: 120, dropped: 0, refused: 0, waiting: 0 },
+    });
+  },
+);
 
 test.concurrent('a receiver that is slow is pinged, and not left', async () => {
   const receiver = await OtlpReceiver.start({ delay: 20_000 });

@@ -16,6 +16,7 @@ import { ReadableLogs } from '../../src/telemetry/readable-logs.ts';
 import { tellSpans } from '../../src/telemetry/spans.ts';
 import { FIELDS, hopOf } from '../records/lines.ts';
 import { decodeLogs, type ReceivedLog } from './log-receiver.ts';
+import { OTLP_TYPES } from './otlp-types.ts';
 import { RECORDS, record } from './records.ts';
 
 const SCOPE = {
@@ -84,6 +85,25 @@ test('all of them in one request, and in the next', () => {
     const stock = ProtobufLogsSerializer.serializeRequest(readable.take()) ?? new Uint8Array();
     expect(decodeLogs(own.take(mark).bytes)).toEqual(decodeLogs(stock));
   }
+});
+
+test("OpenTelemetry's own types read it", () => {
+  const own = new OtlpLogs(SCOPE);
+  new LogRecords(own, LINES).hop(...record({ message: 'a line' }), undefined, OBSERVED);
+  const { request } = OTLP_TYPES.logs;
+  const decoded = request.toObject(request.decode(own.take().bytes), { longs: String });
+  const [log] = decoded.resourceLogs[0].scopeLogs[0].logRecords;
+  expect(log).toMatchObject({
+    timeUnixNano: `${FIELDS.end}000`,
+    observedTimeUnixNano: `${OBSERVED}000`,
+    severityNumber: 9,
+    severityText: 'INFO',
+    body: { stringValue: 'a line' },
+    flags: 3,
+    traceId: Buffer.from(hopOf(1).slice(0, 32), 'hex'),
+    spanId: Buffer.from(hopOf(1).slice(33, 49), 'hex'),
+  });
+  expect(log.attributes).toContainEqual({ key: 'url.path', value: { stringValue: '/a' } });
 });
 
 test('any body, any attribute, any time', () => {
