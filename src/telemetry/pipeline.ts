@@ -39,7 +39,7 @@ export type RecordCounts = {
   connectionErrors: number;
   /** Records that HAProxy dropped, by its own account, because its ring was full. */
   droppedByHaproxy: number;
-  /** Lines without a record that became log records: of frontends that are not traced, and of HAProxy about itself. */
+  /** Lines without a record, where logs are exported: of frontends that are not traced, and of HAProxy about itself. */
   messages: number;
   /** Other lines that are not records: log lines of another shape, records of another version, or cut too early. */
   unusable: number;

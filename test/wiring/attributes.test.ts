@@ -361,10 +361,13 @@ describe('what is chosen', () => {
     for (const choice of CHOICES) expect(without).not.toContain(WRITTEN[choice].parameter);
     expect(without).not.toContain('grpc');
 
-    const chosen = ['--write', '--attributes', 'rtt, TLS'];
+    const chosen = ['--write', '--states', '--attributes', 'rtt, TLS'];
     expect(wiring(folder, 'add', [own], chosen)).toMatchObject({ status: 0 });
     const some = text();
-    expect(some).toContain('--attributes rtt,TLS');
+    expect(some).toContain('--attributes rtt,TLS --states');
+    expect(some).toMatch(
+      /backend app\n +server .*\n +log ring@otel .* rfc5424 local0 # haproxy-otel-spoa\n/,
+    );
     expect(some).toContain(WRITTEN.rtt.parameter);
     expect(some).not.toContain(WRITTEN.grpc.parameter);
     expect(wiring(folder, 'add', [own]).out).toContain('Nothing is to be changed.');
@@ -374,7 +377,8 @@ describe('what is chosen', () => {
     expect(wiring(folder, 'add', [own], ['--write', '--attributes', 'none'])).toMatchObject({
       status: 0,
     });
-    expect(text().replace(' --attributes none', '')).toBe(without);
+    const stated = / {4}log ring@otel .* # haproxy-otel-spoa\n/;
+    expect(text().replace(' --attributes none --states', '').replace(stated, '')).toBe(without);
     expect(wiring(folder, 'remove', [own])).toMatchObject({ status: 0 });
     expect(text()).toBe(site);
   });
