@@ -140,9 +140,12 @@ export class Agent {
     const left = Math.max(0, this.config.stopTimeout - (performance.now() - started));
     const telemetry = await this.telemetry.stop(left);
     const lost = telemetry?.spans.waiting ?? 0;
+    const lostLogs = telemetry?.logs?.waiting ?? 0;
     const fields = { requests: this.minter.counts, ...telemetry };
     if (telemetry === undefined || lost > 0) {
       this.log.error(fields, 'stopped, with spans that could not be exported in time');
+    } else if (lostLogs > 0) {
+      this.log.error(fields, 'stopped, with log records that could not be exported in time');
     } else {
       this.log.info(fields, 'stopped');
     }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need beside what setup brings, from Debian: Chromium, systemd's programs, debootstrap; and
+# Installs what the tests need beside what setup brings, from Debian: Chromium, systemd's programs, debootstrap, OpenSSL; and
 # Prometheus, which starts nothing as it is only unpacked into an ignored folder. Without a network it says so within
 # seconds.
 set -eu
@@ -10,9 +10,10 @@ missing=""
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v systemd-socket-activate >/dev/null || missing="$missing systemd"
 command -v debootstrap >/dev/null || missing="$missing debootstrap"
+command -v openssl >/dev/null || missing="$missing openssl"
 [ -x "$prometheus/usr/bin/promtool" ] && [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null; then
-    echo "Chromium, Prometheus, systemd and debootstrap are needed for the tests and are not installed" >&2
+    echo "Chromium, Prometheus, systemd, debootstrap and OpenSSL are needed for the tests and are not installed" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive

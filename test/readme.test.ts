@@ -82,11 +82,13 @@ test('the table of settings is what the agent reads', () => {
     ([, name]) => `OTEL_EXPORTER_OTLP_${name}`,
   );
   const read = [...new Set([...direct, ...inherited, ...otlp])].sort();
-  const ofPages = ['docs/receivers.md', 'docs/metrics.md'].flatMap((path) => {
-    const page = readFileSync(join(PACKAGE_ROOT, path), 'utf8');
-    return [...page.matchAll(/^\| `(OTEL_[A-Z_]+)` \|/gm)].map(([, name]) => name);
-  });
-  const documented = [...new Set([...firstColumn('Settings'), ...ofPages])].sort();
+  const pages = ['receivers', 'metrics', 'logs'].map((page) =>
+    readFileSync(join(PACKAGE_ROOT, `docs/${page}.md`), 'utf8'),
+  );
+  const ofPages = [...pages.join('').matchAll(/^\| `((?:HAPROXY_)?OTEL_[A-Z_]+)` \|/gm)];
+  const documented = [
+    ...new Set([...firstColumn('Settings'), ...ofPages.map(([, name]) => name)]),
+  ].sort();
   expect(documented).toEqual(read);
   // What is not listed would be refused as unknown.
   expect([...SETTINGS].sort()).toEqual(documented);

@@ -18,15 +18,12 @@ import {
 } from '../settings.ts';
 import type { ServerLimits } from '../spop/server.ts';
 import type { InheritedSockets } from '../systemd/sockets.ts';
-import {
-  type ExporterConfigs,
-  MAX_REQUEST,
-  type SpanLimits,
-  type TelemetryConfig,
-} from '../telemetry/config.ts';
+import { type ExporterConfigs, MAX_REQUEST, type TelemetryConfig } from '../telemetry/config.ts';
 import { readAdmin } from './admin.ts';
 import { loadInWordsOfFile } from './config-file.ts';
 import { readExporters } from './exporter.ts';
+import { readBatches, readCommonLimits, readLimits } from './limits.ts';
+import { readLogs, readQueryRule } from './logs.ts';
 import { readMetrics, warnOfNoPage } from './metrics.ts';
 import { readResource } from './resource.ts';
 import { readFormats, readKeep, readSampler } from './sampling.ts';
@@ -75,6 +72,11 @@ function load(env: Env, host: Host, warn: Warn): Config {
     integerFrom(256, 16_777_216),
   );
   const logLevel = readOrWarn(env, 'OTEL_LOG_LEVEL', 'info', logLevelNamed, warn);
+  const { queueSize: queueSpans, batchSize } = readBatches(env, warn, {
+    queue: 'OTEL_BSP_MAX_QUEUE_SIZE',
+    batch: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
+  });
+  const limits = readCommonLimits(env, warn);
   const config: Config = {
     logLevel,
     journal,
@@ -100,10 +102,21 @@ function load(env: Env, host: Host, warn: Warn): Config {
       connectionErrorSpans:
         read(env, 'HAPROXY_OTEL_CONNECTION_ERRORS', 'count', oneOf(['count', 'span'])) === 'span',
       resourceAttributes: readResource(env, warn),
-      spanLimits: readSpanLimits(env, warn),
+      spanLimits: readLimits(
+        env,
+        warn,
+        {
+          length: 'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT',
+          count: 'OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT',
+        },
+        limits,
+      ),
+      queryRule: readQueryRule(env),
+      logs: readLogs(env, warn, limits),
       exporters: disabled ? NO_EXPORTERS : readExporters(env, warn),
       metrics: readMetrics(env, warn),
-      ...readBatches(env, warn),
+      queueSpans,
+      batchSize,
       batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024, MAX_REQUEST)),
       scheduleDelay: readOrWarn(
         env,
@@ -136,34 +149,4 @@ const NO_EXPORTERS: ExporterConfigs = {
 
 function handedOver(fd: number | undefined, datagrams?: number): ListenAddress | undefined {
   return fd === undefined ? undefined : { kind: 'fd', fd, datagrams };
-}
-
-function readBatches(env: Env, warn: Warn): Pick<TelemetryConfig, 'batchSize' | 'queueSpans'> {
-  const queueSpans = readOrWarn(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 131_072, integerFrom(1), warn);
-  const setting = 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE';
-  const batchSize = readOrWarn(env, setting, Math.min(2_048, queueSpans), integerFrom(1), warn);
-  if (batchSize > queueSpans) {
-    warn(
-      setting,
-      `${setting} is ${batchSize}: at most OTEL_BSP_MAX_QUEUE_SIZE, ${queueSpans}, is accepted, which is used`,
-    );
-  }
-  return { queueSpans, batchSize: Math.min(batchSize, queueSpans) };
-}
-
-/** The limit for spans before that for all signals. */
-function readSpanLimits(env: Env, warn: Warn): SpanLimits {
-  const from0 = integerFrom(0);
-  const length = readOrWarn(env, 'OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', undefined, from0, warn);
-  const count = readOrWarn(env, 'OTEL_ATTRIBUTE_COUNT_LIMIT', 128, from0, warn);
-  return {
-    attributeValueLength: readOrWarn(
-      env,
-      'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT',
-      length,
-      from0,
-      warn,
-    ),
-    attributeCount: readOrWarn(env, 'OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', count, from0, warn),
-  };
 }

@@ -48,7 +48,7 @@ export function failedConnection(
     number: (field) => (values.has(field) ? Number(values.get(field)) : undefined),
     has: (field) => values.has(field),
     attributes: {},
-    line: undefined,
+    line: { buffer, start: content, end },
   });
 }
 

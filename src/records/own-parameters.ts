@@ -1,3 +1,4 @@
+import { chosenAttributes } from './chosen-attributes.ts';
 import { type AttributeValue, Double } from './record.ts';
 import { FieldKind, type RecordScanner } from './scanner.ts';
 import { decode, isMissing } from './values.ts';
@@ -41,7 +42,13 @@ export class OwnParameters {
       const [name = '', type] = buffer.toString('utf8', nameStart, nameEnd).split(':', 2);
       const isCutNumber = type !== undefined && kind === FieldKind.CUT;
       if (name === '' || isCutNumber || isMissing(buffer, start, end)) continue;
-      const value = valueOfType(name, type, decode(buffer, start, end, kind));
+      const text = decode(buffer, start, end, kind);
+      const chosen = type === undefined ? chosenAttributes(name, text) : undefined;
+      if (chosen !== undefined) {
+        Object.assign(attributes, { ...chosen, ...attributes });
+        continue;
+      }
+      const value = valueOfType(name, type, text);
       if (value !== undefined) attributes[name] ??= value;
     }
     if (this.remembered.size === MAX_REMEMBERED) this.remembered.clear();

@@ -1,6 +1,7 @@
 import type { AdminConfig } from '../admin/config.ts';
 import type { SamplerConfig } from '../context/sampling.ts';
 import type { ListenAddress } from '../listen.ts';
+import type { QueryRule } from '../records/redaction.ts';
 
 /** What the telemetry thread is started with: plain data, so that it can be sent to a thread. */
 export type TelemetryConfig = {
@@ -17,6 +18,9 @@ export type TelemetryConfig = {
   readonly connectionErrorSpans: boolean;
   readonly resourceAttributes: Readonly<Record<string, string>>;
   readonly spanLimits: SpanLimits;
+  /** What spans, log records and the page show of queries. */
+  readonly queryRule: QueryRule;
+  readonly logs: LogsConfig;
   readonly exporters: ExporterConfigs;
   readonly metrics: MetricsConfig;
   /** Spans a batch. */
@@ -42,7 +46,25 @@ export type KeepConfig = {
   readonly perSecond: number;
 };
 
-/** How much one span may have. */
+/** What becomes a log record, where logs are exported. */
+export type LogsConfig = {
+  /**
+   * `sampled`: hops whose spans are exported, and failed ones; `failed`: failed ones alone, and of lines that are of no hop
+   * those of a warning or more.
+   */
+  readonly which: 'all' | 'sampled' | 'failed';
+  /** The user's own log line, or a summary of the hop without its query. */
+  readonly body: 'line' | 'summary';
+  readonly limits: SpanLimits;
+  /** Log records a batch. */
+  readonly batchSize: number;
+  /** The longest time that a log record waits for its batch to fill, in milliseconds. */
+  readonly scheduleDelay: number;
+  /** How many may wait for the receiver. */
+  readonly queueSize: number;
+};
+
+/** How much one span, or log record, may have. */
 export type SpanLimits = {
   readonly attributeCount: number;
   /** Characters of a string, and of each string in a list; undefined is no limit. */

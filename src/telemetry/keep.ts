@@ -8,6 +8,12 @@ import type { KeepConfig } from './config.ts';
 
 const NORMAL = '-';
 
+/** Whether HAProxy or a server may have failed the hop of the line that `line` has scanned: most are none. */
+export function mayHaveFailed(line: AccessLog): boolean {
+  const state = line.text(Field.termination_state);
+  return (line.number(Field.status) ?? 0) >= 500 || (state !== undefined && state[0] !== NORMAL);
+}
+
 /** Finds the hops that are worth exporting though their trace was not sampled. */
 export class Keeper {
   /** Whether any hop can be. */
@@ -26,12 +32,7 @@ export class Keeper {
 
   /** Whether it is worth making a record of the line that `line` has scanned: most are not. */
   mayKeep(line: AccessLog): boolean {
-    if (this.errors) {
-      const state = line.text(Field.termination_state);
-      if ((line.number(Field.status) ?? 0) >= 500 || (state !== undefined && state[0] !== NORMAL)) {
-        return true;
-      }
-    }
+    if (this.errors && mayHaveFailed(line)) return true;
     const end = line.end ?? 0;
     const answered = line.number(Field.answered) ?? end;
     const request = Math.max(line.number(Field.TR) ?? 0, 0) * 1000;

@@ -31,4 +31,6 @@ export type TelemetryCounts = {
   readonly records: RecordCounts;
   /** Spans by what became of them; `waiting` ones were lost with the stop. */
   readonly spans: QueueCounts & { readonly waiting: number };
+  /** Log records likewise, where logs are exported. */
+  readonly logs?: QueueCounts & { readonly waiting: number };
 };

@@ -4,7 +4,9 @@ import { TraceFlag } from '../context/traceparent.ts';
 import type { Logger } from '../log.ts';
 import { AccessLog, droppedByRing, otherVersion } from '../records/access-log.ts';
 import { RecordHead } from '../records/head.ts';
+import { MessageReader } from '../records/message.ts';
 import type { HopRecord } from '../records/record.ts';
+import { setQueryRule } from '../records/redaction.ts';
 import { RemoteSampling } from '../remote-sampling/remote-sampling.ts';
 import { VERSION } from '../version.ts';
 import { withBaggage } from './baggage.ts';
@@ -19,7 +21,8 @@ import {
 import { ExportWatch } from './export-watch.ts';
 import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
-import { Keeper } from './keep.ts';
+import { Keeper, mayHaveFailed } from './keep.ts';
+import type { LogExporter } from './log-exporter.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { SdkSources } from './metrics/sdk-metrics.ts';
 import type { SpanScope } from './readable-spans.ts';
@@ -38,7 +41,9 @@ export type RecordCounts = {
   connectionErrors: number;
   /** Records that HAProxy dropped, by its own account, because its ring was full. */
   droppedByHaproxy: number;
-  /** Lines that are not records: log lines of another shape, records of another version, or cut too early. */
+  /** Lines without a record, where logs are exported: of frontends that are not traced, and of HAProxy about itself. */
+  messages: number;
+  /** Other lines that are not records: log lines of another shape, records of another version, or cut too early. */
   unusable: number;
 };
 
@@ -61,10 +66,13 @@ export async function createPipeline(
 ): Promise<{
   pipeline: Pipeline;
   exporter: Exporter;
+  /** Undefined where logs are not exported. */
+  logs: LogExporter | undefined;
   watch: ExportWatch;
   sampling: RemoteSampling;
   metrics: Metrics | undefined;
 }> {
+  setQueryRule(config.queryRule);
   const scope = {
     resource: await createResource(config.resourceAttributes),
     instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
@@ -73,22 +81,37 @@ export async function createPipeline(
   const exporter = createExporter(config, scope, watch, (event) => {
     logQueueEvent(log, watch.redacted(event));
   });
+  const logs = await createLogExporter(config, scope, log);
   const sampler = new Sampler(config.sampler);
   const sampling = new RemoteSampling(sampler, config.resourceAttributes, log);
   sampling.use(config.sampler);
   const metrics = await createMetrics(config, scope, { exporter, watch }, log);
   const onFault = createFaultLog(log);
-  const pipeline = new Pipeline(config, exporter, sampler, {
+  const pipeline = new Pipeline(config, { exporter, logs }, sampler, {
     onUnusable: createUnusableLog(log),
     onOtherVersion: createOtherVersionLog(log),
     onDroppedByHaproxy: createDroppedLog(log),
     ...(onHop && { onHop: guarded(onHop, onFault) }),
     ...(metrics && { onRecord: guarded(metrics.observe.bind(metrics), onFault) }),
   });
-  return { pipeline, exporter, watch, sampling, metrics };
+  return { pipeline, exporter, logs, watch, sampling, metrics };
 }
 
-/** Code and memory for metrics are only there where somebody asked for them. */
+/** Its code is loaded only where it is wanted, as that of metrics. */
+async function createLogExporter(
+  config: TelemetryConfig,
+  scope: SpanScope,
+  log: Logger,
+): Promise<LogExporter | undefined> {
+  const { logs } = config.exporters;
+  if (logs.kind === 'none') return undefined;
+  const { LogExporter } = await import('./log-exporter.ts');
+  const watch = new ExportWatch(logs);
+  return new LogExporter(config, scope, watch, (event) => {
+    logQueueEvent(log, watch.redacted(event), 'logs');
+  });
+}
+
 async function createMetrics(
   config: TelemetryConfig,
   scope: SpanScope,
@@ -134,9 +157,12 @@ export class Pipeline {
     minted: 0,
     connectionErrors: 0,
     droppedByHaproxy: 0,
+    messages: 0,
     unusable: 0,
   };
   private readonly exporter: Exporter;
+  private readonly logs: LogExporter | undefined;
+  private readonly messages = new MessageReader();
   private readonly head = new RecordHead();
   private readonly accessLog = new AccessLog();
   private readonly hops: HopMaker;
@@ -147,11 +173,12 @@ export class Pipeline {
 
   constructor(
     config: TelemetryConfig,
-    exporter: Exporter,
+    { exporter, logs }: { readonly exporter: Exporter; readonly logs: LogExporter | undefined },
     sampler: Sampler,
     events: PipelineEvents,
   ) {
     this.exporter = exporter;
+    this.logs = logs;
     this.hops = new HopMaker(sampler);
     this.keeper = new Keeper(config.keep);
     this.baggageKeys = config.baggageKeys;
@@ -171,7 +198,7 @@ export class Pipeline {
     if (
       isCountedOnly &&
       this.head.isUnsampled(buffer, start, end) &&
-      !this.mayKeep(buffer, start, end)
+      !this.mayWant(buffer, start, end)
     ) {
       this.counts.unsampled += 1;
       if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
@@ -183,39 +210,54 @@ export class Pipeline {
   };
 
   /** Whether a line of a hop that was not sampled is worth a second look. */
-  private mayKeep(buffer: Buffer, start: number, end: number): boolean {
-    if (!this.keeper.active) return false;
-    this.accessLog.scan(buffer, start, end);
-    return this.keeper.mayKeep(this.accessLog);
+  private mayWant(buffer: Buffer, start: number, end: number): boolean {
+    const { accessLog, keeper, logs } = this;
+    if (logs?.wantsAll === true) return true;
+    if (logs === undefined && !keeper.active) return false;
+    accessLog.scan(buffer, start, end);
+    return (logs !== undefined && mayHaveFailed(accessLog)) || keeper.mayKeep(accessLog);
   }
 
   private takeUnusable(buffer: Buffer, start: number, end: number): void {
-    this.counts.unusable += 1;
     const version = otherVersion(buffer, start, end);
+    const isMessage = this.logs !== undefined && version === undefined;
+    const message = isMessage ? this.messages.read(buffer, start, end) : undefined;
+    if (message !== undefined) {
+      this.counts.messages += 1;
+      this.logs?.message(message);
+      return;
+    }
+    this.counts.unusable += 1;
     if (version !== undefined) this.events.onOtherVersion(version);
     else this.events.onUnusable(buffer.toString('utf8', start, Math.min(end, start + 200)));
   }
 
   private takeRecord(record: HopRecord): void {
     const { onHop, onRecord } = this.events;
-    if (record.kind === 'connection_error') {
-      this.counts.connectionErrors += 1;
-      if (!this.connectionErrorSpans) {
-        onRecord?.(record, undefined, false);
-        return;
-      }
+    const hasSpan = record.kind !== 'connection_error' || this.connectionErrorSpans;
+    if (record.kind === 'connection_error') this.counts.connectionErrors += 1;
+    if (!hasSpan) {
+      onRecord?.(record, undefined, false);
+      if (this.logs === undefined) return;
     }
     const hop = record.hop ?? this.hops.make();
+    if (!hasSpan) {
+      this.logs?.hop(record, hop, { exported: false, kept: undefined, hasSpan });
+      return;
+    }
     if (record.hop?.mintedByHaproxy === false) this.counts.minted += 1;
     const isSampled = (hop.traceFlags & TraceFlag.SAMPLED) !== 0;
     const kept = isSampled || !this.keeper.active ? undefined : this.keeper.reason(record);
     const isExported = isSampled || kept !== undefined;
     this.counts[isSampled ? 'sampled' : 'unsampled'] += 1;
-    onRecord?.(record, hop, isExported);
-    if (!isExported) return;
     if (kept !== undefined) this.counts.kept += 1;
+    onRecord?.(record, hop, isExported);
+    if (!isExported && this.logs === undefined) return;
     const described = withBaggage(record, this.baggageKeys);
-    onHop?.(described, hop);
-    this.exporter.add(described, hop, kept);
+    if (isExported) {
+      onHop?.(described, hop);
+      this.exporter.add(described, hop, kept);
+    }
+    this.logs?.hop(described, hop, { exported: isExported, kept, hasSpan });
   }
 }

@@ -158,6 +158,12 @@ export class ProtobufWriter {
     this.buffer[position] = value;
   }
 
+  /** Bytes as they are. */
+  raw(bytes: Buffer): void {
+    const position = this.reserve(bytes.length);
+    bytes.copy(this.buffer, position);
+  }
+
   copy(bytes: DataView): void {
     const position = this.reserve(bytes.byteLength);
     copyBytes(bytes, 0, this.view, position, bytes.byteLength);

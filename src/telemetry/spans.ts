@@ -48,15 +48,23 @@ export type SpanSink = AttributeSink & {
  * @returns how many spans there were
  */
 export function tellSpans(sink: SpanSink, record: HopRecord, hop: Hop, kept?: Kept): number {
-  const outcome = outcomeOf(record);
-  if (record.kind !== 'http') {
-    tellConnectionSpan(sink, record, hop, outcome, kept);
-    return 1;
-  }
-  tellServerSpan(sink, record, hop, outcome, kept);
-  if (!outcome.triedServer) return 1;
+  const outcome = writeFirstSpan(sink, record, hop, kept);
+  if (record.kind !== 'http' || !outcome.triedServer) return 1;
   tellClientSpan(sink, record, hop, outcome, kept);
   return 2;
+}
+
+/** Writes the span that every hop has: the SERVER span of a request, or that of a connection. */
+export function writeFirstSpan(
+  sink: SpanSink,
+  record: HopRecord,
+  hop: Hop,
+  kept: Kept | undefined,
+): Outcome {
+  const outcome = outcomeOf(record);
+  if (record.kind === 'http') tellServerSpan(sink, record, hop, outcome, kept);
+  else tellConnectionSpan(sink, record, hop, outcome, kept);
+  return outcome;
 }
 
 function tellServerSpan(

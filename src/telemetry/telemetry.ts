@@ -32,7 +32,7 @@ export async function runTelemetry(
   const report = (message: Report): void => port.postMessage(message);
   const log = createLogger(config.logLevel, { thread: 'telemetry' }, config.journal);
   let observer = mint === undefined ? undefined : new HopObserver();
-  const { pipeline, exporter, watch, sampling, metrics } = await createPipeline(
+  const { pipeline, exporter, logs, watch, sampling, metrics } = await createPipeline(
     config,
     log,
     observer && ((record, hop) => observer?.observe(record, hop)),
@@ -92,6 +92,7 @@ export async function runTelemetry(
       applyAll([
         () => exporter.prepare(next.exporters.traces),
         () => metrics?.prepare(next) ?? NOTHING_PREPARED,
+        () => logs?.prepare(next.exporters.logs) ?? NOTHING_PREPARED,
       ]);
       sampling.use(next.sampler);
       log.level = next.logLevel;
@@ -110,10 +111,15 @@ export async function runTelemetry(
     datagrams?.close();
     // Who asks meanwhile is told that the agent stops.
     const left = Math.max(0, limit - (performance.now() - started));
-    await Promise.all([exporter.flush(left), metrics?.stop(left)]);
+    await Promise.all([exporter.flush(left), logs?.flush(left), metrics?.stop(left)]);
     const spans = { ...exporter.counts, waiting: exporter.waiting };
     await admin?.stop();
-    report({ type: 'stopped', records: pipeline.counts, spans });
+    report({
+      type: 'stopped',
+      records: pipeline.counts,
+      spans,
+      ...(logs && { logs: { ...logs.counts, waiting: logs.waiting } }),
+    });
     port.close();
   }
 }

@@ -33,10 +33,14 @@ Files are read in order, as "haproxy -f" takes them; without any, what the servi
   --engine PATH         HAProxy loads the SPOE engine from this path, and nothing
                         is written there      haproxy-otel-spoa.conf beside the configuration
   --config FILE         the agent's settings, which have these two    those of the service
+  --attributes LIST     span attributes beside those of every hop: tls, rule, cache,
+                        rtt, grpc; or none                            none
   --access-log json     your loggers get one JSON object a line, with trace id,
                         span id and timings                           own: as it is
   --lines sampled       from HAProxy 3.1 on: what is not sampled does not get
                         to the agent at all                           all
+  --states              what HAProxy logs of backends gets to the agent, too: for
+                        log records of servers that are up or down
   --through-reload      before HAProxy 3.1: report long responses that outlive a
                         reload, whose lines then have the severity "warning"
   --haproxy PROGRAM     the HAProxy that has to accept it             haproxy
@@ -58,7 +62,9 @@ const OPTIONS = {
   engine: { type: 'string' },
   config: { type: 'string' },
   'access-log': { type: 'string' },
+  attributes: { type: 'string' },
   lines: { type: 'string' },
+  states: { type: 'boolean' },
   'through-reload': { type: 'boolean' },
   haproxy: { type: 'string' },
   write: { type: 'boolean' },
@@ -166,7 +172,7 @@ export function changesOf(
 }
 
 function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
-  const { frontend, tcp, trust, propagators, spop, records, engine, lines } = values;
+  const { frontend, tcp, trust, propagators, spop, records, engine, lines, attributes } = values;
   const words = {
     frontend: frontend?.join(','),
     tcp: tcp ? '' : undefined,
@@ -176,7 +182,9 @@ function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
     records,
     engine,
     lines,
+    attributes,
     'access-log': values['access-log'],
+    states: values.states ? '' : undefined,
     'through-reload': values['through-reload'] ? '' : undefined,
   };
   return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined));

@@ -11,6 +11,7 @@ import {
   structuredData,
 } from '../records/format.ts';
 import { JSON_LOG } from '../records/json-log.ts';
+import { withAttributes, withReplyAttributes } from './attributes.ts';
 import type { Circumstances } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { WiringOptions } from './options.ts';
@@ -41,8 +42,14 @@ export function loggingLines(
   const json =
     options.jsonLog && reporting.kind === 'http' ? [`log-format "\${OTEL_ACCESS_LOG}"`] : [];
   const format = reporting.isAlone ? ALONE : json;
-  const since = [...replyLines(reporting.since), ...profileLines(reporting, options, length)];
-  const before = [...replyLines(reporting.before), ...formatLines(reporting, options, length)];
+  const since = [
+    ...replyLines(reporting.since, options),
+    ...profileLines(reporting, options, length),
+  ];
+  const before = [
+    ...replyLines(reporting.before, options),
+    ...formatLines(reporting, options, length),
+  ];
   const isSame = since.join('\n') === before.join('\n');
   return [
     ...format,
@@ -50,16 +57,22 @@ export function loggingLines(
   ];
 }
 
-function replyLines({ replies }: Side): string[] {
+function replyLines({ replies }: Side, { attributes }: WiringOptions): readonly string[] {
   switch (replies) {
     case 'none':
       return [];
     case 'all':
-      return replyRules('otel').map(ruleLine);
+      return withReplyAttributes(replyRules('otel').map(ruleLine), attributes);
     case 'normal':
-      return replyRules('otel', ['! { status ge 500 }']).map(ruleLine);
+      return withReplyAttributes(
+        replyRules('otel', ['! { status ge 500 }']).map(ruleLine),
+        attributes,
+      );
     case 'silenced':
-      return replyRules('otel', [`{ var(${SILENT}) -m found }`]).map(ruleLine);
+      return withReplyAttributes(
+        replyRules('otel', [`{ var(${SILENT}) -m found }`]).map(ruleLine),
+        attributes,
+      );
     default:
       return replies satisfies never;
   }
@@ -89,6 +102,11 @@ function formatLines(reporting: Reporting, options: WiringOptions, length: numbe
     ...(reporting.isLevelFree ? ['option log-separate-errors'] : []),
     `log-format-sd "\${OTEL_RECORD_${name.toUpperCase()}}"`,
   ];
+}
+
+/** What HAProxy logs of a backend has no record, and needs no profile. */
+export function stateLines(length: number): string[] {
+  return [`log ring@otel len ${length} format rfc5424 local0`];
 }
 
 /** Where a process that is stopping sends to: such a listener of the agent takes datagrams on the same port. */
@@ -122,7 +140,7 @@ export function sharedLines(
     ...(options.jsonLog ? [`    setenv OTEL_ACCESS_LOG ${quoted(JSON_LOG)}`] : []),
     ...before.map(
       (variant) =>
-        `    setenv OTEL_RECORD_${nameOf(variant).toUpperCase()} ${quoted(structuredData(variant.kind, 'format', { reply: variant.reply }))}`,
+        `    setenv OTEL_RECORD_${nameOf(variant).toUpperCase()} ${quoted(withAttributes(structuredData(variant.kind, 'format', { reply: variant.reply }), options.attributes, variant.kind))}`,
     ),
   ];
   return [
@@ -208,7 +226,7 @@ function profiles(variant: Variant, options: WiringOptions, steps: readonly stri
   const { kind, reply } = variant;
   const name = `otel-${nameOf(variant)}`;
   const sd = (stopping: boolean, error: boolean): string =>
-    `sd ${quoted(structuredData(kind, 'profile', { reply, stopping, error }))}`;
+    `sd ${quoted(withAttributes(structuredData(kind, 'profile', { reply, stopping, error }), options.attributes, kind))}`;
   const message = `format "${STOPPING_MESSAGE}"`;
   const stopping =
     options.records.kind === 'tcp'

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { DEFAULT_ADDRESSES, formatAddress, type ListenAddress } from '../listen.ts';
+import type { Choice } from '../records/chosen-attributes.ts';
 import {
   address,
   ConfigError,
@@ -10,6 +11,7 @@ import {
   type Parser,
   read,
 } from '../settings.ts';
+import { attributesNamed } from './attributes.ts';
 
 /** Whose traces are continued: an own name for what is meant, or the networks and `bind` lines of those who are trusted. */
 export const TRUSTS = ['private', 'continue', 'restart', 'ignore'] as const;
@@ -34,10 +36,14 @@ export type WiringOptions = {
   readonly records: ListenAddress;
   /** The file with the SPOE engine, as HAProxy opens it; undefined: `add` writes one beside the configuration. */
   readonly engine: string | undefined;
+  /** Whether what HAProxy logs of backends, as states of their servers, goes to the ring, too. */
+  readonly states: boolean;
   /** Whether responses that outlive a reload are reported before HAProxy 3.1, at the cost of the severity of lines. */
   readonly throughReload: boolean;
   /** Whether records of what is not sampled are kept out of the ring, from HAProxy 3.1 on. */
   readonly onlySampled: boolean;
+  /** Span attributes beside those that every hop has. */
+  readonly attributes: readonly Choice[];
   /** Whether the user's loggers get one JSON object a line in place of what they got. */
   readonly jsonLog: boolean;
 };
@@ -48,9 +54,9 @@ export type Words = Readonly<Record<string, string | undefined>>;
 /** Those that `add` writes down in the configuration, to be as they were when it is run again. */
 const RECORDED = [
   ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records', 'engine'],
-  ...['access-log', 'lines', 'through-reload'],
+  ...['access-log', 'attributes', 'lines', 'states', 'through-reload'],
 ];
-const FLAGS = ['tcp', 'through-reload'];
+const FLAGS = ['tcp', 'states', 'through-reload'];
 
 /** @throws ConfigError for a value that is not accepted */
 export function wiringOptions(words: Words, settings: Env): WiringOptions {
@@ -71,8 +77,10 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
     spop: listener('--spop', 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop),
     records: listener('--records', 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records),
     engine: read(given, '--engine', undefined, path),
+    states: words.states !== undefined,
     throughReload: words['through-reload'] !== undefined,
     onlySampled: read(given, '--lines', 'all', oneOf(['all', 'sampled'])) === 'sampled',
+    attributes: read(given, '--attributes', [], attributesNamed),
     jsonLog: read(given, '--access-log', 'own', oneOf(['own', 'json'])) === 'json',
   };
 }

@@ -12,7 +12,7 @@ import { addCompanions } from './companions.ts';
 import { Draft } from './draft.ts';
 import type { Edit } from './edits.ts';
 import { filterLines } from './filters.ts';
-import { loggingLines, sharedLines } from './log-lines.ts';
+import { loggingLines, sharedLines, stateLines } from './log-lines.ts';
 import { checkNames, type Trust, type WiringOptions } from './options.ts';
 import { type Reporting, reportingOf } from './reporting.ts';
 import { type Rules, rulesOf, trustOf } from './rules.ts';
@@ -70,6 +70,11 @@ export function planWiring(
     wireUsers(defaults, users, configuration, draft);
   }
   for (const { proxy } of targets) addCompanions(proxy, configuration, options, draft);
+  if (options.states) {
+    for (const { kind, head, own } of configuration.proxies) {
+      if (kind === 'backend') draft.into(head, own, { end: stateLines(length) });
+    }
+  }
   const planned = new Map(targets.map(({ proxy, reporting }) => [proxy, reporting]));
   return {
     edits: draft.edits,

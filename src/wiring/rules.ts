@@ -1,5 +1,6 @@
 import type { ProxySection } from '../haproxy/proxies.ts';
 import { httpRules, type Noted, noted, noteRule, ruleLine, TCP_RULES } from '../records/format.ts';
+import { attributeRules } from './attributes.ts';
 import { type Circumstances, REQUEST_ID_HEADER } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { Propagator, Trust, WiringOptions } from './options.ts';
@@ -39,6 +40,7 @@ export function rulesOf(
       ...requestIdRules(circumstances),
       ...(options.jsonLog ? [requestIdOf(circumstances)] : []),
       ...(circumstances.isStatusSet ? [ruleLine(noteRule('http-response', 'server_status'))] : []),
+      ...attributeRules(options.attributes),
       ...levelRules(reporting, options),
     ],
   };

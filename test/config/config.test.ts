@@ -73,6 +73,15 @@ test('the defaults', () => {
       connectionErrorSpans: false,
       resourceAttributes: { 'service.name': 'haproxy' },
       spanLimits: { attributeCount: 128, attributeValueLength: undefined },
+      queryRule: { kind: 'all' },
+      logs: {
+        which: 'all',
+        body: 'line',
+        limits: { attributeCount: 128, attributeValueLength: undefined },
+        batchSize: 2_048,
+        scheduleDelay: 1_000,
+        queueSize: 131_072,
+      },
       exporters: {
         traces: {
           kind: 'otlp',

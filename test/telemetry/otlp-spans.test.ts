@@ -3,19 +3,15 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
-import { type Hop, parseHop } from '../../src/context/hop.ts';
 import { decodeSpans, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
-import { AccessLog } from '../../src/records/access-log.ts';
-import type { AttributeValue, HopRecord } from '../../src/records/record.ts';
+import type { AttributeValue } from '../../src/records/record.ts';
 import type { Batch } from '../../src/telemetry/batch.ts';
 import { LimitedSpans } from '../../src/telemetry/limited-spans.ts';
 import { OtlpSpans } from '../../src/telemetry/otlp-spans.ts';
 import { ReadableSpans } from '../../src/telemetry/readable-spans.ts';
 import { type SpanHead, type SpanSink, tellSpans } from '../../src/telemetry/spans.ts';
-import { hopOf, recordLine } from '../records/lines.ts';
-
-/** One for all lines: what it keeps of one must not show in another. */
-const accessLog = new AccessLog();
+import { hopOf } from '../records/lines.ts';
+import { RECORDS, record } from './records.ts';
 
 const SCOPE = {
   resource: resourceFromAttributes({
@@ -35,50 +31,6 @@ function both(tell: (sink: SpanSink) => void): [unknown, unknown] {
   const stock = ProtobufTraceSerializer.serializeRequest(readable.take());
   return [decodeSpans(own.take().bytes), decodeSpans(stock ?? new Uint8Array())];
 }
-
-function record(changes: Readonly<Record<string, unknown>>, hop = hopOf(1)): [HopRecord, Hop] {
-  const line = Buffer.from(recordLine(hop, changes));
-  const parsed = accessLog.parse(line, 0, line.length);
-  const own = parsed?.hop ?? parseHop(hopOf(99));
-  if (parsed === undefined || own === undefined) throw new Error('unusable');
-  return [parsed, own];
-}
-
-const RECORDS: readonly [string, Readonly<Record<string, unknown>>, string?][] = [
-  ['a request like any other', {}],
-  ['a child with a tracestate', { tracestate: 'a=1,b="2"' }, `${hopOf(2)}-b7ad6b7169203331`],
-  ['one that HAProxy minted', {}, `${hopOf(3)}-h`],
-  ['one with a link', {}, `${hopOf(4)}-l-${'ab'.repeat(16)}-${'cd'.repeat(8)}-03`],
-  ['one that a caller debugs', {}, `${hopOf(5)}-b7ad6b7169203331-d`],
-  ['one that never reached the agent', {}, '-'],
-  ['a route and secrets', { route: '/a/:b', target: '/a?sig=x&y=\u00e9' }],
-  ['no server', { server: '<NOSRV>', Tw: -1, status: 503, termination_state: 'SC--' }],
-  ['a retry', { retries: '+3', status: 502, termination_state: 'SH--', Tr: -1 }],
-  ['a client that left', { status: -1, termination_state: 'CD--' }],
-  ['text of many bytes', { target: '/\u{1f600}'.repeat(900), user_agent: '\u00fc'.repeat(5000) }],
-  ['a connection', { kind: 'tcp', termination_state: 'SC', retries: '+1' }, '-'],
-  ['a failed handshake', { error: 'SSL handshake failure' }, '-'],
-  ['an unknown method', { method: 'PURGE' }],
-  [
-    'attributes of the user',
-    { own: { a: 'x', 'b:double': 1.5, 'c:bool': 1, 'http.request.header.d': 'y', 'e:int': 0 } },
-  ],
-  [
-    'whole numbers',
-    {
-      own: {
-        'a:int': -1,
-        'b:int': -(2 ** 31) - 1,
-        'c:int': -(2 ** 52),
-        'd:int': 2 ** 52,
-        'e:int': 128,
-      },
-    },
-  ],
-  ['doubles that are whole', { own: { 'a:double': '4.0', 'b:double': -1, 'c:double': 2 ** 63 } }],
-  ['peers on unix sockets', { client_address: 'unix', server_address: 'unix', server_port: '0' }],
-  ['a status that a rule changed', { server_status: '503' }],
-];
 
 test.each(RECORDS)(
   "%s: what a receiver reads is what the SDK's serializer writes",
