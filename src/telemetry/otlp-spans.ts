@@ -1,10 +1,11 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { viewOf } from '../bytes.ts';
-import type { HopLink } from '../context/hop.ts';
+import { type HopLink, HopOffset } from '../context/hop.ts';
+import type { HopView } from '../context/hop-view.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from '../context/traceparent.ts';
 import { type AttributeValue, Double } from '../records/record.ts';
 import { type Batch, encodeHead, RequestTag } from './batch.ts';
-import { LastAttributes } from './last-attributes.ts';
+import { LastAttributes, Likenesses } from './last-attributes.ts';
 import { fieldContent, fieldEnd, int64Bytes, lengthDelimited, ProtobufWriter } from './protobuf.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import type { SpanHead, SpanSink } from './spans.ts';
@@ -62,8 +63,11 @@ export class OtlpSpans implements SpanSink {
   private readonly keys = new Map<string, DataView>();
   private readonly out: ProtobufWriter;
   private spanStart = 0;
-  private readonly last = { SERVER: new LastAttributes(), CLIENT: new LastAttributes() };
-  private attributes = this.last.SERVER;
+  /** Of spans that are alike, by what they have in common: those of one backend do not end the runs of another. */
+  private readonly last = { SERVER: new Likenesses(), CLIENT: new Likenesses() };
+  private attributes = new LastAttributes();
+  /** Counts the buffers that were taken. */
+  private generation = 0;
 
   constructor(scope: SpanScope) {
     ({ resource: this.resource, scope: this.scope } = encodeScope(scope));
@@ -85,8 +89,7 @@ export class OtlpSpans implements SpanSink {
     const head = encodeHead(this.resource, this.scope, end - this.out.headRoom);
     const batch = { bytes: this.out.take(head, end), spans };
     this.count -= spans;
-    this.last.SERVER.forget();
-    this.last.CLIENT.forget();
+    this.generation += 1;
     return batch;
   }
 
@@ -99,12 +102,7 @@ export class OtlpSpans implements SpanSink {
     this.count += 1;
     this.out.byte(RequestTag.SCOPE_SPANS_SPANS);
     this.spanStart = this.out.beginMessage();
-    this.out.hex(Tag.SPAN_TRACE_ID, head.traceId);
-    this.out.hex(Tag.SPAN_SPAN_ID, head.spanId);
-    if (head.tracestate !== undefined) this.out.text(Tag.SPAN_TRACE_STATE, head.tracestate);
-    if (head.parent !== undefined) {
-      this.out.hex(Tag.SPAN_PARENT_SPAN_ID, head.parent.spanId);
-    }
+    const remote = head.hopBytes === undefined ? this.ids(head) : this.idBytes(head, head.hopBytes);
     this.out.text(Tag.SPAN_NAME, head.name);
     this.out.byte(Tag.SPAN_KIND);
     this.out.byte(KIND[head.kind]);
@@ -120,11 +118,34 @@ export class OtlpSpans implements SpanSink {
     }
     this.out.byte(SPAN_FLAGS[0]);
     this.out.byte(SPAN_FLAGS[1]);
-    const remote = head.parent?.remote === true ? FLAG_IS_REMOTE : 0;
     this.out.fixed32(head.traceFlags | FLAG_HAS_IS_REMOTE | remote);
-    if (head.link !== undefined) this.link(head.link);
-    this.attributes = this.last[head.kind];
-    this.attributes.begin(this.out.position);
+    const { link } = head;
+    if (link !== undefined) this.link(link);
+    this.attributes = this.last[head.kind].of(head.likeness);
+    this.attributes.begin(this.out.position, this.generation);
+  }
+
+  /** @returns the flag for a parent that is remote */
+  private ids({ traceId, spanId, tracestate, parent }: SpanHead): number {
+    this.out.hex(Tag.SPAN_TRACE_ID, traceId);
+    this.out.hex(Tag.SPAN_SPAN_ID, spanId);
+    if (tracestate !== undefined) this.out.text(Tag.SPAN_TRACE_STATE, tracestate);
+    if (parent === undefined) return 0;
+    this.out.hex(Tag.SPAN_PARENT_SPAN_ID, parent.spanId);
+    return parent.remote ? FLAG_IS_REMOTE : 0;
+  }
+
+  private idBytes({ kind, tracestate }: SpanHead, { buffer, start, hasParent }: HopView): number {
+    const { out } = this;
+    const { TRACE_ID, SPAN_ID, CLIENT_SPAN_ID, PARENT_ID } = HopOffset;
+    const own = kind === 'SERVER' ? SPAN_ID : CLIENT_SPAN_ID;
+    const parent = kind === 'SERVER' ? PARENT_ID : SPAN_ID;
+    out.hexBytes(Tag.SPAN_TRACE_ID, buffer, start + TRACE_ID, TRACE_ID_DIGITS);
+    out.hexBytes(Tag.SPAN_SPAN_ID, buffer, start + own, SPAN_ID_DIGITS);
+    if (tracestate !== undefined) out.text(Tag.SPAN_TRACE_STATE, tracestate);
+    if (kind === 'SERVER' && !hasParent) return 0;
+    out.hexBytes(Tag.SPAN_PARENT_SPAN_ID, buffer, start + parent, SPAN_ID_DIGITS);
+    return kind === 'SERVER' ? FLAG_IS_REMOTE : 0;
   }
 
   attribute(name: string, value: AttributeValue): void {
@@ -133,6 +154,42 @@ export class OtlpSpans implements SpanSink {
     this.repeat();
     this.keyValue(this.key(name), value);
     attributes.wrote(name, value, out.position);
+  }
+
+  bytes(
+    name: string,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    prefix: string,
+    isList: boolean,
+  ): void {
+    const { attributes, out } = this;
+    const key = this.key(name);
+    const text = prefix.length + end - start;
+    const size = key.byteLength + 2 + 2 + text + (isList ? 4 : 0);
+    if (size >= 0x80 || !isAscii(prefix)) {
+      const value = prefix + buffer.toString('latin1', start, end);
+      this.attribute(name, isList ? [value] : value);
+      return;
+    }
+    this.repeat();
+    out.byte(Tag.SPAN_ATTRIBUTES);
+    out.byte(size);
+    out.copy(key);
+    out.byte(Tag.KEY_VALUE_VALUE);
+    if (isList) {
+      out.byte(text + 6);
+      out.byte(Tag.ANY_ARRAY);
+      out.byte(text + 4);
+      out.byte(Tag.ARRAY_VALUES);
+    }
+    out.byte(text + 2);
+    out.byte(Tag.ANY_STRING);
+    out.byte(text);
+    out.ascii(prefix);
+    out.bytes(buffer, start, end);
+    attributes.wrote(name, UNIQUE, out.position);
   }
 
   end(dropped = 0): void {
@@ -251,6 +308,14 @@ export class OtlpSpans implements SpanSink {
     if (this.keys.size < MAX_KEYS) this.keys.set(name, key);
     return key;
   }
+}
+
+/** No value of an attribute is the same. */
+const UNIQUE: AttributeValue = [];
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) >= 0x80) return false;
+  return true;
 }
 
 /** Whether it is one for OTLP: a whole number that an int64 can hold. */

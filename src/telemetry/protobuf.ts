@@ -9,6 +9,8 @@ const LENGTH_BYTES = 2;
 /** From here on a call into Node's own code costs less than a loop. */
 const LONG_TEXT = 96;
 
+const LONG_RUN = 512;
+
 /** The pieces of the protobuf wire format that spans are made of, in one growing buffer. */
 export class ProtobufWriter {
   position: number;
@@ -79,6 +81,20 @@ export class ProtobufWriter {
     }
   }
 
+  /** A bytes field, from `digits` lower-case hexadecimal digits that stand in `source` from `start` on. */
+  hexBytes(tag: number, source: Buffer, start: number, digits: number): void {
+    const length = digits / 2;
+    let position = this.reserve(2 + length);
+    const { buffer } = this;
+    buffer[position] = tag;
+    buffer[position + 1] = length;
+    position += 2;
+    for (let i = 0; i < length; i += 1) {
+      const high = hexDigit(source[start + i * 2] ?? 0);
+      buffer[position + i] = high * 16 + hexDigit(source[start + i * 2 + 1] ?? 0);
+    }
+  }
+
   /** A string field. */
   text(tag: number, text: string): void {
     const start = this.position;
@@ -113,9 +129,10 @@ export class ProtobufWriter {
     const high = Math.floor(microseconds / 2 ** 32);
     const low = (microseconds - high * 2 ** 32) * 1000;
     const carry = Math.floor(low / 2 ** 32);
-    this.byte(tag);
-    this.fixed32(low - carry * 2 ** 32);
-    this.fixed32(high * 1000 + carry);
+    const position = this.reserve(9);
+    this.buffer[position] = tag;
+    this.view.setUint32(position + 1, low - carry * 2 ** 32, true);
+    this.view.setUint32(position + 5, high * 1000 + carry, true);
   }
 
   /** Leaves room for the length; returns where the message starts. */
@@ -158,6 +175,14 @@ export class ProtobufWriter {
     this.buffer[position] = value;
   }
 
+  /** `source[start, end)`, which is short. */
+  bytes(source: Buffer, start: number, end: number): void {
+    const length = end - start;
+    const position = this.reserve(length);
+    const { buffer } = this;
+    for (let i = 0; i < length; i += 1) buffer[position + i] = source[start + i] ?? 0;
+  }
+
   copy(bytes: DataView): void {
     const position = this.reserve(bytes.byteLength);
     copyBytes(bytes, 0, this.view, position, bytes.byteLength);
@@ -166,7 +191,8 @@ export class ProtobufWriter {
   /** Writes again what stands at `start`. */
   copyWithin(start: number, length: number): void {
     const position = this.reserve(length);
-    this.buffer.copyWithin(position, start, start + length);
+    if (length < LONG_RUN) copyBytes(this.view, start, this.view, position, length);
+    else this.buffer.copyWithin(position, start, start + length);
   }
 
   fixed32(value: number): void {

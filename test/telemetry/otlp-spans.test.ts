@@ -4,8 +4,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import { type Hop, parseHop } from '../../src/context/hop.ts';
+import { copyHop } from '../../src/context/hop-view.ts';
 import { decodeSpans, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
 import { AccessLog } from '../../src/records/access-log.ts';
+import { copyRecord } from '../../src/records/copy-record.ts';
 import type { AttributeValue, HopRecord } from '../../src/records/record.ts';
 import type { Batch } from '../../src/telemetry/batch.ts';
 import { LimitedSpans } from '../../src/telemetry/limited-spans.ts';
@@ -36,9 +38,10 @@ function both(tell: (sink: SpanSink) => void): [unknown, unknown] {
   return [decodeSpans(own.take().bytes), decodeSpans(stock ?? new Uint8Array())];
 }
 
+/** As the pipeline has it: a view of a line among others. */
 function record(changes: Readonly<Record<string, unknown>>, hop = hopOf(1)): [HopRecord, Hop] {
-  const line = Buffer.from(recordLine(hop, changes));
-  const parsed = accessLog.parse(line, 0, line.length);
+  const line = Buffer.from(`##${recordLine(hop, changes)}`);
+  const parsed = accessLog.view(line, 2, line.length);
   const own = parsed?.hop ?? parseHop(hopOf(99));
   if (parsed === undefined || own === undefined) throw new Error('unusable');
   return [parsed, own];
@@ -78,6 +81,14 @@ const RECORDS: readonly [string, Readonly<Record<string, unknown>>, string?][] =
   ['doubles that are whole', { own: { 'a:double': '4.0', 'b:double': -1, 'c:double': 2 ** 63 } }],
   ['peers on unix sockets', { client_address: 'unix', server_address: 'unix', server_port: '0' }],
   ['a status that a rule changed', { server_status: '503' }],
+  ['an id of its own for the server', { request_id: undefined }],
+  ['a long target', { target: `/${'a'.repeat(90)}?${'b'.repeat(200)}` }],
+  ['an empty query', { target: '/a?' }],
+  ['a query with what looks like a secret', { target: '/a?size=1&X-Y=2&Signature=no&sig=yes&b=1' }],
+  ['a target in the absolute form', { target: 'HTTPS://other.example:8443/a?b' }],
+  ['CONNECT', { method: 'CONNECT', target: 'other.example:443' }],
+  ['a target that rules changed', { sent: '/b?c=1' }],
+  ['a server with a name of many bytes', { server: 'gr\u00fcn', server_address: 'unix' }],
 ];
 
 test.each(RECORDS)(
@@ -87,6 +98,17 @@ test.each(RECORDS)(
     expect(own).toEqual(stock);
   },
 );
+
+test.each(RECORDS)('%s: the spans of a copy are those of the view', (_name, changes, hop) => {
+  const spansOf = (isCopy: boolean): unknown => {
+    const own = new OtlpSpans(SCOPE);
+    const [view, hopView] = record(changes, hop);
+    if (isCopy) tellSpans(own, copyRecord(view), copyHop(hopView));
+    else tellSpans(own, view, hopView);
+    return decodeSpans(own.take().bytes);
+  };
+  expect(spansOf(true)).toEqual(spansOf(false));
+});
 
 test('all of them in one batch', () => {
   const [own, stock] = both((sink) => {
