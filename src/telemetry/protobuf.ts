@@ -11,6 +11,9 @@ const LONG_TEXT = 96;
 
 const LONG_RUN = 512;
 
+/** As many as are on their way at a time when records come at full speed. */
+const MAX_SPARES = 8;
+
 /** The pieces of the protobuf wire format that spans are made of, in one growing buffer. */
 export class ProtobufWriter {
   position: number;
@@ -18,8 +21,8 @@ export class ProtobufWriter {
   readonly headRoom: number;
   private buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   private view = viewOf(this.buffer);
-  /** A buffer that was lent and came back: a new one costs the kernel its pages and V8 a collection sooner. */
-  private spare: Buffer<ArrayBuffer> | undefined;
+  /** Buffers that were lent and came back: a new one costs the kernel its pages and V8 a collection sooner. */
+  private readonly spares: Buffer<ArrayBuffer>[] = [];
   /** All that was handed over and did not come back, with its buffer: by identity, as anybody's may have its length. */
   private readonly lent = new WeakMap<Buffer, Buffer<ArrayBuffer>>();
 
@@ -47,8 +50,7 @@ export class ProtobufWriter {
       return copy;
     }
     this.lent.set(taken, buffer);
-    const { spare } = this;
-    this.spare = undefined;
+    const spare = this.spares.pop();
     this.use(spare?.length === buffer.length ? spare : Buffer.allocUnsafeSlow(buffer.length));
     buffer.copy(this.buffer, this.headRoom, end, position);
     return taken;
@@ -59,7 +61,7 @@ export class ProtobufWriter {
     const buffer = this.lent.get(taken);
     if (buffer === undefined) return;
     this.lent.delete(taken);
-    this.spare = buffer;
+    if (this.spares.length < MAX_SPARES) this.spares.push(buffer);
   }
 
   /** Takes back what was written since `start`. */
