@@ -1,4 +1,6 @@
 import type { Hop } from '../context/hop.ts';
+import { copyHop } from '../context/hop-view.ts';
+import { copyRecord } from '../records/copy-record.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Outcome } from '../records/termination.ts';
 
@@ -71,7 +73,7 @@ export class RecentHops {
     const failed = outcome.fault !== 'none';
     const isWatched = this.watchedUntil.size > 0 && this.watchedUntil.has(hop.hop.traceId);
     if (!isSlow && !failed && !isWatched && this.left === 0) return;
-    const kept = { ...hop, record: bounded(hop.record) };
+    const kept = { record: bounded(copyRecord(hop.record)), hop: copyHop(hop.hop) };
     if (isSlow) this.addSlow(kept, duration);
     if (isWatched) this.ofWatched.add(kept);
     if (failed) (outcome.fault === 'client' ? this.aborts : this.errors).add(kept);

@@ -1,10 +1,12 @@
+import { copyRecord } from './copy-record.ts';
 import { failedConnection } from './failed-connection.ts';
 import type { FieldValues } from './field-values.ts';
-import { recordOf } from './fields.ts';
 import { timeStart } from './head.ts';
 import { LineTime } from './line-time.ts';
 import { OwnParameters } from './own-parameters.ts';
+import { RecentTexts } from './recent-texts.ts';
 import type { AttributeValue, HopRecord, LineBytes } from './record.ts';
+import { RecordView } from './record-view.ts';
 import { FieldKind, RecordScanner } from './scanner.ts';
 import { Field, KINDS, type Kind, RECORD_VERSION, SD_ID, TABLE } from './table.ts';
 import { decode, isMissing, isText, readNumber } from './values.ts';
@@ -17,13 +19,30 @@ export class AccessLog implements FieldValues {
   private lineEnd: number | undefined;
   /** The text that each field had last: names and addresses come again and again. */
   private readonly texts: string[] = TABLE.map(() => '');
+  private readonly recent = new RecentTexts();
   private readonly own = new OwnParameters();
+  private readonly record = new RecordView(this);
+  private readonly place: { buffer: Buffer; start: number; end: number } = {
+    buffer: Buffer.alloc(0),
+    start: 0,
+    end: 0,
+  };
 
-  /** @returns undefined for a line that is no record, and no connection that failed before a request */
+  /** A record for keeps, as `view` otherwise. */
   parse(buffer: Buffer, start: number, end: number): HopRecord | undefined {
+    const record = this.view(buffer, start, end);
+    return record && copyRecord(record);
+  }
+
+  /**
+   * The record of a line, valid as long as its bytes are and until the next is asked for.
+   *
+   * @returns undefined for a line that is no record, and no connection that failed before a request
+   */
+  view(buffer: Buffer, start: number, end: number): HopRecord | undefined {
     this.scan(buffer, start, end);
     if (this.scanner.kind === undefined) return failedConnection(buffer, start, end, this.end);
-    return recordOf(this);
+    return this.record.read() ? this.record : undefined;
   }
 
   /** Finds the values of a line, for `text` and `number`. */
@@ -61,10 +80,23 @@ export class AccessLog implements FieldValues {
     const end = scanner.ends[field] ?? 0;
     if (isMissing(buffer, start, end)) return undefined;
     const last = this.texts[field] ?? '';
-    if (kind === FieldKind.PLAIN && isText(last, buffer, start, end)) return last;
-    const text = decode(buffer, start, end, kind);
+    if (kind !== FieldKind.PLAIN) return decode(buffer, start, end, kind);
+    if (isText(last, buffer, start, end)) return last;
+    const text = this.recent.read(buffer, start, end);
     this.texts[field] = text;
     return text;
+  }
+
+  bytes(field: Field): LineBytes | undefined {
+    const { scanner, place } = this;
+    if (scanner.kinds[field] !== FieldKind.PLAIN) return undefined;
+    const start = scanner.starts[field] ?? 0;
+    const end = scanner.ends[field] ?? 0;
+    if (isMissing(this.buffer, start, end)) return undefined;
+    place.buffer = this.buffer;
+    place.start = start;
+    place.end = end;
+    return place;
   }
 
   number(field: Field): number | undefined {

@@ -1,6 +1,7 @@
-import { recordOf } from './fields.ts';
+import { copyRecord } from './copy-record.ts';
 import { contentStart } from './head.ts';
 import type { HopRecord } from './record.ts';
+import { RecordView } from './record-view.ts';
 import { Field } from './table.ts';
 
 /**
@@ -41,15 +42,17 @@ export function failedConnection(
     [Field.error, error],
     [Field.accepted, String(Math.floor(written / 1000) - age)],
   ]);
-  return recordOf({
+  const view = new RecordView({
     kind: 'http',
     end: written,
     text: (field) => values.get(field),
+    bytes: () => undefined,
     number: (field) => (values.has(field) ? Number(values.get(field)) : undefined),
     has: (field) => values.has(field),
     attributes: {},
     line: { buffer, start: content, end },
   });
+  return view.read() ? copyRecord(view) : undefined;
 }
 
 /** Milliseconds of the hours, minutes, seconds and milliseconds from group `first` on. */

@@ -11,6 +11,8 @@ export type FieldValues = {
   /** When the line was written, in microseconds since the epoch. */
   readonly end: number | undefined;
   text(field: Field): string | undefined;
+  /** Where the value stands, if it is written as it is: one object for all of them. */
+  bytes(field: Field): LineBytes | undefined;
   /** Undefined too for what is no number. */
   number(field: Field): number | undefined;
   /** Whether the record has the field at all, be it with a dash or nothing for its value. */

@@ -8,6 +8,7 @@ const MAPPED = '::ffff:';
 
 /** An address and a port as HAProxy prints them. */
 export function peerOf(address: string | undefined, port: number | undefined): Peer {
+  if (address === undefined && port === undefined) return NOWHERE;
   if (address === UNIX) return { address: undefined, port: undefined, unix: true };
   const isMapped = address?.startsWith(MAPPED) === true && address.includes('.');
   return { address: isMapped ? address.slice(MAPPED.length) : address, port, unix: false };
@@ -29,7 +30,8 @@ export function clientAndPeer(
   const peer = isUnix ? NAMELESS : socket.address === undefined ? said : socket;
   // Whoever is named without a port of his own still has that of the socket.
   const isOwnPort = said.address === peer.address || said.port !== peer.port;
-  return { client: { address: said.address, port: isOwnPort ? said.port : undefined }, peer };
+  return { client: isOwnPort ? said : { address: said.address, port: undefined }, peer };
 }
 
+export const NOWHERE: Peer = { address: undefined, port: undefined, unix: false };
 const NAMELESS: Peer = { address: undefined, port: undefined, unix: true };

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { AccessLog } from './access-log.ts';
 import { type AgeLimits, CONNECTION_AGE, type Due, RecordAge } from './age.ts';
+import { Beat } from './beat.ts';
 import { FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
 
 export type ReceiverEvents = {
@@ -83,6 +84,7 @@ class RecordConnection {
   private readonly socket: Socket;
   private readonly events: ReceiverEvents;
   private readonly splitter = new RecordSplitter();
+  private readonly beat: Beat;
   private chunks = 0;
   private timer: NodeJS.Timeout | undefined;
   private readonly onRecord: RecordSink = (buffer, start, end) => {
@@ -96,11 +98,19 @@ class RecordConnection {
     this.age = age;
     const { remoteAddress, remotePort } = socket;
     this.peer = remoteAddress === undefined ? 'unix' : `${remoteAddress}:${remotePort}`;
+    this.beat = new Beat(socket);
     socket.setKeepAlive(true, KEEP_ALIVE);
-    socket.on('data', (chunk: Buffer) => this.data(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      const isLate = this.beat.takeLate();
+      this.data(chunk, isLate);
+      if (this.state === 'open' && !isLate) this.beat.afterRead(chunk.length);
+    });
     // HAProxy reconnects and goes on with its next record: nothing is to be done or told.
     socket.on('error', () => {});
-    socket.once('close', () => clearTimeout(this.timer));
+    socket.once('close', () => {
+      clearTimeout(this.timer);
+      this.beat.stop();
+    });
   }
 
   /** Whether to renew this connection; to be asked once a tick. */
@@ -113,6 +123,7 @@ class RecordConnection {
   partInSilence(): void {
     if (this.state !== 'open') return;
     this.state = 'waiting';
+    this.beat.stop();
     this.timer = setTimeout(() => {
       this.state = 'open';
       if (this.splitter.pending > 0) return;
@@ -133,6 +144,7 @@ class RecordConnection {
   part(): void {
     if (this.state === 'parting' || this.state === 'resetting') return;
     clearTimeout(this.timer);
+    this.beat.stop();
     if (this.splitter.framing === 'octet-count') {
       this.state = 'parting';
       this.socket.end();
@@ -153,7 +165,8 @@ class RecordConnection {
     clearTimeout(timer);
   }
 
-  private data(chunk: Buffer): void {
+  /** @param isLate it was read some time ago: what HAProxy does just now it does not say */
+  private data(chunk: Buffer, isLate: boolean): void {
     this.chunks += 1;
     const isFirst = this.splitter.framing === undefined;
     try {
@@ -166,7 +179,7 @@ class RecordConnection {
     }
     if (this.state === 'resetting') {
       if (isFirst && this.splitter.framing === 'octet-count') this.partAgain();
-      else this.resetBehindRecord();
+      else if (!isLate) this.resetBehindRecord();
     }
     if (this.state !== 'waiting') return;
     clearTimeout(this.timer);

@@ -1,4 +1,6 @@
 import type { Hop } from '../context/hop.ts';
+import type { HopView } from '../context/hop-view.ts';
+import type { TargetBytes } from './target-bytes.ts';
 
 /**
  * What HAProxy says about one finished hop. Times are microseconds since the epoch, durations are
@@ -63,6 +65,12 @@ export type HopRecord = {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** The user's own log line. The bytes are valid only while the record is handed on. */
   readonly line: LineBytes | undefined;
+
+  /** What a view has besides (record-view.ts), for sinks that copy bytes as they are. */
+  readonly targetBytes?: TargetBytes | undefined;
+  readonly requestIdBytes?: HopView | undefined;
+  /** Whether the server was sent the request target that `targetBytes` has. */
+  readonly isSentAsItCame?: boolean;
 };
 
 /** `buffer[start, end)` */

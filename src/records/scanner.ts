@@ -18,9 +18,6 @@ const PARAMETERS = TABLE.filter(({ in: where }) => where !== 'place').map(({ nam
   field: Field[name],
   start: Buffer.from(`${name}="`),
 }));
-const PARAMETER_FIELDS = new Map<string, Field>(
-  TABLE.filter(({ in: where }) => where !== 'place').map(({ name }) => [name, Field[name]]),
-);
 
 /** A user's own parameters beyond are passed over. */
 const MAX_OWN = 64;
@@ -33,6 +30,8 @@ export class RecordScanner {
   /** Undefined where the last line was no record of this version. */
   kind: Kind | undefined;
   private readonly head = new RecordHead();
+  /** For each parameter, and for the beginning, which one came behind it last: lines of one proxy have the same. */
+  private readonly following = Uint8Array.from({ length: PARAMETERS.length + 1 }, (_, i) => i);
   /** `buffer[starts[field], ends[field])` is the value of a field, quotes left out, if its kind is not `ABSENT`. */
   readonly starts = new Int32Array(TABLE.length);
   readonly ends = new Int32Array(TABLE.length);
@@ -88,7 +87,8 @@ export class RecordScanner {
 
   private parameters(buffer: Buffer, start: number, end: number): void {
     let position = start;
-    let next = 0;
+    /** One more than the index of the last parameter. */
+    let last = 0;
     while (position < end) {
       const code = buffer[position];
       if (code === SPACE) {
@@ -99,14 +99,19 @@ export class RecordScanner {
         this.message.start = Math.min(position + 2, this.message.end);
         return;
       }
-      const expected = PARAMETERS[next];
+      let index = this.following[last] ?? 0;
       const nameStart = position;
       let field: Field | undefined;
       let nameEnd = 0;
-      if (expected !== undefined && stands(expected.start, buffer, position, end)) {
-        field = expected.field;
-        position += expected.start.length;
-        next += 1;
+      if (!isParameter(index, buffer, position, end)) {
+        index = PARAMETERS.findIndex((_, i) => isParameter(i, buffer, position, end));
+        if (index !== -1) this.following[last] = index;
+      }
+      const known = PARAMETERS[index];
+      if (known !== undefined) {
+        field = known.field;
+        position += known.start.length;
+        last = index + 1;
       } else {
         nameEnd = wordEnd(buffer, position, end);
         position = nameEnd + 2;
@@ -116,9 +121,6 @@ export class RecordScanner {
           position = isBetween ? nameEnd : nameEnd + 1;
           continue;
         }
-        const name = buffer.toString('latin1', nameStart, nameEnd);
-        field = PARAMETER_FIELDS.get(name);
-        if (field !== undefined) next = PARAMETERS.findIndex((p) => p.field === field) + 1;
       }
       const valueStart = position;
       let kind: number = FieldKind.PLAIN;
@@ -163,6 +165,11 @@ export class RecordScanner {
     this.own[at + 4] = kind;
     this.ownCount += 1;
   }
+}
+
+function isParameter(index: number, buffer: Buffer, position: number, end: number): boolean {
+  const parameter = PARAMETERS[index];
+  return parameter !== undefined && stands(parameter.start, buffer, position, end);
 }
 
 /** Where the name of a parameter ends, or a word that is none. */

@@ -24,27 +24,67 @@ export type Framing = 'octet-count' | 'newline';
 export class RecordSplitter {
   /** Undefined until the first bytes came. */
   framing: Framing | undefined;
+  /** `held[0, pending)` is the beginning of an unfinished record, which waits for the rest. */
   private held: Buffer = Buffer.alloc(0);
-
-  /** Bytes of an unfinished record that wait for the rest. */
-  get pending(): number {
-    return this.held.length;
-  }
+  pending = 0;
 
   /** @throws FramingError when a count is not a number, or a record too large */
   push(chunk: Buffer, sink: RecordSink): void {
-    const bytes = this.held.length > 0 ? Buffer.concat([this.held, chunk]) : chunk;
-    this.held = Buffer.alloc(0);
+    const position = this.pending > 0 ? this.complete(chunk, sink) : 0;
+    const rest = position === 0 ? chunk : chunk.subarray(position);
+    const end = this.split(rest, sink);
+    if (end < rest.length) this.hold(rest, end, rest.length);
+  }
+
+  /** Hands on the held record if its end is in `chunk`; returns where that is, or how much of the chunk is held. */
+  private complete(chunk: Buffer, sink: RecordSink): number {
+    let position = 0;
+    while (position < chunk.length && this.pending > 0) {
+      const part = Math.min(this.missing(chunk, position), chunk.length - position);
+      this.hold(chunk, position, position + part);
+      position += part;
+      const { held, pending } = this;
+      this.pending = 0;
+      const end = this.split(held.subarray(0, pending), sink);
+      held.copyWithin(0, end, pending);
+      this.pending = pending - end;
+    }
+    return position;
+  }
+
+  /** How many bytes of `chunk` may belong to the held record: as many as are known to, a few where that is not known. */
+  private missing(chunk: Buffer, position: number): number {
+    if (this.framing === 'newline') {
+      const end = chunk.indexOf(NEWLINE, position);
+      return (end === -1 ? chunk.length : end + 1) - position;
+    }
+    if (this.framing === undefined) return 1;
+    const space = countEnd(this.held.subarray(0, this.pending), 0);
+    if (space === -1) return 1;
+    return space + 1 + readCount(this.held, 0, space) - this.pending;
+  }
+
+  /** Returns where the first record that is not whole starts. */
+  private split(bytes: Buffer, sink: RecordSink): number {
     this.framing ??= detectFraming(bytes);
-    const position =
-      this.framing === undefined
-        ? 0
-        : this.framing === 'newline'
-          ? splitLines(bytes, sink)
-          : splitCounted(bytes, sink);
-    if (position < bytes.length) this.held = Buffer.from(bytes.subarray(position));
+    if (this.framing === undefined) return 0;
+    return this.framing === 'newline' ? splitLines(bytes, sink) : splitCounted(bytes, sink);
+  }
+
+  private hold(chunk: Buffer, start: number, end: number): void {
+    const needed = this.pending + end - start;
+    if (needed > this.held.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.held.length * 2, MIN_HELD));
+      this.held.copy(grown, 0, 0, this.pending);
+      this.held = grown;
+    }
+    chunk.copy(this.held, this.pending, start, end);
+    this.pending = needed;
   }
 }
+
+/** Room for one of most records, in bytes. */
+const MIN_HELD = 2_048;
 
 /** A count is digits and a space; undefined when the bytes end before that is known. */
 function detectFraming(bytes: Buffer): Framing | undefined {

@@ -42,8 +42,17 @@ export function outcomeOf(record: HopRecord): Outcome {
   // In the phase of the response's headers the reply is HAProxy's, whatever the server had said.
   const serverAnswered = triedServer && record.phases.response !== undefined && phase !== 'H';
   const { fault, cause } = blame(record, triedServer, serverAnswered);
+  if (fault === 'none' && cause === undefined) {
+    return serverAnswered ? ANSWERED : triedServer ? TRIED : UNTRIED;
+  }
   return { fault, cause, triedServer, serverAnswered };
 }
+
+/** Most hops. */
+const GOOD = { fault: 'none', cause: undefined } as const;
+const ANSWERED: Outcome = { ...GOOD, triedServer: true, serverAnswered: true };
+const TRIED: Outcome = { ...GOOD, triedServer: true, serverAnswered: false };
+const UNTRIED: Outcome = { ...GOOD, triedServer: false, serverAnswered: false };
 
 /** What HAProxy logs for a client that left before there was an answer was never sent to anybody. */
 export function sentStatus(

@@ -3,7 +3,21 @@ import type { AttributeValue, HopRecord } from '../records/record.ts';
 import type { Fault } from '../records/termination.ts';
 
 /** Takes the attributes of one span, one after the other. */
-export type AttributeSink = { attribute(name: string, value: AttributeValue): void };
+export type AttributeSink = {
+  attribute(name: string, value: AttributeValue): void;
+  /**
+   * As `attribute`, of the text `prefix` with the ASCII characters of `buffer[start, end)` behind it, in a list of one
+   * where `isList`; for sinks that copy bytes as they are.
+   */
+  bytes?(
+    name: string,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    prefix: string,
+    isList: boolean,
+  ): void;
+};
 
 /** HAProxy's own names, beside those of OpenTelemetry's conventions; each is explained in the README. */
 export const HaproxyAttribute = {

@@ -1,4 +1,5 @@
 import { parseKeyPairsIntoRecord } from '@opentelemetry/core';
+import { copyRecord } from '../records/copy-record.ts';
 import type { HopRecord } from '../records/record.ts';
 
 /** The record with the members of its baggage that are called in `keys` among its attributes. */
@@ -7,5 +8,5 @@ export function withBaggage(record: HopRecord, keys: readonly string[]): HopReco
   const members = parseKeyPairsIntoRecord(record.baggage);
   const chosen = keys.filter((key) => Object.hasOwn(members, key));
   const attributes = Object.fromEntries(chosen.map((key) => [key, members[key] ?? '']));
-  return { ...record, attributes: { ...record.attributes, ...attributes } };
+  return { ...copyRecord(record), attributes: { ...record.attributes, ...attributes } };
 }

@@ -49,6 +49,42 @@ export class KeyValueWriter {
     out.endMessage(message);
   }
 
+  /** Whether `writeBytes` can write it. @param length of the bytes */
+  isShort(name: string, prefix: string, length: number, isList: boolean): boolean {
+    const rest = 4 + prefix.length + length + (isList ? 4 : 0);
+    return this.key(name).byteLength + rest < 0x80 && isAscii(prefix);
+  }
+
+  /** As `write`, of the text `prefix` with the ASCII characters of `buffer[start, end)` behind it, where it is short. */
+  writeBytes(
+    tag: number,
+    name: string,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    prefix: string,
+    isList: boolean,
+  ): void {
+    const { out } = this;
+    const key = this.key(name);
+    const text = prefix.length + end - start;
+    out.byte(tag);
+    out.byte(key.byteLength + 4 + text + (isList ? 4 : 0));
+    out.copy(key);
+    out.byte(Tag.KEY_VALUE_VALUE);
+    if (isList) {
+      out.byte(text + 6);
+      out.byte(Tag.ANY_ARRAY);
+      out.byte(text + 4);
+      out.byte(Tag.ARRAY_VALUES);
+    }
+    out.byte(text + 2);
+    out.byte(Tag.ANY_STRING);
+    out.byte(text);
+    out.ascii(prefix);
+    out.bytes(buffer, start, end);
+  }
+
   /** Whether it came out in the size that `sizeOfAny` told. */
   private shortValue(value: AttributeValue): boolean {
     if (typeof value !== 'string') {
@@ -112,6 +148,11 @@ export class KeyValueWriter {
     if (this.keys.size < MAX_KEYS) this.keys.set(name, key);
     return key;
   }
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) >= 0x80) return false;
+  return true;
 }
 
 /** Whether it is one for OTLP: a whole number that an int64 can hold. */

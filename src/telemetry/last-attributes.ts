@@ -18,12 +18,19 @@ export class LastAttributes {
   /** Where the attributes of the span start. */
   private start = 0;
 
+  private generation = 0;
+
   /** The bytes are gone. */
   forget(): void {
     this.count = 0;
   }
 
-  begin(position: number): void {
+  /** @param generation of the buffer in which the bytes are: those of another are gone */
+  begin(position: number, generation: number): void {
+    if (generation !== this.generation) {
+      this.generation = generation;
+      this.count = 0;
+    }
     this.index = 0;
     this.lastNext = this.start;
     this.start = position;
@@ -55,5 +62,28 @@ export class LastAttributes {
 
   end(): void {
     this.count = this.index;
+  }
+}
+
+/** Likenesses that are remembered at a time. */
+const MAX_KNOWN = 64;
+
+/** The last spans of one kind, one for each likeness. */
+export class Likenesses {
+  private readonly known = new Map<unknown, LastAttributes>();
+  private likeness: unknown;
+  private last = new LastAttributes();
+
+  of(likeness: unknown): LastAttributes {
+    if (likeness === this.likeness) return this.last;
+    let last = this.known.get(likeness);
+    if (last === undefined) {
+      if (this.known.size === MAX_KNOWN) this.known.clear();
+      last = new LastAttributes();
+      this.known.set(likeness, last);
+    }
+    this.likeness = likeness;
+    this.last = last;
+    return last;
   }
 }

@@ -26,6 +26,23 @@ export class LimitedSpans implements SpanSink {
     this.sink.attribute(name, this.length === undefined ? value : shortened(value, this.length));
   }
 
+  bytes(
+    name: string,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    prefix: string,
+    isList: boolean,
+  ): void {
+    if (this.length === undefined && this.sink.bytes !== undefined) {
+      this.count += 1;
+      if (this.count <= this.most) this.sink.bytes(name, buffer, start, end, prefix, isList);
+      return;
+    }
+    const text = prefix + buffer.toString('latin1', start, end);
+    this.attribute(name, isList ? [text] : text);
+  }
+
   end(): void {
     this.sink.end(Math.max(0, this.count - this.most));
   }

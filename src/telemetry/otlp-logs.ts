@@ -42,6 +42,8 @@ export class OtlpLogs implements LogSink {
   private readonly keyValues: KeyValueWriter;
   private readonly attributes = new LastAttributes();
   private start = 0;
+  /** Counts the buffers that were taken. */
+  private generation = 0;
 
   constructor(scope: SpanScope) {
     ({ resource: this.resource, scope: this.scope } = encodeScope(scope));
@@ -64,7 +66,7 @@ export class OtlpLogs implements LogSink {
     const head = encodeHead(this.resource, this.scope, end - this.out.headRoom);
     const batch = { bytes: this.out.take(head, end), items: logs };
     this.count -= logs;
-    this.attributes.forget();
+    this.generation += 1;
     return batch;
   }
 
@@ -92,7 +94,7 @@ export class OtlpLogs implements LogSink {
     }
     if (typeof body === 'string') this.text(body);
     else this.line(body);
-    this.attributes.begin(out.position);
+    this.attributes.begin(out.position, this.generation);
   }
 
   attribute(name: string, value: AttributeValue): void {

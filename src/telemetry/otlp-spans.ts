@@ -1,10 +1,11 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import type { HopLink } from '../context/hop.ts';
+import { type HopLink, HopOffset } from '../context/hop.ts';
+import type { HopView } from '../context/hop-view.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from '../context/traceparent.ts';
 import type { AttributeValue } from '../records/record.ts';
 import { type Batch, encodeHead, RequestTag } from './batch.ts';
 import { KeyValueWriter } from './key-values.ts';
-import { LastAttributes } from './last-attributes.ts';
+import { LastAttributes, Likenesses } from './last-attributes.ts';
 import { fieldContent, fieldEnd, ProtobufWriter } from './protobuf.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import type { SpanHead, SpanSink } from './spans.ts';
@@ -54,8 +55,11 @@ export class OtlpSpans implements SpanSink {
   private readonly out: ProtobufWriter;
   private readonly keyValues: KeyValueWriter;
   private spanStart = 0;
-  private readonly last = { SERVER: new LastAttributes(), CLIENT: new LastAttributes() };
-  private attributes = this.last.SERVER;
+  /** Of spans that are alike, by what they have in common: those of one backend do not end the runs of another. */
+  private readonly last = { SERVER: new Likenesses(), CLIENT: new Likenesses() };
+  private attributes = new LastAttributes();
+  /** Counts the buffers that were taken. */
+  private generation = 0;
 
   constructor(scope: SpanScope) {
     ({ resource: this.resource, scope: this.scope } = encodeScope(scope));
@@ -78,8 +82,7 @@ export class OtlpSpans implements SpanSink {
     const head = encodeHead(this.resource, this.scope, end - this.out.headRoom);
     const batch = { bytes: this.out.take(head, end), items: spans };
     this.count -= spans;
-    this.last.SERVER.forget();
-    this.last.CLIENT.forget();
+    this.generation += 1;
     return batch;
   }
 
@@ -92,12 +95,7 @@ export class OtlpSpans implements SpanSink {
     this.count += 1;
     this.out.byte(RequestTag.SCOPE_SPANS_SPANS);
     this.spanStart = this.out.beginMessage();
-    this.out.hex(Tag.SPAN_TRACE_ID, head.traceId);
-    this.out.hex(Tag.SPAN_SPAN_ID, head.spanId);
-    if (head.tracestate !== undefined) this.out.text(Tag.SPAN_TRACE_STATE, head.tracestate);
-    if (head.parent !== undefined) {
-      this.out.hex(Tag.SPAN_PARENT_SPAN_ID, head.parent.spanId);
-    }
+    const remote = head.hopBytes === undefined ? this.ids(head) : this.idBytes(head, head.hopBytes);
     this.out.text(Tag.SPAN_NAME, head.name);
     this.out.byte(Tag.SPAN_KIND);
     this.out.byte(KIND[head.kind]);
@@ -113,11 +111,34 @@ export class OtlpSpans implements SpanSink {
     }
     this.out.byte(SPAN_FLAGS[0]);
     this.out.byte(SPAN_FLAGS[1]);
-    const remote = head.parent?.remote === true ? FLAG_IS_REMOTE : 0;
     this.out.fixed32(head.traceFlags | FLAG_HAS_IS_REMOTE | remote);
-    if (head.link !== undefined) this.link(head.link);
-    this.attributes = this.last[head.kind];
-    this.attributes.begin(this.out.position);
+    const { link } = head;
+    if (link !== undefined) this.link(link);
+    this.attributes = this.last[head.kind].of(head.likeness);
+    this.attributes.begin(this.out.position, this.generation);
+  }
+
+  /** @returns the flag for a parent that is remote */
+  private ids({ traceId, spanId, tracestate, parent }: SpanHead): number {
+    this.out.hex(Tag.SPAN_TRACE_ID, traceId);
+    this.out.hex(Tag.SPAN_SPAN_ID, spanId);
+    if (tracestate !== undefined) this.out.text(Tag.SPAN_TRACE_STATE, tracestate);
+    if (parent === undefined) return 0;
+    this.out.hex(Tag.SPAN_PARENT_SPAN_ID, parent.spanId);
+    return parent.remote ? FLAG_IS_REMOTE : 0;
+  }
+
+  private idBytes({ kind, tracestate }: SpanHead, { buffer, start, hasParent }: HopView): number {
+    const { out } = this;
+    const { TRACE_ID, SPAN_ID, CLIENT_SPAN_ID, PARENT_ID } = HopOffset;
+    const own = kind === 'SERVER' ? SPAN_ID : CLIENT_SPAN_ID;
+    const parent = kind === 'SERVER' ? PARENT_ID : SPAN_ID;
+    out.hexBytes(Tag.SPAN_TRACE_ID, buffer, start + TRACE_ID, TRACE_ID_DIGITS);
+    out.hexBytes(Tag.SPAN_SPAN_ID, buffer, start + own, SPAN_ID_DIGITS);
+    if (tracestate !== undefined) out.text(Tag.SPAN_TRACE_STATE, tracestate);
+    if (kind === 'SERVER' && !hasParent) return 0;
+    out.hexBytes(Tag.SPAN_PARENT_SPAN_ID, buffer, start + parent, SPAN_ID_DIGITS);
+    return kind === 'SERVER' ? FLAG_IS_REMOTE : 0;
   }
 
   attribute(name: string, value: AttributeValue): void {
@@ -126,6 +147,25 @@ export class OtlpSpans implements SpanSink {
     this.repeat();
     this.keyValues.write(Tag.SPAN_ATTRIBUTES, name, value);
     attributes.wrote(name, value, out.position);
+  }
+
+  bytes(
+    name: string,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    prefix: string,
+    isList: boolean,
+  ): void {
+    const { attributes, out, keyValues } = this;
+    if (!keyValues.isShort(name, prefix, end - start, isList)) {
+      const value = prefix + buffer.toString('latin1', start, end);
+      this.attribute(name, isList ? [value] : value);
+      return;
+    }
+    this.repeat();
+    keyValues.writeBytes(Tag.SPAN_ATTRIBUTES, name, buffer, start, end, prefix, isList);
+    attributes.wrote(name, UNIQUE, out.position);
   }
 
   end(dropped = 0): void {
@@ -157,6 +197,9 @@ export class OtlpSpans implements SpanSink {
     this.out.endMessage(link);
   }
 }
+
+/** No value of an attribute is the same. */
+const UNIQUE: AttributeValue = [];
 
 /**
  * The encoded `resource` and `scope` fields, cut out of what the SDK makes of a request with one span:

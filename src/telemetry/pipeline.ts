@@ -52,7 +52,7 @@ export type PipelineEvents = {
   /** A record that lines of another release wrote. */
   readonly onOtherVersion: (version: number) => void;
   readonly onDroppedByHaproxy: (records: number) => void;
-  /** A record whose hop is sampled, before its spans are made. */
+  /** A record whose hop is sampled, before its spans are made. Both are valid during the call only. */
   readonly onHop?: (record: HopRecord, hop: Hop) => void;
   /** Every record, sampled or not; `exported` is whether spans are made of it. */
   readonly onRecord?: (record: HopRecord, hop: Hop | undefined, exported: boolean) => void;
@@ -204,7 +204,7 @@ export class Pipeline {
       if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
       return;
     }
-    const record = this.accessLog.parse(buffer, start, end);
+    const record = this.accessLog.view(buffer, start, end);
     if (record === undefined) this.takeUnusable(buffer, start, end);
     else if (!this.accessLog.reported) this.takeRecord(record);
   };

@@ -9,6 +9,11 @@ const LENGTH_BYTES = 2;
 /** From here on a call into Node's own code costs less than a loop. */
 const LONG_TEXT = 96;
 
+const LONG_RUN = 512;
+
+/** As many as are on their way at a time when records come at full speed. */
+const MAX_SPARES = 8;
+
 /** The pieces of the protobuf wire format that spans are made of, in one growing buffer. */
 export class ProtobufWriter {
   position: number;
@@ -16,8 +21,8 @@ export class ProtobufWriter {
   readonly headRoom: number;
   private buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   private view = viewOf(this.buffer);
-  /** A buffer that was lent and came back: a new one costs the kernel its pages and V8 a collection sooner. */
-  private spare: Buffer<ArrayBuffer> | undefined;
+  /** Buffers that were lent and came back: a new one costs the kernel its pages and V8 a collection sooner. */
+  private readonly spares: Buffer<ArrayBuffer>[] = [];
   /** All that was handed over and did not come back, with its buffer: by identity, as anybody's may have its length. */
   private readonly lent = new WeakMap<Buffer, Buffer<ArrayBuffer>>();
 
@@ -45,8 +50,7 @@ export class ProtobufWriter {
       return copy;
     }
     this.lent.set(taken, buffer);
-    const { spare } = this;
-    this.spare = undefined;
+    const spare = this.spares.pop();
     this.use(spare?.length === buffer.length ? spare : Buffer.allocUnsafeSlow(buffer.length));
     buffer.copy(this.buffer, this.headRoom, end, position);
     return taken;
@@ -57,7 +61,7 @@ export class ProtobufWriter {
     const buffer = this.lent.get(taken);
     if (buffer === undefined) return;
     this.lent.delete(taken);
-    this.spare = buffer;
+    if (this.spares.length < MAX_SPARES) this.spares.push(buffer);
   }
 
   /** Takes back what was written since `start`. */
@@ -76,6 +80,20 @@ export class ProtobufWriter {
     for (let i = 0; i < length; i += 1) {
       const high = hexDigit(digits.charCodeAt(i * 2));
       buffer[position + i] = high * 16 + hexDigit(digits.charCodeAt(i * 2 + 1));
+    }
+  }
+
+  /** A bytes field, from `digits` lower-case hexadecimal digits that stand in `source` from `start` on. */
+  hexBytes(tag: number, source: Buffer, start: number, digits: number): void {
+    const length = digits / 2;
+    let position = this.reserve(2 + length);
+    const { buffer } = this;
+    buffer[position] = tag;
+    buffer[position + 1] = length;
+    position += 2;
+    for (let i = 0; i < length; i += 1) {
+      const high = hexDigit(source[start + i * 2] ?? 0);
+      buffer[position + i] = high * 16 + hexDigit(source[start + i * 2 + 1] ?? 0);
     }
   }
 
@@ -113,9 +131,10 @@ export class ProtobufWriter {
     const high = Math.floor(microseconds / 2 ** 32);
     const low = (microseconds - high * 2 ** 32) * 1000;
     const carry = Math.floor(low / 2 ** 32);
-    this.byte(tag);
-    this.fixed32(low - carry * 2 ** 32);
-    this.fixed32(high * 1000 + carry);
+    const position = this.reserve(9);
+    this.buffer[position] = tag;
+    this.view.setUint32(position + 1, low - carry * 2 ** 32, true);
+    this.view.setUint32(position + 5, high * 1000 + carry, true);
   }
 
   /** Leaves room for the length; returns where the message starts. */
@@ -164,6 +183,14 @@ export class ProtobufWriter {
     bytes.copy(this.buffer, position);
   }
 
+  /** `source[start, end)`, which is short. */
+  bytes(source: Buffer, start: number, end: number): void {
+    const length = end - start;
+    const position = this.reserve(length);
+    const { buffer } = this;
+    for (let i = 0; i < length; i += 1) buffer[position + i] = source[start + i] ?? 0;
+  }
+
   copy(bytes: DataView): void {
     const position = this.reserve(bytes.byteLength);
     copyBytes(bytes, 0, this.view, position, bytes.byteLength);
@@ -172,7 +199,8 @@ export class ProtobufWriter {
   /** Writes again what stands at `start`. */
   copyWithin(start: number, length: number): void {
     const position = this.reserve(length);
-    this.buffer.copyWithin(position, start, start + length);
+    if (length < LONG_RUN) copyBytes(this.view, start, this.view, position, length);
+    else this.buffer.copyWithin(position, start, start + length);
   }
 
   fixed32(value: number): void {

@@ -1,4 +1,5 @@
 import type { Hop, HopLink } from '../context/hop.ts';
+import { HopView } from '../context/hop-view.ts';
 import type { HopRecord } from '../records/record.ts';
 import {
   answeredErrorType,
@@ -27,12 +28,16 @@ export type SpanHead = {
   readonly end: number;
   /** The status is Error, and unset otherwise. */
   readonly failed: boolean;
+  /** The ids as they stand in a line, where they do: of a SERVER span its own and its parent's, of a CLIENT span likewise. */
+  readonly hopBytes?: HopView | undefined;
+  /** Spans that have it in common, and their kind, are alike in most of their attributes. */
+  readonly likeness?: unknown;
 };
 
 /** `remote` is a parent on the other side of the network. */
 export type SpanParent = { readonly spanId: string; readonly remote: boolean };
 
-/** Takes spans: each begins, has its attributes, and ends before the next begins. */
+/** Takes spans, whose heads are valid during `begin` only: each begins, has its attributes, and ends before the next begins. */
 export type SpanSink = AttributeSink & {
   begin(head: SpanHead): void;
   /** @param dropped attributes that the span had beside those it was given; none unless said */
@@ -78,19 +83,12 @@ function tellServerSpan(
   const broken = status !== undefined && status >= 500;
   const errorType = sentErrorType(outcome, status);
   const method = spanMethod(record);
-  sink.begin({
-    name: record.route === undefined ? method : `${method} ${record.route}`,
-    kind: 'SERVER',
-    traceId: hop.traceId,
-    spanId: hop.spanId,
-    traceFlags: hop.traceFlags,
-    tracestate: record.tracestate,
-    parent: hop.parentId === undefined ? undefined : { spanId: hop.parentId, remote: true },
-    link: hop.link,
-    start: record.start,
-    end: record.end,
-    failed: outcome.fault === 'server' || outcome.fault === 'proxy' || broken,
-  });
+  const { route } = record;
+  SERVER_HEAD.name = route === undefined ? method : `${method} ${route}`;
+  SERVER_HEAD.failed = outcome.fault === 'server' || outcome.fault === 'proxy' || broken;
+  SERVER_HEAD.start = record.start;
+  SERVER_HEAD.tracestate = record.tracestate;
+  sink.begin(SERVER_HEAD.of(record, hop));
   serverAttributes(sink, record, hop, { errorType, fault: outcome.fault, status, kept });
   sink.end();
 }
@@ -106,19 +104,11 @@ function tellClientSpan(
   const badStatus = status !== undefined && status >= 400;
   // Without a cause it is a status that failed the hop, which may be HAProxy's own.
   const broken = outcome.cause !== undefined && outcome.fault !== 'client';
-  sink.begin({
-    name: spanMethod(record),
-    kind: 'CLIENT',
-    traceId: hop.traceId,
-    spanId: hop.clientSpanId,
-    traceFlags: hop.traceFlags,
-    tracestate: record.tracestate,
-    parent: { spanId: hop.spanId, remote: false },
-    link: undefined,
-    start: record.clientStart,
-    end: record.end,
-    failed: broken || badStatus,
-  });
+  CLIENT_HEAD.name = spanMethod(record);
+  CLIENT_HEAD.failed = broken || badStatus;
+  CLIENT_HEAD.start = record.clientStart;
+  CLIENT_HEAD.tracestate = record.tracestate;
+  sink.begin(CLIENT_HEAD.of(record, hop));
   const errorType = answeredErrorType(outcome, status);
   clientAttributes(sink, record, { errorType, fault: outcome.fault, status, kept });
   sink.end();
@@ -148,3 +138,54 @@ function tellConnectionSpan(
   connectionAttributes(sink, record, outcome, kept);
   sink.end();
 }
+
+/** Of the spans of requests: one for all of a kind. */
+class RequestHead implements SpanHead {
+  readonly kind: SpanHead['kind'];
+  name = '';
+  tracestate: string | undefined;
+  start = 0;
+  end = 0;
+  failed = false;
+  hopBytes: HopView | undefined;
+  likeness: unknown;
+  private hop: Hop = NO_HOP;
+
+  constructor(kind: SpanHead['kind']) {
+    this.kind = kind;
+  }
+
+  of(record: HopRecord, hop: Hop): this {
+    this.end = record.end;
+    this.hop = hop;
+    this.hopBytes = hop instanceof HopView ? hop : undefined;
+    this.likeness = record.server ?? record.frontend;
+    return this;
+  }
+
+  get traceId(): string {
+    return this.hop.traceId;
+  }
+
+  get spanId(): string {
+    return this.kind === 'SERVER' ? this.hop.spanId : this.hop.clientSpanId;
+  }
+
+  get traceFlags(): number {
+    return this.hop.traceFlags;
+  }
+
+  get parent(): SpanParent | undefined {
+    const { hop } = this;
+    if (this.kind === 'CLIENT') return { spanId: hop.spanId, remote: false };
+    return hop.parentId === undefined ? undefined : { spanId: hop.parentId, remote: true };
+  }
+
+  get link(): HopLink | undefined {
+    return this.kind === 'SERVER' ? this.hop.link : undefined;
+  }
+}
+
+const NO_HOP: Hop = new HopView();
+const SERVER_HEAD = new RequestHead('SERVER');
+const CLIENT_HEAD = new RequestHead('CLIENT');

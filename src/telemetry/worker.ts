@@ -18,7 +18,7 @@ try {
 /** Listens before it loads all that is done with records, which takes longest: HAProxy need not wait for that. */
 async function run(data: WorkerData): Promise<void> {
   const early: Socket[] = [];
-  const options = { pauseOnConnect: true };
+  const options = { pauseOnConnect: true, highWaterMark: 1 };
   const server = createServer(options, (socket) => early.push(socket));
   server.maxConnections = MAX_RECORD_CONNECTIONS;
   const { records } = data.config;

@@ -71,3 +71,62 @@ test('a ring whose first record comes when it is being left is left in the way o
   expect(lines).toEqual(['a line']);
   expect(reset).not.toHaveBeenCalled();
 });
+
+/** A receiver that lists what it gets, and a ring that writes to it over a connection as the agent makes them. */
+async function listingRing(): Promise<{
+  receiver: RecordReceiver;
+  ring: Socket;
+  lines: string[];
+  socket: Socket;
+  reads: () => number;
+}> {
+  const lines: string[] = [];
+  const receiver = new RecordReceiver({
+    onRecord: (buffer, start, end) => lines.push(buffer.toString('latin1', start, end)),
+  });
+  const server = createServer({ highWaterMark: 1, pauseOnConnect: true });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const ring = connect((server.address() as AddressInfo).port, '127.0.0.1').setNoDelay(true);
+  ring.on('error', () => {});
+  cleanups.push(() => {
+    ring.destroy();
+    server.close();
+  });
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  let reads = 0;
+  receiver.accept(socket);
+  socket.on('data', () => (reads += 1));
+  socket.resume();
+  return { receiver, ring, lines, socket, reads: () => reads };
+}
+
+const RECORDS = 60;
+
+test('records that come one by one are read many at a time', async () => {
+  const { receiver, ring, lines, reads } = await listingRing();
+  for (let i = 0; i < RECORDS; i += 1) {
+    ring.write(`line ${i}\n`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await vi.waitFor(() => expect(lines).toHaveLength(RECORDS), { interval: 1 });
+  expect(lines).toEqual(Array.from({ length: RECORDS }, (_, i) => `line ${i}`));
+  expect(reads()).toBeLessThan(RECORDS / 2);
+  await receiver.stop(5_000);
+});
+
+test.each([
+  ['lines', (text: string) => `${text}\n`],
+  ['octet-counted records', (text: string) => `${text.length} ${text}`],
+])('%s that came between two reads are there when the ring is left', async (_, framed) => {
+  const { receiver, ring, lines, socket } = await listingRing();
+  ring.write(framed('first'));
+  await vi.waitFor(() => expect(lines).toHaveLength(1), { interval: 1 });
+  ring.write(framed('second'));
+  await vi.waitFor(() => expect(socket.readableLength + lines.length).toBeGreaterThan(1), {
+    interval: 1,
+  });
+  const written = Array.from({ length: 2_000 }, (_, i) => `${'a long line '.repeat(40)}${i}`);
+  await new Promise<unknown>((resolve) => ring.write(written.map(framed).join(''), resolve));
+  await receiver.stop(5_000);
+  expect(lines).toEqual(['first', 'second', ...written]);
+});

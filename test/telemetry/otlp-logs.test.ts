@@ -3,6 +3,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeSpans } from '../../src/demo/otlp-receiver.ts';
+import { copyRecord } from '../../src/records/copy-record.ts';
 import type { AttributeValue } from '../../src/records/record.ts';
 import {
   EventName,
@@ -199,7 +200,7 @@ describe('the body', () => {
     const buffer = Buffer.from([0x61, 0xff, 0xfe, 0x62]);
     const [own, stock] = both((sink) => {
       const line = { buffer, start: 0, end: buffer.length };
-      new LogRecords(sink, LINES).hop({ ...hopRecord, line }, hop, undefined, OBSERVED);
+      new LogRecords(sink, LINES).hop({ ...copyRecord(hopRecord), line }, hop, undefined, OBSERVED);
     });
     expect(own).toEqual(stock);
     expect(own[0]?.body).toBe('a\ufffd\ufffdb');

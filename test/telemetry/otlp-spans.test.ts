@@ -3,7 +3,9 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
+import { copyHop } from '../../src/context/hop-view.ts';
 import { decodeSpans, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
+import { copyRecord } from '../../src/records/copy-record.ts';
 import type { AttributeValue } from '../../src/records/record.ts';
 import type { Batch } from '../../src/telemetry/batch.ts';
 import { LimitedSpans } from '../../src/telemetry/limited-spans.ts';
@@ -39,6 +41,17 @@ test.each(RECORDS)(
     expect(own).toEqual(stock);
   },
 );
+
+test.each(RECORDS)('%s: the spans of a copy are those of the view', (_name, changes, hop) => {
+  const spansOf = (isCopy: boolean): unknown => {
+    const own = new OtlpSpans(SCOPE);
+    const [view, hopView] = record(changes, hop);
+    if (isCopy) tellSpans(own, copyRecord(view), copyHop(hopView));
+    else tellSpans(own, view, hopView);
+    return decodeSpans(own.take().bytes);
+  };
+  expect(spansOf(true)).toEqual(spansOf(false));
+});
 
 test('all of them in one batch', () => {
   const [own, stock] = both((sink) => {

@@ -6,13 +6,13 @@ import { hopOf, recordLine } from '../records/lines.ts';
 /** One for all lines: what it keeps of one must not show in another. */
 const accessLog = new AccessLog();
 
-/** A record with these fields changed, and its hop. */
+/** A record with these fields changed, and its hop, as the pipeline has them: a view of a line among others. */
 export function record(
   changes: Readonly<Record<string, unknown>>,
   hop = hopOf(1),
 ): [HopRecord, Hop] {
-  const line = Buffer.from(recordLine(hop, changes));
-  const parsed = accessLog.parse(line, 0, line.length);
+  const line = Buffer.from(`##${recordLine(hop, changes)}`);
+  const parsed = accessLog.view(line, 2, line.length);
   const own = parsed?.hop ?? parseHop(hopOf(99));
   if (parsed === undefined || own === undefined) throw new Error('unusable');
   return [parsed, own];
@@ -53,4 +53,12 @@ export const RECORDS: readonly [string, Readonly<Record<string, unknown>>, strin
   ['doubles that are whole', { own: { 'a:double': '4.0', 'b:double': -1, 'c:double': 2 ** 63 } }],
   ['peers on unix sockets', { client_address: 'unix', server_address: 'unix', server_port: '0' }],
   ['a status that a rule changed', { server_status: '503' }],
+  ['an id of its own for the server', { request_id: undefined }],
+  ['a long target', { target: `/${'a'.repeat(90)}?${'b'.repeat(200)}` }],
+  ['an empty query', { target: '/a?' }],
+  ['a query with what looks like a secret', { target: '/a?size=1&X-Y=2&Signature=no&sig=yes&b=1' }],
+  ['a target in the absolute form', { target: 'HTTPS://other.example:8443/a?b' }],
+  ['CONNECT', { method: 'CONNECT', target: 'other.example:443' }],
+  ['a target that rules changed', { sent: '/b?c=1' }],
+  ['a server with a name of many bytes', { server: 'gr\u00fcn', server_address: 'unix' }],
 ];

@@ -1,0 +1,110 @@
+import { hexDigit } from './hex.ts';
+import {
+  CHILD_HOP_LENGTH,
+  type Hop,
+  type HopLink,
+  HopOffset,
+  LINK_MARK,
+  parseHop,
+  ROOT_HOP_LENGTH,
+} from './hop.ts';
+import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from './traceparent.ts';
+
+const DASH = 0x2d;
+const MARK_LENGTH = 2;
+/** Second characters of marks that are all there is behind the ids: `-h`, `-d`. */
+const HAPROXY = 0x68;
+const DEBUG = 0x64;
+const LINK = LINK_MARK.charCodeAt(1);
+
+/**
+ * A hop in the bytes of a line (hop.ts), to be read again and again: ids become text where somebody asks. What it says is
+ * valid as long as the bytes are; `copyHop` is for keeps.
+ */
+export class HopView implements Hop {
+  /** The hop starts at `buffer[start]`: digits and dashes are where `HopOffset` says. */
+  buffer: Buffer = Buffer.alloc(0);
+  start = 0;
+  hasParent = false;
+  traceFlags = 0;
+  mintedByHaproxy = false;
+  link: HopLink | undefined;
+
+  /** @returns whether `buffer[start, end)` is a well-formed hop */
+  read(buffer: Buffer, start: number, end: number): boolean {
+    const length = end - start;
+    const isChild = length >= CHILD_HOP_LENGTH && buffer[start + ROOT_HOP_LENGTH + 1] !== LINK;
+    const idsLength = isChild ? CHILD_HOP_LENGTH : ROOT_HOP_LENGTH;
+    if (length < idsLength || !areIds(buffer, start, isChild)) return false;
+    this.buffer = buffer;
+    this.start = start;
+    this.hasParent = isChild;
+    this.traceFlags =
+      hexDigit(buffer[start + HopOffset.FLAGS] ?? 0) * 16 +
+      hexDigit(buffer[start + HopOffset.FLAGS + 1] ?? 0);
+    this.mintedByHaproxy = false;
+    this.link = undefined;
+    return length === idsLength || this.readMark(start + idsLength, end);
+  }
+
+  get traceId(): string {
+    return this.digits(HopOffset.TRACE_ID, TRACE_ID_DIGITS);
+  }
+
+  get spanId(): string {
+    return this.digits(HopOffset.SPAN_ID, SPAN_ID_DIGITS);
+  }
+
+  get clientSpanId(): string {
+    return this.digits(HopOffset.CLIENT_SPAN_ID, SPAN_ID_DIGITS);
+  }
+
+  get parentId(): string | undefined {
+    return this.hasParent ? this.digits(HopOffset.PARENT_ID, SPAN_ID_DIGITS) : undefined;
+  }
+
+  private readMark(mark: number, end: number): boolean {
+    const { buffer, start } = this;
+    const letter = buffer[mark + 1];
+    if (end - mark === MARK_LENGTH && buffer[mark] === DASH) {
+      this.mintedByHaproxy = letter === HAPROXY;
+      if (letter === HAPROXY || letter === DEBUG) return true;
+    }
+    if (letter !== LINK) return false;
+    this.link = parseHop(buffer.toString('latin1', start, end))?.link;
+    return this.link !== undefined;
+  }
+
+  private digits(offset: number, length: number): string {
+    const at = this.start + offset;
+    return this.buffer.toString('latin1', at, at + length);
+  }
+}
+
+/** The same, in text of its own. */
+export function copyHop(hop: Hop): Hop {
+  const { traceId, spanId, clientSpanId, parentId, traceFlags, mintedByHaproxy, link } = hop;
+  return { traceId, spanId, clientSpanId, parentId, traceFlags, mintedByHaproxy, link };
+}
+
+function areIds(buffer: Buffer, start: number, isChild: boolean): boolean {
+  const flags = start + HopOffset.FLAGS;
+  return (
+    areDigits(buffer, start, TRACE_ID_DIGITS) &&
+    buffer[start + HopOffset.SPAN_ID - 1] === DASH &&
+    areDigits(buffer, start + HopOffset.SPAN_ID, SPAN_ID_DIGITS) &&
+    buffer[flags - 1] === DASH &&
+    areDigits(buffer, flags, 2) &&
+    buffer[start + HopOffset.CLIENT_SPAN_ID - 1] === DASH &&
+    areDigits(buffer, start + HopOffset.CLIENT_SPAN_ID, SPAN_ID_DIGITS) &&
+    (!isChild ||
+      (buffer[start + HopOffset.PARENT_ID - 1] === DASH &&
+        areDigits(buffer, start + HopOffset.PARENT_ID, SPAN_ID_DIGITS)))
+  );
+}
+
+function areDigits(buffer: Buffer, start: number, length: number): boolean {
+  let seen = 0;
+  for (let i = start; i < start + length; i += 1) seen |= hexDigit(buffer[i] ?? 0);
+  return seen < 16;
+}
