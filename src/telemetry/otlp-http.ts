@@ -98,6 +98,8 @@ export class HttpClient implements OtlpClient {
   private leave(agent: Agent): void {
     if (agent !== this.agent || this.state === 'closing') return;
     this.agent = this.route.createAgent();
+    // Requests that are on their way may still be answered; nothing is kept behind them.
+    agent.maxFreeSockets = 0;
     for (const sockets of Object.values(agent.freeSockets)) {
       for (const socket of sockets ?? []) socket.destroy();
     }

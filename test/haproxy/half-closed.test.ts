@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { constants } from 'node:os';
 import { afterEach, expect, test } from 'vitest';
 import { Chain } from './chain.ts';
 
@@ -48,4 +50,10 @@ test('a client that leaves while a server works is a hop when HAProxy has an ans
   expect(server.attributes).toMatchObject({ 'haproxy.server.name': 'app1', 'url.path': '/slow' });
   // The timeout of the server is one second.
   expect(Number((client?.end ?? 0n) - (client?.start ?? 0n)) / 1e6).toBeGreaterThan(900);
+  // What is in flight when it is terminated cannot be reported: it does not even catch that signal.
+  const status = readFileSync(`/proc/${chain.haproxy.pid}/status`, 'utf8');
+  const [, caught = ''] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+  const catches = (name: 'SIGTERM' | 'SIGUSR1'): boolean =>
+    ((BigInt(`0x${caught}`) >> BigInt(constants.signals[name] - 1)) & 1n) === 1n;
+  expect([catches('SIGTERM'), catches('SIGUSR1')]).toEqual([false, true]);
 });

@@ -35,7 +35,7 @@ function tableOf(rows: readonly Row[], isPlace: boolean): string {
 const of = (...places: readonly Row['in'][]): Row[] =>
   TABLE.filter((row) => places.includes(row.in));
 
-const PAGE = `# The record of a hop
+const PAGE = `# The fields of the record of a hop
 
 What HAProxy reports of each finished hop: structured data (RFC 5424) beside the log line that you have, written by the lines
 of \`haproxy-otel-spoa add\`. The first parameter is named by the kind of hop, \`http\` or \`tcp\`, and its first word is the
@@ -73,5 +73,5 @@ This page is written by a test: \`npm run vitest -- test/records/reference.test.
 
 test('the reference has what the table of the record has', async () => {
   expect(TABLE.every(({ means }) => means !== '')).toBe(true);
-  await expect(PAGE).toMatchFileSnapshot('../../docs/record.md');
+  await expect(PAGE).toMatchFileSnapshot('../../docs/record-fields.md');
 });
