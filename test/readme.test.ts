@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -11,15 +11,14 @@ import { HaproxyAttribute } from '../src/telemetry/attributes.ts';
 import { ask } from './admin/ask.ts';
 import { AgentProcess, until } from './agent-process.ts';
 import { Chain, HAPROXY } from './haproxy/chain.ts';
-import { blocks, blockWith, README } from './readme.ts';
+import { blocks, blockWith, document, section } from './readme.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** First column of the table under a heading, code by code. */
 function firstColumn(heading: string): string[] {
-  const section = README.split(`## ${heading}\n`)[1]?.split(/^## /m)[0] ?? '';
-  return [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
+  return [...section(heading).matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code),
   );
 }
@@ -61,7 +60,7 @@ test('every attribute that there is stands in the table, and own ones are as the
 test('every attribute of our own, and every cause, is explained', () => {
   const documented = firstColumn('What the spans say');
   expect(documented).toEqual(expect.arrayContaining(Object.values(HaproxyAttribute)));
-  const [row = ''] = /^\| `error\.type` .*$/m.exec(README) ?? [];
+  const [row = ''] = /^\| `error\.type` .*$/m.exec(document('docs/attributes.md')) ?? [];
   const source = readFileSync(join(PACKAGE_ROOT, 'src/records/termination.ts'), 'utf8');
   const [causes = ''] = /export type Cause =[^;]*;/.exec(source) ?? [];
   const names = [...causes.matchAll(/'(\w+)'/g)].map(([, name = '']) => name);
@@ -98,13 +97,13 @@ test('the table of metrics is what the agent tells, and every path that is named
     const { body } = await ask(agent, '/metrics');
     const told = [...body.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     expect(firstColumn('See it').sort()).toEqual(told.sort());
-    const [section = ''] = README.split('## See it\n')[1]?.split(/^## /m) ?? [];
-    const paths = [...section.matchAll(/^\| (\/\S*) \|/gm)].map(([, path = '']) => path);
+    const page = section('See it');
+    const paths = [...page.matchAll(/^\| (\/\S*) \|/gm)].map(([, path = '']) => path);
     expect(paths).toHaveLength(6);
     for (const path of paths) {
       expect([path, (await ask(agent, path, { method: 'HEAD' })).status]).toEqual([path, 200]);
     }
-    for (const [, query = ''] of section.matchAll(/`(\?[a-z]+=[^`]+)`/g)) {
+    for (const [, query = ''] of page.matchAll(/`(\?[a-z]+=[^`]+)`/g)) {
       expect([query, (await ask(agent, `/api/live${query}`)).status]).toEqual([query, 200]);
     }
   } finally {
@@ -113,7 +112,9 @@ test('the table of metrics is what the agent tells, and every path that is named
 });
 
 describe('the environments', () => {
-  const environments = blocks('sh').filter((block) => /^OTEL_|^HAPROXY_OTEL_/.test(block));
+  const environments = blocks('sh', document('README.md')).filter((block) =>
+    /^OTEL_|^HAPROXY_OTEL_/.test(block),
+  );
 
   test.each(environments)('%s', (block) => {
     const env = Object.fromEntries(
@@ -136,7 +137,7 @@ describe('the environments', () => {
 });
 
 describe('the Collectors', () => {
-  const configurations = blocks('yaml')
+  const configurations = blocks('yaml', document('docs/collector.md'))
     .filter((block) => /^service:/m.test(block))
     .map((block) => parse(block));
 
@@ -165,7 +166,8 @@ describe('the Collectors', () => {
 });
 
 test('the command that runs the agent does', async () => {
-  const [, command = ''] = /^(OTEL_\S+ node dist\/main\.js)$/m.exec(README) ?? [];
+  const [, command = ''] =
+    /^(OTEL_\S+ node dist\/main\.js)$/m.exec(document('docs/operations.md')) ?? [];
   expect(command).not.toBe('');
   const [setting = '', , script] = command.split(' ');
   expect(script).toBe('dist/main.js');
@@ -194,16 +196,3 @@ test('the demo shows all its traces and ends', async () => {
   expect(demo.output.match(/haproxy CLIENT/g)).toHaveLength(5);
   expect(demo.output.match(/demo-app SERVER/g)).toHaveLength(5);
 }, 90_000);
-
-test('every script that the README names exists', () => {
-  const { scripts } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8'));
-  const named = [...README.matchAll(/npm (?:run )?([a-z]+)/g)].map(([, name]) => name);
-  expect(named).toContain('demo');
-  // npm's own.
-  const own = ['install'];
-  for (const name of named.filter((name) => !own.includes(String(name))))
-    expect(scripts).toHaveProperty(String(name));
-  const files = [...README.matchAll(/node (benchmarks\/\S+\.mjs)/g)].map(([, file = '']) => file);
-  expect(files).not.toEqual([]);
-  expect(files.filter((file) => !existsSync(join(PACKAGE_ROOT, file)))).toEqual([]);
-});

@@ -5,7 +5,7 @@ import type { Fault } from '../records/termination.ts';
 /** Takes the attributes of one span, one after the other. */
 export type AttributeSink = { attribute(name: string, value: AttributeValue): void };
 
-/** HAProxy's own names, beside those of OpenTelemetry's conventions; each is explained in the README. */
+/** HAProxy's own names, beside those of OpenTelemetry's conventions; each is explained in docs/attributes.md. */
 export const HaproxyAttribute = {
   FRONTEND_NAME: 'haproxy.frontend.name',
   BACKEND_NAME: 'haproxy.backend.name',
