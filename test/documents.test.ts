@@ -1,10 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { parseDocument } from 'yaml';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 import { VERSION } from '../src/version.ts';
+import { HAPROXY } from './haproxy/chain.ts';
 import { blocks, DOCUMENTS, document } from './readme.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-documents-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 const CHANGELOG = readFileSync(join(PACKAGE_ROOT, 'CHANGELOG.md'), 'utf8');
 
@@ -120,6 +126,41 @@ describe('what is typed into a shell', () => {
     expect(paths.length).toBeGreaterThan(20);
     expect(paths.filter((file) => !existsSync(join(PACKAGE_ROOT, file)))).toEqual([]);
   });
+});
+
+/** The example with lines of a block where they belong: in `global`, in the frontend, or as sections of their own. */
+function exampleWith(block: string): string {
+  const example = readFileSync(join(PACKAGE_ROOT, 'haproxy/haproxy.cfg'), 'utf8').replace(
+    'config spoe/otel.conf',
+    `config ${join(PACKAGE_ROOT, 'spoe/otel.conf')}`,
+  );
+  if (/^[a-z]/.test(block)) return `${example}\n${block}`;
+  const isGlobal = /^ *setenv /m.test(block);
+  return example.replace(
+    isGlobal ? 'global\n' : /^frontend www .*\n/m,
+    (line) => `${line}${block}`,
+  );
+}
+
+describe('lines for HAProxy', () => {
+  const all = [...DOCUMENTS].flatMap(([path, text]) =>
+    blocks('haproxy', text).map((block): readonly [string, string] => [path, block]),
+  );
+
+  test.each(all)('of %s are accepted: %s', (_path, block) => {
+    const file = join(folder, 'haproxy.cfg');
+    writeFileSync(file, exampleWith(block));
+    const { status, stdout, stderr } = spawnSync(HAPROXY, ['-c', '-f', file], { encoding: 'utf8' });
+    expect([status, status === 0 ? '' : `${stdout}${stderr}`]).toEqual([0, '']);
+  });
+});
+
+test.each(
+  [...DOCUMENTS].flatMap(([path, text]) =>
+    blocks('yaml', text).map((block): readonly [string, string] => [path, block]),
+  ),
+)('YAML of %s is such: %s', (_path, block) => {
+  expect(parseDocument(block).errors).toEqual([]);
 });
 
 test('each fenced block has a language that somebody reads, or is a drawing', () => {

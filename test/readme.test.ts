@@ -11,7 +11,7 @@ import { HaproxyAttribute } from '../src/telemetry/attributes.ts';
 import { ask } from './admin/ask.ts';
 import { AgentProcess, until } from './agent-process.ts';
 import { Chain, HAPROXY } from './haproxy/chain.ts';
-import { blocks, blockWith, document, section } from './readme.ts';
+import { blocks, blockWith, DOCUMENTS, document, section } from './readme.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -112,11 +112,13 @@ test('the table of metrics is what the agent tells, and every path that is named
 });
 
 describe('the environments', () => {
-  const environments = blocks('sh', document('README.md')).filter((block) =>
-    /^OTEL_|^HAPROXY_OTEL_/.test(block),
+  const environments = [...DOCUMENTS].flatMap(([path, text]) =>
+    blocks('sh', text)
+      .filter((block) => /^(HAPROXY_)?OTEL_\S*\n/.test(block))
+      .map((block): readonly [string, string] => [path, block]),
   );
 
-  test.each(environments)('%s', (block) => {
+  test.each(environments)('of %s: %s', (path, block) => {
     const env = Object.fromEntries(
       block
         .trim()
@@ -130,10 +132,13 @@ describe('the environments', () => {
       writeFileSync(env[name], name.endsWith('HEADERS_FILE') ? 'access-token: secret\n' : 'pem');
     }
     const { exporter } = loadConfig(env).telemetry;
+    if (path !== 'README.md') return;
     expect(exporter).toMatchObject({ kind: 'otlp', endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT });
   });
 
-  test('there are three', () => expect(environments).toHaveLength(3));
+  test('there are three to begin with', () => {
+    expect(environments.filter(([path]) => path === 'README.md')).toHaveLength(3);
+  });
 });
 
 describe('the Collectors', () => {
