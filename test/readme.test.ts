@@ -86,6 +86,23 @@ test('the table of settings is what the agent reads', () => {
   expect([...SETTINGS].sort()).toEqual(firstColumn('Settings').sort());
 });
 
+describe('a setting that has its documented default is as if it were not set', () => {
+  const rows = [...section('Settings').matchAll(/^\| `([A-Z_]+)` \| `([^`|]+)` \|/gm)].map(
+    ([, name = '', value = '']): readonly [string, string] => [name, value],
+  );
+
+  test('most have one', () => expect(rows.length).toBeGreaterThan(25));
+
+  test.each(rows)('%s=%s', (name, value) => {
+    const plain = loadConfig({});
+    const { admin } = plain.telemetry;
+    // Only the default that nobody chose is left to another agent that has it.
+    const telemetry = { ...plain.telemetry, admin: { ...admin, optional: false } };
+    const expected = name === 'HAPROXY_OTEL_ADMIN' ? { ...plain, telemetry } : plain;
+    expect(loadConfig({ [name]: value })).toEqual(expected);
+  });
+});
+
 test('the table of metrics is what the agent tells, and every path that is named is there', async () => {
   const agent = await AgentProcess.start({
     HAPROXY_OTEL_SPOP: '127.0.0.1:0',
