@@ -364,6 +364,10 @@ test("haproxytech's controller: snippets and auxiliary file, as it renders them"
   for (const [file, text] of Object.entries(files)) writeFileSync(join(own, file), here(text));
   edit(join(own, 'haproxy.cfg'), (text) =>
     text
+      .replace(
+        '  option forwardfor\n',
+        '$&  http-request redirect scheme https if { path /plain }\n',
+      )
       .replace(/^global\n(?: .*\n)*/m, (section) => section + snippet('global-config-snippet'))
       .replace(
         /^frontend https? from .*\n(?: .*\n)*/gm,
@@ -371,7 +375,18 @@ test("haproxytech's controller: snippets and auxiliary file, as it renders them"
       ),
   );
   expect(warningsOf(paths).filter((line) => !ORDER.test(line))).toEqual(plain);
-  await running(paths, () => strangerIsTraced(port, 'http'));
+  await running(paths, async () => {
+    await strangerIsTraced(port, 'http');
+    // What the controller's own rules answer is a span, without what is noted behind them.
+    expect(await get(port, '/plain')).toMatchObject({ status: 302 });
+    const { attributes } = await until('the redirect', () =>
+      receiver.spans.find((span) => span.attributes['http.response.status_code'] === 302),
+    );
+    expect(attributes).toMatchObject({ 'http.request.method': 'GET' });
+    for (const name of ['url.path', 'server.address', 'user_agent.original']) {
+      expect(attributes).not.toHaveProperty(name);
+    }
+  });
 });
 
 test('HAProxy Ingress: its configuration keys, as it renders them', async () => {
