@@ -60,7 +60,20 @@ test('the README is read in one go', () => {
   expect(document('README.md').split('\n').length).toBeLessThan(300);
 });
 
-test('its picture is there, and small', () => {
+test('each section that has measured figures has their date', () => {
+  const figure = /\d (us|ms|MiB|requests\/s|instructions)\b/;
+  const measured = /\b(medians?|percentile|instructions|measured|lost|loses?)\b/;
+  const date = /20\d\d-\d\d|November 20\d\d/;
+  const undated = [...DOCUMENTS].flatMap(([path, text]) =>
+    text
+      .split(/^## /m)
+      .filter((part) => figure.test(part) && measured.test(part) && !date.test(part))
+      .map((part) => `${path}: ${part.split('\n', 1)}`),
+  );
+  expect(undated).toEqual([]);
+});
+
+test('the picture of the README is there, and small', () => {
   const size = statSync(join(PACKAGE_ROOT, 'docs/page.png')).size;
   expect(size).toBeGreaterThan(10_000);
   expect(size).toBeLessThan(150_000);
