@@ -135,7 +135,7 @@ test('installs without a network, and runs', async () => {
   expect(await machine.must('haproxy-otel-spoa', '--version')).toBe(`${VERSION}\n`);
   // The runtime that the documentation names, of a line with long-term support.
   const release = '[process.versions.node.split(".")[0], typeof process.release.lts].join(" ")';
-  const [, line] = /own runtime, Node (\d+)/.exec(DOCUMENTATION) ?? [];
+  const [, line] = /own\s+runtime,\s+Node (\d+)/.exec(DOCUMENTATION) ?? [];
   expect(await machine.must('/usr/lib/haproxy-otel-spoa/node', '-p', release)).toBe(
     `${line} string\n`,
   );
