@@ -221,6 +221,18 @@ test('the demo shows all its traces and ends', async () => {
   ]) {
     expect(demo.output).toContain(text);
   }
+  // Without what is another each time, and without what an ellipsis leaves out.
+  const plain = (text: string): string[] =>
+    text
+      .replace(/trace [0-9a-f]{32}/g, 'trace')
+      .replace(/\d+\.\d ms +=+/g, '')
+      .split('\n')
+      .map((line) => line.replace(/ …$/, '').replace(/\s+/g, ' ').trim())
+      .filter((line) => line !== '');
+  const printed = plain(demo.output);
+  const shown = plain(blockWith('text', '503, no server in the backend'));
+  expect(shown).toHaveLength(11);
+  expect(shown.filter((line) => !printed.some((each) => each.startsWith(line)))).toEqual([]);
   expect(demo.output.match(/haproxy SERVER/g)).toHaveLength(6);
   expect(demo.output.match(/haproxy CLIENT/g)).toHaveLength(5);
   expect(demo.output.match(/demo-app SERVER/g)).toHaveLength(5);
