@@ -49,9 +49,9 @@ function ratio(share) {
 const RECORDING =
   /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log|http-re\w+ set-var(-fmt)?\(txn\.otel\.(received|answered|request|target|server_tls)\)|tcp-request content set-var\(txn\.otel\.received\)).*\n/gm;
 
-/** As the README has it, with its newline. */
+/** As the documentation has it, with its newline. */
 const [SPARING] = /^ *http-response set-log-level silent .*\n/m.exec(
-  readFileSync(new URL('../README.md', import.meta.url), 'utf8'),
+  readFileSync(new URL('../docs/sampling-and-trust.md', import.meta.url), 'utf8'),
 );
 
 export const CONFIGS = {

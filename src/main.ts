@@ -42,7 +42,7 @@ Flags, each also an environment variable:
   --help, --version    add, remove, check and verify have a --help of their own
 
 ADDRESS is host:port, unix:/path or fd:N. Where spans go, which are kept and what they are called is set
-by OpenTelemetry's own variables, as OTEL_EXPORTER_OTLP_ENDPOINT; the README has the whole list.
+by OpenTelemetry's own variables, as OTEL_EXPORTER_OTLP_ENDPOINT; docs/configuration.md has the whole list.
 `;
 
 async function main(): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -11,17 +11,22 @@ import { HaproxyAttribute } from '../src/telemetry/attributes.ts';
 import { ask } from './admin/ask.ts';
 import { AgentProcess, until } from './agent-process.ts';
 import { Chain, HAPROXY } from './haproxy/chain.ts';
-import { blocks, blockWith, README } from './readme.ts';
+import { blocks, blockWith, DOCUMENTATION, DOCUMENTS, document, section } from './readme.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** First column of the table under a heading, code by code. */
 function firstColumn(heading: string): string[] {
-  const section = README.split(`## ${heading}\n`)[1]?.split(/^## /m)[0] ?? '';
-  return [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
+  return [...section(heading).matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code),
   );
+}
+
+/** Settings by which a row of a table begins, on whatever page. */
+function documentedSettings(): string[] {
+  const cells = DOCUMENTATION.matchAll(/^\| (`(?:HAPROXY_)?OTEL_[^|]+) \|/gm);
+  return [...cells].flatMap(([, cell = '']) => cell.match(/(?:HAPROXY_)?OTEL_[A-Z_]+/g) ?? []);
 }
 
 test('the example is accepted without a warning, from the repository root', () => {
@@ -61,7 +66,7 @@ test('every attribute that there is stands in the table, and own ones are as the
 test('every attribute of our own, and every cause, is explained', () => {
   const documented = firstColumn('What the spans say');
   expect(documented).toEqual(expect.arrayContaining(Object.values(HaproxyAttribute)));
-  const [row = ''] = /^\| `error\.type` .*$/m.exec(README) ?? [];
+  const [row = ''] = /^\| `error\.type` .*$/m.exec(document('docs/attributes.md')) ?? [];
   const source = readFileSync(join(PACKAGE_ROOT, 'src/records/termination.ts'), 'utf8');
   const [causes = ''] = /export type Cause =[^;]*;/.exec(source) ?? [];
   const names = [...causes.matchAll(/'(\w+)'/g)].map(([, name = '']) => name);
@@ -82,16 +87,27 @@ test('the table of settings is what the agent reads', () => {
     ([, name]) => `OTEL_EXPORTER_OTLP_${name}`,
   );
   const read = [...new Set([...direct, ...inherited, ...otlp])].sort();
-  const pages = ['receivers', 'metrics', 'logs'].map((page) =>
-    readFileSync(join(PACKAGE_ROOT, `docs/${page}.md`), 'utf8'),
-  );
-  const ofPages = [...pages.join('').matchAll(/^\| `((?:HAPROXY_)?OTEL_[A-Z_]+)` \|/gm)];
-  const documented = [
-    ...new Set([...firstColumn('Settings'), ...ofPages.map(([, name]) => name)]),
-  ].sort();
+  const documented = [...new Set(documentedSettings())].sort();
   expect(documented).toEqual(read);
   // What is not listed would be refused as unknown.
   expect([...SETTINGS].sort()).toEqual(documented);
+});
+
+describe('a setting that has its documented default is as if it were not set', () => {
+  const rows = [...section('Settings').matchAll(/^\| `([A-Z_]+)` \| `([^`|]+)` \|/gm)].map(
+    ([, name = '', value = '']): readonly [string, string] => [name, value],
+  );
+
+  test('most have one', () => expect(rows.length).toBeGreaterThan(25));
+
+  test.each(rows)('%s=%s', (name, value) => {
+    const plain = loadConfig({});
+    const { admin } = plain.telemetry;
+    // Only the default that nobody chose is left to another agent that has it.
+    const telemetry = { ...plain.telemetry, admin: { ...admin, optional: false } };
+    const expected = name === 'HAPROXY_OTEL_ADMIN' ? { ...plain, telemetry } : plain;
+    expect(loadConfig({ [name]: value })).toEqual(expected);
+  });
 });
 
 test('the table of metrics is what the agent tells, and every path that is named is there', async () => {
@@ -105,13 +121,13 @@ test('the table of metrics is what the agent tells, and every path that is named
     const { body } = await ask(agent, '/metrics');
     const told = [...body.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     expect(firstColumn('See it').sort()).toEqual(told.sort());
-    const [section = ''] = README.split('## See it\n')[1]?.split(/^## /m) ?? [];
-    const paths = [...section.matchAll(/^\| (\/\S*) \|/gm)].map(([, path = '']) => path);
+    const page = section('See it');
+    const paths = [...page.matchAll(/^\| (\/\S*) \|/gm)].map(([, path = '']) => path);
     expect(paths).toHaveLength(6);
     for (const path of paths) {
       expect([path, (await ask(agent, path, { method: 'HEAD' })).status]).toEqual([path, 200]);
     }
-    for (const [, query = ''] of section.matchAll(/`(\?[a-z]+=[^`]+)`/g)) {
+    for (const [, query = ''] of page.matchAll(/`(\?[a-z]+=[^`]+)`/g)) {
       expect([query, (await ask(agent, `/api/live${query}`)).status]).toEqual([query, 200]);
     }
   } finally {
@@ -120,9 +136,13 @@ test('the table of metrics is what the agent tells, and every path that is named
 });
 
 describe('the environments', () => {
-  const environments = blocks('sh').filter((block) => /^OTEL_|^HAPROXY_OTEL_/.test(block));
+  const environments = [...DOCUMENTS].flatMap(([path, text]) =>
+    blocks('sh', text)
+      .filter((block) => /^(HAPROXY_)?OTEL_\S*\n/.test(block))
+      .map((block): readonly [string, string] => [path, block]),
+  );
 
-  test.each(environments)('%s', (block) => {
+  test.each(environments)('of %s: %s', (path, block) => {
     const env = Object.fromEntries(
       block
         .trim()
@@ -136,14 +156,17 @@ describe('the environments', () => {
       writeFileSync(env[name], name.endsWith('HEADERS_FILE') ? 'access-token: secret\n' : 'pem');
     }
     const { traces: exporter } = loadConfig(env).telemetry.exporters;
+    if (path !== 'README.md') return;
     expect(exporter).toMatchObject({ kind: 'otlp', endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT });
   });
 
-  test('there are three', () => expect(environments).toHaveLength(3));
+  test('there are three to begin with', () => {
+    expect(environments.filter(([path]) => path === 'README.md')).toHaveLength(3);
+  });
 });
 
 describe('the Collectors', () => {
-  const configurations = blocks('yaml')
+  const configurations = blocks('yaml', document('docs/collector.md'))
     .filter((block) => /^service:/m.test(block))
     .map((block) => parse(block));
 
@@ -172,7 +195,8 @@ describe('the Collectors', () => {
 });
 
 test('the command that runs the agent does', async () => {
-  const [, command = ''] = /^(OTEL_\S+ node dist\/main\.js)$/m.exec(README) ?? [];
+  const [, command = ''] =
+    /^(OTEL_\S+ node dist\/main\.js)$/m.exec(document('docs/operations.md')) ?? [];
   expect(command).not.toBe('');
   const [setting = '', , script] = command.split(' ');
   expect(script).toBe('dist/main.js');
@@ -197,20 +221,19 @@ test('the demo shows all its traces and ends', async () => {
   ]) {
     expect(demo.output).toContain(text);
   }
+  // Without what is another each time, and without what an ellipsis leaves out.
+  const plain = (text: string): string[] =>
+    text
+      .replace(/trace [0-9a-f]{32}/g, 'trace')
+      .replace(/\d+\.\d ms +=+/g, '')
+      .split('\n')
+      .map((line) => line.replace(/ …$/, '').replace(/\s+/g, ' ').trim())
+      .filter((line) => line !== '');
+  const printed = plain(demo.output);
+  const shown = plain(blockWith('text', '503, no server in the backend'));
+  expect(shown).toHaveLength(11);
+  expect(shown.filter((line) => !printed.some((each) => each.startsWith(line)))).toEqual([]);
   expect(demo.output.match(/haproxy SERVER/g)).toHaveLength(6);
   expect(demo.output.match(/haproxy CLIENT/g)).toHaveLength(5);
   expect(demo.output.match(/demo-app SERVER/g)).toHaveLength(5);
 }, 90_000);
-
-test('every script that the README names exists', () => {
-  const { scripts } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8'));
-  const named = [...README.matchAll(/npm (?:run )?([a-z]+)/g)].map(([, name]) => name);
-  expect(named).toContain('demo');
-  // npm's own.
-  const own = ['install'];
-  for (const name of named.filter((name) => !own.includes(String(name))))
-    expect(scripts).toHaveProperty(String(name));
-  const files = [...README.matchAll(/node (benchmarks\/\S+\.mjs)/g)].map(([, file = '']) => file);
-  expect(files).not.toEqual([]);
-  expect(files.filter((file) => !existsSync(join(PACKAGE_ROOT, file)))).toEqual([]);
-});

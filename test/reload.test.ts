@@ -13,7 +13,7 @@ import { changesBetween, Reloader } from '../src/reload.ts';
 import type { Env } from '../src/settings.ts';
 import { until } from './agent-process.ts';
 import { Chain } from './haproxy/chain.ts';
-import { README } from './readme.ts';
+import { DOCUMENTATION } from './readme.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -138,7 +138,7 @@ test('of an exporter of another kind nothing is taken over', async () => {
 
 test('what is in force after a reload is told alike wherever it is told', () => {
   const root = join(import.meta.dirname, '..');
-  const [readme = ''] = /In force at once: .*?\. Others/s.exec(README) ?? [];
+  const [readme = ''] = /In force at once: .*?\. Others/s.exec(DOCUMENTATION) ?? [];
   const manual = readFileSync(join(root, 'haproxy/haproxy-otel-spoa.8'), 'utf8');
   const [signal = ''] = /\.B SIGHUP.*?\.TP/s.exec(manual) ?? [];
   const shipped = readFileSync(join(root, 'haproxy/systemd/settings.env'), 'utf8');

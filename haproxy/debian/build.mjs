@@ -115,7 +115,10 @@ function addUnits() {
 function addDocumentation() {
   const man = readFileSync(join(ROOT, `haproxy/${NAME}.8`));
   write(`usr/share/man/man8/${NAME}.8.gz`, gzipSync(man, { level: 9 }));
-  copy(join(ROOT, 'README.md'), `${DOC}/README.md`);
+  for (const file of ['README.md', 'SECURITY.md']) copy(join(ROOT, file), `${DOC}/${file}`);
+  for (const file of readdirSync(join(ROOT, 'docs'))) {
+    copy(join(ROOT, 'docs', file), `${DOC}/docs/${file}`);
+  }
   write(`${DOC}/NEWS.gz`, gzipSync(readFileSync(join(ROOT, 'CHANGELOG.md')), { level: 9 }));
   const date = new Date(epoch * 1000).toUTCString().replace('GMT', '+0000');
   const entry = `${NAME} (${version}) unstable; urgency=medium\n\n  * See NEWS.gz.\n\n -- ${maintainer()}  ${date}\n`;

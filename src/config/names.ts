@@ -1,6 +1,6 @@
 const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 
-/** What the agent reads; README's table of settings explains each. */
+/** What the agent reads; docs/configuration.md explains each. */
 const OWN = words(`
   HAPROXY_OTEL_CONFIG HAPROXY_OTEL_SPOP HAPROXY_OTEL_RECORDS HAPROXY_OTEL_ADMIN HAPROXY_OTEL_ADMIN_TOKEN_FILE
   HAPROXY_OTEL_ADMIN_HOSTS HAPROXY_OTEL_TRACE_URL HAPROXY_OTEL_MAX_CONNECTIONS HAPROXY_OTEL_MAX_FRAME_SIZE

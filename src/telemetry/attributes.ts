@@ -19,7 +19,7 @@ export type AttributeSink = {
   ): void;
 };
 
-/** HAProxy's own names, beside those of OpenTelemetry's conventions; each is explained in the README. */
+/** HAProxy's own names, beside those of OpenTelemetry's conventions; each is explained in docs/attributes.md. */
 export const HaproxyAttribute = {
   FRONTEND_NAME: 'haproxy.frontend.name',
   BACKEND_NAME: 'haproxy.backend.name',

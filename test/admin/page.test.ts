@@ -285,6 +285,23 @@ test('what clients write is text and nothing else; secrets are not shown', async
   });
 });
 
+test('the picture in the documentation can be made anew', async () => {
+  mkdirSync(SHOTS, { recursive: true });
+  await withPage(
+    async ({ page }) => {
+      await page.locator('.hops-slow .head').first().click();
+      await page.mouse.move(1, 1);
+      const top = (await page.locator('#hops-title').boundingBox())?.y ?? 0;
+      const hop = await page.locator('.hops-slow .hop').first().boundingBox();
+      const clip = { x: 0, y: top, width: 1180, height: (hop?.y ?? 0) + (hop?.height ?? 0) - top };
+      const path = join(SHOTS, 'readme.png');
+      const picture = await page.screenshot({ path, clip, fullPage: true });
+      expect(picture.length).toBeLessThan(150_000);
+    },
+    { viewport: { width: 1180, height: 800 } },
+  );
+});
+
 test.each([
   ['light', 1440, 1000],
   ['dark', 1440, 1000],

@@ -8,7 +8,7 @@ import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { AgentProcess } from '../agent-process.ts';
 import { Chain, HAPROXY } from '../haproxy/chain.ts';
 import { say } from '../haproxy/runtime-api.ts';
-import { blockWith, README } from '../readme.ts';
+import { blockWith, document } from '../readme.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -63,7 +63,7 @@ test('check says of a rule behind those of add what is shown', async () => {
 });
 
 describe('the table of symptoms', () => {
-  const [, table = ''] = /^## Troubleshooting\n(.*?)^## /ms.exec(README) ?? [];
+  const table = document('docs/troubleshooting.md');
 
   test('names causes as check does', () => {
     const named = [...table.matchAll(/`([a-z]+(?:-[a-z]+)+)`/g)].map(([, name = '']) => name);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OtlpSpanKind, OtlpStatus, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
+import { document } from '../readme.ts';
 import { Chain, VERSION as HAPROXY_VERSION } from './chain.ts';
 import {
   backends,
@@ -20,11 +21,11 @@ import {
 } from './ends.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
-const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+const TABLE = document('docs/ends.md');
 const [, VERSION] = /version (\d+\.\d+)/.exec(HAPROXY_VERSION) ?? [];
 const PARENT_ID = 'b7ad6b7169203331';
 
-/** A row of the README's table: what it promises is what is expected here. */
+/** A row of the documentation's table: what it promises is what is expected here. */
 type Row = {
   readonly name: string;
   readonly states: readonly string[];
@@ -38,7 +39,7 @@ type Row = {
 const ROWS = readRows();
 
 function readRows(): Map<string, Row> {
-  const [, table = ''] = /\| How it ends [^\n]*\n\|[-|]+\n((?:\|.*\n)+)/.exec(README) ?? [];
+  const [, table = ''] = /\| How it ends [^\n]*\n\|[-|]+\n((?:\|.*\n)+)/.exec(TABLE) ?? [];
   const rows = new Map<string, Row>();
   for (const line of table.trim().split('\n')) {
     const [
@@ -148,11 +149,11 @@ function describeSpan(span: ReceivedSpan | undefined): string {
 
 let last = 0;
 
-test('the README tells of every way to end that is tried here, and of no other', () => {
+test('the documentation has every way to end that is tried here, and no other', () => {
   expect([...ROWS.keys()].sort()).toEqual(Object.keys(PROVOCATIONS).sort());
 });
 
-describe('as the README has it', () => {
+describe('as the documentation has it', () => {
   test.each(Object.keys(PROVOCATIONS))('%s', async (way) => {
     const row = ROWS.get(way);
     const provoke = PROVOCATIONS[way];

@@ -268,7 +268,7 @@ async function http2(
   session.destroy();
 }
 
-/** Keyed by the first column of the README's table. */
+/** Keyed by the first column of the table in docs/ends.md. */
 export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   'answered by the server': ask('/to/ok'),
   'answered, 4xx': ask('/to/missing'),

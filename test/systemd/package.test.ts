@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OtlpReceiver, OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { VERSION } from '../../src/version.ts';
 import { until } from '../agent-process.ts';
-import { README } from '../readme.ts';
+import { DOCUMENTATION } from '../readme.ts';
 import { hopOf, recordLine } from '../records/lines.ts';
 import { Machine } from './machine.ts';
 import { architecture, buildPackage, PACKAGES } from './package.ts';
@@ -133,9 +133,9 @@ test('installs without a network, and runs', async () => {
     records: '127.0.0.1:12346',
   });
   expect(await machine.must('haproxy-otel-spoa', '--version')).toBe(`${VERSION}\n`);
-  // The runtime that README names, of a line with long-term support.
+  // The runtime that the documentation names, of a line with long-term support.
   const release = '[process.versions.node.split(".")[0], typeof process.release.lts].join(" ")';
-  const [, line] = /own runtime, Node (\d+)/.exec(README) ?? [];
+  const [, line] = /own\s+runtime,\s+Node (\d+)/.exec(DOCUMENTATION) ?? [];
   expect(await machine.must('/usr/lib/haproxy-otel-spoa/node', '-p', release)).toBe(
     `${line} string\n`,
   );
