@@ -30,7 +30,11 @@ export const WAYS = {
   '10 % by HAProxy, nothing of the rest': { add: ['--ratio', '0.1', '--lines', 'sampled'] },
   '1 % by the agent': { add: [], env: sampler(0.01), counts: 'recorded' },
   '1 % by the agent, older build': { older: true, env: sampler(0.01), counts: 'recorded' },
-  '1 % by HAProxy': { add: ['--ratio', '0.01'], counts: 'recorded' },
+  '1 % by HAProxy': {
+    add: ['--ratio', '0.01'],
+    env: { HAPROXY_OTEL_KEEP_ERRORS: 'true' },
+    counts: 'recorded',
+  },
   '1 % by HAProxy, nothing of the rest': { add: ['--ratio', '0.01', '--lines', 'sampled'] },
 };
 
