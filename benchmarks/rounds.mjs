@@ -5,7 +5,7 @@ import { fixedRate, fullSpeed } from './load.mjs';
 /** The trace of somebody who had it sampled: an agent that keeps few has to be warm for these too. */
 const SAMPLED = 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
-/** Of what the slowest way reaches, so that a fixed rate is one that the machine has room for. */
+/** Of what the slowest way reaches at full speed, so that a fixed rate is one that the machine has room for. */
 const SHARE = 0.6;
 const STEP = 100;
 
@@ -23,21 +23,18 @@ export async function runRounds({ haproxy, floor, older, names, plan }) {
       if (way !== undefined) ways.push(way);
     }
     const results = Object.fromEntries(ways.map(({ name }) => [name, { full: [], fixed: [] }]));
-    const warm = {};
-    for (const way of ways) {
-      warm[way.name] = await way.measure((at) => fullSpeed(at, plan.warm, SAMPLED));
-    }
-    const most = Math.min(
-      ...plan.fixedWays.flatMap((name) => (name in warm ? [warm[name].rate * SHARE] : [])),
-    );
-    const rate = Math.min(plan.rate, Math.floor(most / STEP) * STEP);
+    for (const way of ways) await way.measure((at) => fullSpeed(at, plan.warm, SAMPLED));
+    let rate = plan.rate;
     for (let round = 0; round < plan.rounds; round += 1) {
       // What comes late in one round comes early in the next.
-      for (const way of round % 2 === 0 ? ways : ways.toReversed()) {
-        const { full, fixed } = results[way.name];
-        full.push(await way.measure((at) => fullSpeed(at, plan.full)));
-        if (!plan.fixedWays.includes(way.name)) continue;
-        fixed.push(await way.measure((at) => fixedRate(at, rate, plan.fixed)));
+      const inTurn = round % 2 === 0 ? ways : ways.toReversed();
+      for (const way of inTurn) {
+        results[way.name].full.push(await way.measure((at) => fullSpeed(at, plan.full)));
+      }
+      const atFixedRate = inTurn.filter(({ name }) => plan.fixedWays.includes(name));
+      if (round === 0) rate = fixedRateOf(plan, atFixedRate, results);
+      for (const way of atFixedRate) {
+        results[way.name].fixed.push(await way.measure((at) => fixedRate(at, rate, plan.fixed)));
       }
     }
     return { rate, results };
@@ -45,4 +42,10 @@ export async function runRounds({ haproxy, floor, older, names, plan }) {
     for (const way of ways) await way.stop();
     await server.stop();
   }
+}
+
+/** What is planned, or less where the machine has no room for it. */
+function fixedRateOf({ rate }, ways, results) {
+  const slowest = Math.min(...ways.map(({ name }) => results[name].full[0].rate));
+  return Math.min(rate, Math.floor((slowest * SHARE) / STEP) * STEP);
 }
