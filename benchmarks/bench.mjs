@@ -29,6 +29,13 @@ const PLAN = options.short
 const SUITES = options.short ? {} : { sid: '3.2', experimental: '3.4' };
 const older = options.build === undefined ? undefined : new Build(resolve(options.build));
 
+/** What is on the screen, for the docs. */
+const printed = [];
+const print = (text) => {
+  printed.push(text);
+  console.log(text);
+};
+
 mkdirSync(CACHE, { recursive: true });
 execFileSync('sh', [join(THIS.root, 'benchmarks/install.sh')], { stdio: 'inherit' });
 const floor = join(CACHE, 'floor');
@@ -51,19 +58,19 @@ const report = {
   records: await measureRecords({ this: THIS, ...(older && { older }) }, PLAN.records),
   versions: {},
 };
-console.log(
+print(
   `${report.date.slice(0, 10)}, ${report.machine}, Node ${report.node}; minimum / median / maximum\n`,
 );
 for (const [kind, { perSecond, perCpuSecond }] of Object.entries(report.notify)) {
-  console.log(
+  print(
     `NOTIFYs on one connection, ${kind}: ${spread(perSecond, 0)} a second, ${spread(perCpuSecond, 0)} a second of CPU time`,
   );
 }
-console.log(`start of Node with nothing to do, ms: ${spread(report.startup.node, 0)}`);
+print(`start of Node with nothing to do, ms: ${spread(report.startup.node, 0)}`);
 for (const [build, cpu] of Object.entries(report.records)) {
-  console.log(`records at full speed, ${build} build: ${spread(cpu, 1)} us of CPU time each`);
+  print(`records at full speed, ${build} build: ${spread(cpu, 1)} us of CPU time each`);
 }
-console.log();
+print('');
 const names = (options.short ? IN_SHORT : Object.keys(WAYS)).filter(
   (name) => older !== undefined || !WAYS[name].older,
 );
@@ -73,23 +80,24 @@ for (const haproxy of programs) {
   const { rate, results } = await runRounds({ haproxy, floor, older, names, plan });
   const [version] = /\d+\.\d+/.exec(program);
   report.versions[version] = { program, rate, results };
-  console.log(`${program}\n\n${waysTable(results, rate)}\n`);
+  print(`${program}\n\n${waysTable(results, rate)}\n`);
   const missing = names.filter((name) => results[name] === undefined);
-  if (missing.length > 0) console.log(`not in this build: ${missing.join('; ')}\n`);
+  if (missing.length > 0) print(`not in this build: ${missing.join('; ')}\n`);
   if (rate < PLAN.rate)
-    console.log(`the fixed rate is ${rate}/s: the machine has no room for ${PLAN.rate}/s\n`);
+    print(`the fixed rate is ${rate}/s: the machine has no room for ${PLAN.rate}/s\n`);
 }
-console.log(`${targetsTable()}\n`);
+print(`${targetsTable()}\n`);
 const turns = Object.values(report.versions).flatMap(({ results }) =>
   Object.values(results).flatMap(({ full, fixed }) => [...full, ...fixed]),
 );
 const sum = (what) => turns.reduce((total, turn) => total + turn[what], 0);
 const lost = sum('lost');
-writeFileSync(join(CACHE, 'bench.json'), JSON.stringify(report, undefined, 2));
-console.log(
+print(
   `hops lost: ${lost} of ${sum('seen')}; by their own accounts HAProxy dropped ${sum('droppedByHaproxy')} records and the agent ${sum('droppedByAgent')} spans.`,
 );
-console.log('All figures are in .cache/bench.json.');
+writeFileSync(join(CACHE, 'bench.md'), `${printed.join('\n')}\n`);
+writeFileSync(join(CACHE, 'bench.json'), JSON.stringify(report, undefined, 2));
+console.log('This is in .cache/bench.md too, and all figures in .cache/bench.json.');
 if (lost > 0) process.exitCode = 1;
 
 function run(program, args) {
