@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
 
 const PLAN = options.short
   ? { rounds: 1, warm: 1, full: 1, fixed: 1, rate: 500, records: 1, startup: 1, notify: 0.5 }
-  : { rounds: 3, warm: 2, full: 2, fixed: 3, rate: 5000, records: 4, startup: 5, notify: 1 };
+  : { rounds: 3, warm: 1, full: 2, fixed: 3, rate: 5000, records: 4, startup: 5, notify: 1 };
 const SUITES = options.short ? {} : { sid: '3.2', experimental: '3.4' };
 const older = options.build === undefined ? undefined : new Build(resolve(options.build));
 

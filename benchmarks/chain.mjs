@@ -72,11 +72,11 @@ export class Way {
   }
 
   /** Decides where the agent listens; returns what becomes of the example's configuration. */
-  configure({ wiring, add, spop, records }, build, ports, haproxy) {
+  configure({ wiring, add, spop }, build, ports, haproxy) {
     const { folder, statsSocket } = this;
     const plain = untraced(ports, statsSocket);
     this.spop = addressOf(spop, folder, ports.spop);
-    this.records = addressOf(records, folder, ports.records);
+    this.records = `127.0.0.1:${ports.records}`;
     if (wiring === 'none') return () => plain;
     if (wiring === 'floor') {
       const engine = join(folder, 'engine.conf');

@@ -9,7 +9,7 @@ function sampler(share) {
 
 /**
  * `wiring`: `none`, `floor`, or by `add` with the options of `add`. `older` is the older build, wired by its own means.
- * `env` is the agent's. `spop`, `records`: what HAProxy and the agent talk over, in place of TCP.
+ * `env` is the agent's. `spop`: what HAProxy asks the agent over, in place of TCP.
  * `counts`: what has to be there for each request: `exported` a hop, `recorded` a record, or nothing.
  */
 export const WAYS = {
@@ -19,12 +19,6 @@ export const WAYS = {
   'all, older build': { older: true, counts: 'exported' },
   'all, SPOP over a unix socket': { add: [], spop: 'unix', counts: 'exported' },
   'all, SPOP over an abstract socket': { add: [], spop: 'abstract', counts: 'exported' },
-  'all, both over abstract sockets': {
-    add: [],
-    spop: 'abstract',
-    records: 'abstract',
-    counts: 'exported',
-  },
   '10 % by the agent': { add: [], env: sampler(0.1), counts: 'recorded' },
   '10 % by HAProxy': { add: ['--ratio', '0.1'], counts: 'recorded' },
   '10 % by HAProxy, nothing of the rest': { add: ['--ratio', '0.1', '--lines', 'sampled'] },
