@@ -41,7 +41,10 @@ export async function startAgent(
     env: { ...process.env, HAPROXY_OTEL_ADMIN: '127.0.0.1:0', ...env },
   });
   const lines = [];
-  createInterface(child.stderr).on('line', (line) => lines.push(JSON.parse(line)));
+  // What it prints before it logs is no JSON.
+  createInterface(child.stderr).on('line', (line) =>
+    lines.push(line.startsWith('{') ? JSON.parse(line) : { msg: line }),
+  );
   while (!lines.some(({ msg }) => msg === 'ready')) {
     await Promise.race([once(child.stderr, 'data'), once(child, 'exit')]);
     if (child.exitCode !== null) throw new Error(`the agent ended: ${JSON.stringify(lines)}`);
