@@ -142,12 +142,12 @@ const CASES: Readonly<
   'the agent is at another abstract socket': [
     (text) => text,
     /^agent-address at backend otel-agents$/,
-    { add: ['--spop', 'abns@otel'], args: ['--spop', 'abns@elsewhere'] },
+    { add: ['--spop', 'abns@otel'], env: { HAPROXY_OTEL_SPOP: 'abns@elsewhere' } },
   ],
   'records by an abstract socket': [
     (text) => text,
     /^records-datagrams at ring otel$/,
-    { add: ['--records', 'abns@otel'], args: ['--records', 'abns@otel'] },
+    { add: ['--records', 'abns@otel'], env: { HAPROXY_OTEL_RECORDS: 'abns@otel' } },
   ],
   'records go elsewhere': [
     (text) => text,
