@@ -21,8 +21,7 @@ export async function requestsSeen(socketPath) {
 }
 
 /**
- * The agent's metrics: records, those that HAProxy dropped by what its ring says, spans that the agent dropped, and those
- * that are waiting.
+ * The agent's metrics: records, those that HAProxy dropped by what its ring says, and spans that the agent dropped.
  */
 export async function agentAccount(port) {
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
@@ -36,6 +35,5 @@ export async function agentAccount(port) {
     records: sum('records_total'),
     droppedByHaproxy: sum('records_dropped_by_haproxy_total'),
     droppedByAgent: sum('spans_dropped_total'),
-    queued: sum('spans_queued'),
   };
 }

@@ -21,11 +21,11 @@ import { WAYS } from './ways.mjs';
 /** How long the agent may take to export what it has after a turn, in milliseconds. */
 const DRAIN_TIMEOUT = 30_000;
 const DRAIN_STEP = 100;
-/** So many steps without a change are the end: of a turn of which each hop is expected, and of any other. */
-const STILL_SHORT = 30;
-const STILL = 5;
+/** So many steps without a span are the end: of a turn of which each hop is expected, and of any other. */
+const STILL_LONG = 30;
+const STILL = 6;
 
-const NOTHING = { records: 0, droppedByHaproxy: 0, droppedByAgent: 0, queued: 0 };
+const NOTHING = { records: 0, droppedByHaproxy: 0, droppedByAgent: 0 };
 
 /** One way to trace, running: an HAProxy of its own, and an agent and a receiver where it has them. */
 export class Way {
@@ -98,7 +98,6 @@ export class Way {
     const received = receiver === undefined ? { hops: 0, spans: 0 } : await ask(receiver, 'count');
     return {
       ...received,
-      ...(receiver === undefined ? NOTHING : await agentAccount(this.adminPort)),
       seen: await requestsSeen(this.statsSocket),
       haproxy: cpuSeconds(haproxy.pid),
       agent: agent === undefined ? 0 : cpuSeconds(agent.pid),
@@ -106,29 +105,38 @@ export class Way {
     };
   }
 
-  /** Waits until all that came of a turn is where it belongs, or nothing more comes. */
-  async drained(before) {
+  /** The agent's own: to be read outside of what is measured, as it takes the agent some milliseconds. */
+  account() {
+    return this.receiver === undefined ? NOTHING : agentAccount(this.adminPort);
+  }
+
+  /** Waits until all that came of a turn has been received, or nothing more comes. */
+  async drained(before, accountBefore) {
     if (this.receiver === undefined) return;
     const deadline = performance.now() + DRAIN_TIMEOUT;
-    let last = '';
+    let last = before.spans;
     for (let still = 0; performance.now() < deadline; ) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP));
-      const now = await this.usage();
-      const account = JSON.stringify([now.records, now.spans, now.queued]);
-      still = account === last ? still + 1 : 0;
-      last = account;
-      const missing = missingOf(this.counts, change(before, now));
-      if (still >= (missing > 0 ? STILL_SHORT : STILL)) return;
-      if (this.counts !== undefined && missing <= 0 && now.queued === 0) return;
+      const { spans, hops } = await ask(this.receiver, 'count');
+      still = spans === last ? still + 1 : 0;
+      last = spans;
+      if (still >= STILL_LONG || (this.counts === undefined && still >= STILL)) return;
+      const seen = (await requestsSeen(this.statsSocket)) - before.seen;
+      if (this.counts === 'exported' && hops - before.hops >= seen) return;
+      if (this.counts !== 'recorded' || still % STILL !== STILL - 1) continue;
+      const { records } = await this.account();
+      if (records - accountBefore.records >= seen) return;
     }
   }
 
   /** Runs `load` on this way; adds CPU a request in microseconds, hops, and the agent's memory in MiB. */
   async measure(load) {
+    const accountBefore = await this.account();
     const before = await this.usage();
     const result = await load(this.port);
-    await this.drained(before);
-    const used = change(before, await this.usage());
+    await this.drained(before, accountBefore);
+    const after = await this.usage();
+    const used = { ...change(before, after), ...change(accountBefore, await this.account()) };
     const cpu = (part) => (used[part] / result.requests) * 1e6;
     return {
       ...result,
