@@ -3,9 +3,10 @@
 //     npm run bench                          all of it, under ten minutes
 //     npm run bench -- --build DIR           and an older build beside it: a checkout after "npm ci && npm run build"
 //     npm run bench -- --short               that it works, and that no hop is lost
+//     npm run bench -- --write               what is printed, in docs/performance.md too
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Build, THIS } from './builds.mjs';
@@ -20,7 +21,11 @@ import { AT_A_FIXED_RATE, IN_SHORT, WAYS } from './ways.mjs';
 
 const CACHE = join(THIS.root, '.cache');
 const { values: options } = parseArgs({
-  options: { short: { type: 'boolean', default: false }, build: { type: 'string' } },
+  options: {
+    short: { type: 'boolean', default: false },
+    build: { type: 'string' },
+    write: { type: 'boolean', default: false },
+  },
 });
 
 const PLAN = options.short
@@ -48,7 +53,10 @@ for (const suite of Object.keys(SUITES)) {
   programs.push(join(folder, 'haproxy'));
 }
 
+// Others on the machine make all figures worse, and throughput a matter of luck.
+const [load] = loadavg();
 const report = {
+  load,
   date: new Date().toISOString(),
   machine: `${cpus().length} x ${cpus()[0].model}`,
   node: process.version,
@@ -59,16 +67,16 @@ const report = {
   versions: {},
 };
 print(
-  `${report.date.slice(0, 10)}, ${report.machine}, Node ${report.node}; minimum / median / maximum\n`,
+  `${report.date.slice(0, 10)}, ${report.machine}, Node ${report.node}, load before the start ${load.toFixed(1)}; minimum / median / maximum\n`,
 );
 for (const [kind, { perSecond, perCpuSecond }] of Object.entries(report.notify)) {
   print(
-    `NOTIFYs on one connection, ${kind}: ${spread(perSecond, 0)} a second, ${spread(perCpuSecond, 0)} a second of CPU time`,
+    `- NOTIFYs on one connection, ${kind}: ${spread(perSecond, 0)} a second, ${spread(perCpuSecond, 0)} a second of CPU time`,
   );
 }
-print(`start of Node with nothing to do, ms: ${spread(report.startup.node, 0)}`);
+print(`- start of Node with nothing to do: ${spread(report.startup.node, 0)} ms`);
 for (const [build, cpu] of Object.entries(report.records)) {
-  print(`records at full speed, ${build} build: ${spread(cpu, 1)} us of CPU time each`);
+  print(`- records at full speed, ${build} build: ${spread(cpu, 1)} us of CPU time each`);
 }
 print('');
 const names = (options.short ? IN_SHORT : Object.keys(WAYS)).filter(
@@ -80,13 +88,13 @@ for (const haproxy of programs) {
   const { rate, results } = await runRounds({ haproxy, floor, older, names, plan });
   const [version] = /\d+\.\d+/.exec(program);
   report.versions[version] = { program, rate, results };
-  print(`${program}\n\n${waysTable(results, rate)}\n`);
+  print(`### ${program}\n\n${waysTable(results, rate)}\n`);
   const missing = names.filter((name) => results[name] === undefined);
-  if (missing.length > 0) print(`not in this build: ${missing.join('; ')}\n`);
+  if (missing.length > 0) print(`Not in this build: ${missing.join('; ')}.\n`);
   if (rate < PLAN.rate)
-    print(`the fixed rate is ${rate}/s: the machine has no room for ${PLAN.rate}/s\n`);
+    print(`The fixed rate is ${rate}/s: the machine has no room for ${PLAN.rate}/s.\n`);
 }
-print(`${targetsTable()}\n`);
+print(`### Targets\n\n${targetsTable()}\n`);
 const turns = Object.values(report.versions).flatMap(({ results }) =>
   Object.values(results).flatMap(({ full, fixed }) => [...full, ...fixed]),
 );
@@ -97,8 +105,18 @@ print(
 );
 writeFileSync(join(CACHE, 'bench.md'), `${printed.join('\n')}\n`);
 writeFileSync(join(CACHE, 'bench.json'), JSON.stringify(report, undefined, 2));
+if (options.write) writeFigures(join(THIS.root, 'docs/performance.md'), printed.join('\n'));
 console.log('This is in .cache/bench.md too, and all figures in .cache/bench.json.');
 if (lost > 0) process.exitCode = 1;
+
+function writeFigures(page, figures) {
+  const text = readFileSync(page, 'utf8');
+  const between = /(?<=<!-- figures -->\n)[\s\S]*(?=<!-- end of figures -->)/;
+  writeFileSync(
+    page,
+    text.replace(between, () => `\n${figures}\n\n`),
+  );
+}
 
 function run(program, args) {
   return execFileSync(program, args, { encoding: 'latin1' });
