@@ -1,121 +1,183 @@
-// What tracing costs, on HAProxy 2.6 (or what is installed) and 3.2: one table for people, one JSON file.
+// What tracing costs, on HAProxy 2.6 (or what is installed), 3.2 and 3.4: tables for people, one JSON file.
 //
 //     npm run bench                          all of it, under ten minutes
+//     npm run bench -- --build DIR           and an older build beside it: a checkout after "npm ci && npm run build"
 //     npm run bench -- --short               that it works, and that no hop is lost
+//     npm run bench -- --write               what is printed, in docs/performance.md too
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { runChain, WAYS } from './chain.mjs';
-import { tell as tellMicro } from './micro.mjs';
+import { Build, THIS } from './builds.mjs';
+import { markdownTable } from './markdown.mjs';
 import { measureNotify } from './notify.mjs';
-import { spread } from './spread.mjs';
+import { measureRecords } from './records.mjs';
+import { runRounds } from './rounds.mjs';
+import { spread, spreadOf } from './spread.mjs';
 import { measureStartup } from './startup.mjs';
+import { TARGETS } from './targets.mjs';
+import { AT_A_FIXED_RATE, IN_SHORT, WAYS } from './ways.mjs';
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const CACHE = join(ROOT, '.cache');
-const { values: options } = parseArgs({ options: { short: { type: 'boolean', default: false } } });
+const CACHE = join(THIS.root, '.cache');
+const { values: options } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    build: { type: 'string' },
+    write: { type: 'boolean', default: false },
+  },
+});
 
-const FIXED_RATE = 5000;
 const PLAN = options.short
-  ? { rounds: 1, warm: 1, full: 1, fixed: 1, rate: 500 }
-  : { rounds: 4, warm: 4, full: 2, fixed: 5, rate: FIXED_RATE };
-const FIXED_WAYS = ['floor agent', 'all traces', 'all, own session'];
-const MICRO = ['split', 'decode', 'mint', 'record', 'encode', 'metrics'];
+  ? { rounds: 1, warm: 1, full: 1, fixed: 1, rate: 500, records: 1, startup: 1, notify: 0.5 }
+  : { rounds: 3, warm: 1, full: 2, fixed: 3, rate: 5000, records: 4, startup: 5, notify: 1 };
+const SUITES = options.short ? {} : { sid: '3.2', experimental: '3.4' };
+const older = options.build === undefined ? undefined : new Build(resolve(options.build));
+
+/** What is on the screen, for the docs. */
+const printed = [];
+const print = (text) => {
+  printed.push(text);
+  console.log(text);
+};
 
 mkdirSync(CACHE, { recursive: true });
-execFileSync('sh', [join(ROOT, 'benchmarks/install.sh')], { stdio: 'inherit' });
+execFileSync('sh', [join(THIS.root, 'benchmarks/install.sh')], { stdio: 'inherit' });
 const floor = join(CACHE, 'floor');
-execFileSync('cc', ['-O2', '-o', floor, join(ROOT, 'benchmarks/floor.c')]);
-
-const programs = { installed: 'haproxy' };
-if (!options.short) {
-  const folder = join(CACHE, 'haproxy-sid');
-  execFileSync('sh', [join(ROOT, 'test/haproxy/fetch-version.sh'), 'sid', folder]);
-  programs.sid = join(folder, 'haproxy');
+execFileSync('cc', ['-O2', '-o', floor, join(THIS.root, 'benchmarks/floor.c')]);
+const programs = [process.env.HAPROXY ?? 'haproxy'];
+for (const suite of Object.keys(SUITES)) {
+  const folder = join(CACHE, `haproxy-${suite}`);
+  const fetchVersion = join(THIS.root, 'test/haproxy/fetch-version.sh');
+  execFileSync('sh', [fetchVersion, suite, folder], { stdio: 'inherit' });
+  programs.push(join(folder, 'haproxy'));
 }
 
+// Others on the machine make all figures worse, and throughput a matter of luck.
+const [load] = loadavg();
 const report = {
+  load,
   date: new Date().toISOString(),
   machine: `${cpus().length} x ${cpus()[0].model}`,
   node: process.version,
-  startup: await measureStartup(options.short ? 1 : 5),
-  notify: await measureNotify(options.short ? 0.5 : 2, options.short ? 1 : 5),
-  micro: {},
+  older: options.build,
+  startup: await measureStartup(PLAN.startup),
+  notify: await measureNotify(PLAN.notify, PLAN.startup),
+  records: await measureRecords({ this: THIS, ...(older && { older }) }, PLAN.records),
   versions: {},
 };
-console.log(`${report.machine}, Node ${report.node}; minimum / median / maximum`);
-print('start to first ACK, ms', report.startup);
+print(
+  `${report.date.slice(0, 10)}, ${report.machine}, Node ${report.node}, load before the start ${load.toFixed(1)}; minimum / median / maximum\n`,
+);
 for (const [kind, { perSecond, perCpuSecond }] of Object.entries(report.notify)) {
-  console.log(`NOTIFYs on one connection, ${kind}`);
-  print('  a second', perSecond, 0);
-  print("  a second of the agent's CPU time", perCpuSecond, 0);
+  print(
+    `- NOTIFYs on one connection, ${kind}: ${spread(perSecond, 0)} a second, ${spread(perCpuSecond, 0)} a second of CPU time`,
+  );
 }
-for (const question of options.short ? [] : MICRO) {
-  const { results } = await import(`./${question}.mjs`);
-  Object.assign(report.micro, results);
-  tellMicro(results);
+print(`- start of Node with nothing to do: ${spread(report.startup.node, 0)} ms`);
+for (const [build, cpu] of Object.entries(report.records)) {
+  print(`- records at full speed, ${build} build: ${spread(cpu, 1)} us of CPU time each`);
 }
-let lost = 0;
-for (const haproxy of Object.values(programs)) {
-  const [version] = execFileSync(haproxy, ['-v'], { encoding: 'latin1' }).split(' 20', 1);
-  const names = Object.keys(WAYS);
-  const plan = { ...PLAN, fixedWays: FIXED_WAYS };
-  const results = await runChain({ haproxy, floor, names, plan });
-  report.versions[version] = results;
-  console.log(`\n${version}`);
-  table(names, results);
-  lost += names
-    .filter((name) => WAYS[name].keepsAll)
-    .reduce((sum, name) => sum + lostBy(results[name]), 0);
+print('');
+const names = (options.short ? IN_SHORT : Object.keys(WAYS)).filter(
+  (name) => older !== undefined || !WAYS[name].older,
+);
+for (const haproxy of programs) {
+  const [, program] = /^(HAProxy version (\S+))/.exec(run(haproxy, ['-v'])) ?? [];
+  const plan = { ...PLAN, fixedWays: AT_A_FIXED_RATE };
+  const { rate, results } = await runRounds({ haproxy, floor, older, names, plan });
+  const [version] = /\d+\.\d+/.exec(program);
+  report.versions[version] = { program, rate, results };
+  print(`### ${program}\n\n${waysTable(results, rate)}\n`);
+  const missing = names.filter((name) => results[name] === undefined);
+  if (missing.length > 0) print(`Not in this build: ${missing.join('; ')}.\n`);
+  if (rate < PLAN.rate)
+    print(`The fixed rate is ${rate}/s: the machine has no room for ${PLAN.rate}/s.\n`);
 }
+print(`### Targets\n\n${targetsTable()}\n`);
+const turns = Object.values(report.versions).flatMap(({ results }) =>
+  Object.values(results).flatMap(({ full, fixed }) => [...full, ...fixed]),
+);
+const sum = (what) => turns.reduce((total, turn) => total + turn[what], 0);
+const lost = sum('lost');
+print(
+  `hops lost: ${lost} of ${sum('seen')}; by their own accounts HAProxy dropped ${sum('droppedByHaproxy')} records and the agent ${sum('droppedByAgent')} spans.`,
+);
+writeFileSync(join(CACHE, 'bench.md'), `${printed.join('\n')}\n`);
 writeFileSync(join(CACHE, 'bench.json'), JSON.stringify(report, undefined, 2));
-console.log(`\nhops lost: ${lost}; all figures are in .cache/bench.json`);
+if (options.write) writeFigures(join(THIS.root, 'docs/performance.md'), printed.join('\n'));
+console.log('This is in .cache/bench.md too, and all figures in .cache/bench.json.');
 if (lost > 0) process.exitCode = 1;
 
+function writeFigures(page, figures) {
+  const text = readFileSync(page, 'utf8');
+  const between = /(?<=<!-- figures -->\n)[\s\S]*(?=<!-- end of figures -->)/;
+  writeFileSync(
+    page,
+    text.replace(between, () => `\n${figures}\n\n`),
+  );
+}
+
+function run(program, args) {
+  return execFileSync(program, args, { encoding: 'latin1' });
+}
+
 /** One line a way; what is compared is compared within each round. */
-function table(names, results) {
+function waysTable(results, rate) {
+  const { full: untraced } = results.untraced;
+  const ofUntraced = (turns) => turns.map((turn, round) => turn.rate / untraced[round].rate);
+  const adds = (turns) =>
+    turns.map((turn, round) => turn.haproxyCpu + turn.agentCpu - untraced[round].haproxyCpu);
   const columns = {
     'requests/s': ({ full }) => spread(column(full, 'rate'), 0),
-    'of no tracing': ({ full }) => spread(ratios(full, results['no tracing'].full), 2),
-    'of the floor': ({ full }) => spread(ratios(full, results['floor agent'].full), 2),
+    'of untraced': ({ full }) => spread(ofUntraced(full), 2),
     'HAProxy, us CPU': ({ full }) => spread(column(full, 'haproxyCpu'), 1),
     'agent, us CPU': ({ full }) => spread(column(full, 'agentCpu'), 1),
+    'adds to the host, us CPU': ({ full }) => spread(adds(full), 1),
     'agent, MiB': ({ full }) => spread(column(full, 'memory'), 0),
-    [`p50 at ${PLAN.rate}/s, ms`]: ({ fixed }) => spread(column(fixed, 'p50'), 2),
-    'p99, ms': ({ fixed }) => spread(column(fixed, 'p99'), 2),
-    'p99.9, ms': ({ fixed }) => spread(column(fixed, 'p999'), 2),
+    [`agent, us CPU at ${rate}/s`]: ({ fixed }) => spread(column(fixed, 'agentCpu'), 1),
+    'p50 there, ms': ({ fixed }) => spread(column(fixed, 'p50'), 2),
+    'p99.9 there, ms': ({ fixed }) => spread(column(fixed, 'p999'), 2),
   };
-  const rows = names.map((name) => [
-    name,
-    ...Object.values(columns).map((cell) => cell(results[name])),
+  return markdownTable([
+    ['', ...Object.keys(columns)],
+    ...Object.entries(results).map(([name, result]) => [
+      name,
+      ...Object.values(columns).map((cell) => cell(result)),
+    ]),
   ]);
-  const lines = [['', ...Object.keys(columns)], ...rows];
-  const widths = lines[0].map((_, i) => Math.max(...lines.map((line) => line[i].length)));
-  for (const line of lines) {
-    console.log(
-      line
-        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
-        .join('  '),
-    );
-  }
 }
 
-function ratios(turns, others) {
-  return turns.map(({ rate }, round) => rate / others[round].rate);
-}
-
-/** Hops of a way that exports all of them. */
-function lostBy({ full, fixed }) {
-  return [...full, ...fixed].reduce((sum, { seen, hops }) => sum + Math.max(0, seen - hops), 0);
+/** One line a target, one column a version. */
+function targetsTable() {
+  const versions = Object.entries(report.versions);
+  const cell = ({ met }, values, version) => {
+    if (values === undefined || values.length === 0) return '-';
+    const [, median] = spreadOf(values);
+    return `${spread(values, median < 10 ? 2 : 0)} ${met(median, version) ? 'met' : 'MISSED'}`;
+  };
+  const rows = TARGETS.map((target) => [
+    target.name,
+    target.wanted,
+    ...versions.map(([version, { results }]) =>
+      cell(target, target.seen(results, version), version),
+    ),
+  ]);
+  const alone = report.records.older?.map((cpu, turn) => report.records.this[turn] / cpu);
+  const atMost = (limit) => ({ met: (seen) => seen <= limit });
+  const rest = versions.slice(1).map(() => '');
+  rows.push(
+    [
+      'telemetry thread alone, records at full speed: CPU, of the older build',
+      'at most 0.5',
+      cell(atMost(0.5), alone),
+      ...rest,
+    ],
+    ['start to first answer, ms', 'at most 250', cell(atMost(250), report.startup.agent), ...rest],
+  );
+  return markdownTable([['target', 'wanted', ...versions.map(([version]) => version)], ...rows]);
 }
 
 function column(turns, what) {
   return turns.map((turn) => turn[what]);
-}
-
-function print(label, values, digits = 2) {
-  console.log(`${label.padEnd(54)} ${spread(values, digits)}`);
 }

@@ -1,116 +1,95 @@
-// What tracing costs: load generator, HAProxy, agent, server and OTLP receiver on one machine, with and
-// without tracing. All ways run side by side, idle but for their turn, and take turns.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+// A load generator, HAProxy, an agent, a server and an OTLP receiver on one machine, with and without tracing.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Haproxy } from '../dist/demo/haproxy.js';
 import { freePorts } from '../dist/demo/ports.js';
-import { filesOf } from '../dist/wiring/wire.js';
-import { fixedRate, fullSpeed } from './load.mjs';
+import { agentAccount, requestsSeen } from './accounts.mjs';
+import { THIS } from './builds.mjs';
+import { ASKING_ENGINE, asking, server, untraced } from './configurations.mjs';
 import {
   ask,
   cpuSeconds,
-  ENDS_WITH_US,
-  requestsSeen,
   residentMemory,
   startAgent,
   startProgram,
   startScript,
   stop,
 } from './processes.mjs';
-
-/**
- * `config`: `plain` is HAProxy without tracing; `asking` calls the agent and sets the headers; `recording` also
- * writes the line that becomes the spans: what `add` makes of the plain file; `sparing` writes none for traces that are not
- * sampled. `sockets: 'unix'` has HAProxy and the agent talk over unix sockets. `session: 'own'` is how systemd starts
- * a service: Linux shares the processor out between sessions, and niceness counts within each. `keepsAll`: each hop
- * must be there.
- */
-export const WAYS = {
-  'no tracing': { config: 'plain' },
-  'floor agent': { config: 'asking', agent: 'floor' },
-  'ids and headers only': { config: 'asking', agent: 'own' },
-  'all traces': { config: 'recording', agent: 'own', keepsAll: true },
-  'all, unix sockets': { config: 'recording', agent: 'own', sockets: 'unix', keepsAll: true },
-  'all, own session': { config: 'recording', agent: 'own', session: 'own', keepsAll: true },
-  '10 % of traces': { config: 'recording', agent: 'own', env: ratio(0.1) },
-  '1 % of traces': { config: 'recording', agent: 'own', env: ratio(0.01) },
-  '1 %, no other lines': { config: 'sparing', agent: 'own', env: ratio(0.01) },
-  'no traces': { config: 'recording', agent: 'own', env: { OTEL_TRACES_SAMPLER: 'always_off' } },
-};
-
-function ratio(share) {
-  return {
-    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
-    OTEL_TRACES_SAMPLER_ARG: String(share),
-  };
-}
-
-const RECORDING =
-  /^ *(log ring@|log 127|option log-sep|http-re\w+ +set-log|log-format|error-log|http-re\w+ set-var(-fmt)?\(txn\.otel\.(received|answered|request|target|server_tls)\)|tcp-request content set-var\(txn\.otel\.received\)).*\n/gm;
-
-/** As the documentation has it, with its newline. */
-const [SPARING] = /^ *http-response set-log-level silent .*\n/m.exec(
-  readFileSync(new URL('../docs/sampling-and-trust.md', import.meta.url), 'utf8'),
-);
-
-export const CONFIGS = {
-  plain: (config) =>
-    filesOf(new Map([['', config]]))
-      .clean.get('')
-      .replace(/^.*txn\.otel\..*\n/gm, ''),
-  asking: (config) => config.replace(RECORDING, ''),
-  recording: (config) => config,
-  sparing: (config) => config.replace(/^ *log-format "%B"/m, `${SPARING}$&`),
-};
-
-/** The trace of somebody who had it sampled: an agent that keeps few has to be warm for these too. */
-const SAMPLED = 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+import { WAYS } from './ways.mjs';
 
 /** How long the agent may take to export what it has after a turn, in milliseconds. */
 const DRAIN_TIMEOUT = 30_000;
-/** So many steps without a span are the end: the telemetry thread gives way to all others. */
-const DRAIN_STILL = 4;
-const DRAIN_STEP = 500;
+const DRAIN_STEP = 100;
+/** So many steps without a span are the end: of a turn of which each hop is expected, and of any other. */
+const STILL_LONG = 30;
+const STILL = 6;
+
+const NOTHING = { records: 0, droppedByHaproxy: 0, droppedByAgent: 0 };
 
 /** One way to trace, running: an HAProxy of its own, and an agent and a receiver where it has them. */
 export class Way {
-  static async start(name, { haproxy: program, floor, server }) {
+  /**
+   * @param older the older build, for the ways that need it
+   * @returns undefined where the build does not have this way
+   */
+  static async start(name, { haproxy, floor, server: serverPort, older }) {
     const way = new Way();
-    const { config, agent, env, sockets, session } = WAYS[name];
-    const ports = await freePorts();
-    const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+    const spec = WAYS[name];
+    const build = spec.older === true ? older : THIS;
+    const ports = { ...(await freePorts()), server: serverPort };
     way.name = name;
+    way.counts = spec.counts;
     way.port = ports.http;
-    way.recording = config === 'recording' || config === 'sparing';
-    way.folder = folder;
-    way.statsSocket = join(folder, 'stats');
-    const listen = (port) => (sockets === 'unix' ? `unix:${folder}/${port}` : `127.0.0.1:${port}`);
-    if (agent === 'floor') way.agent = await startProgram(floor, [String(ports.spop)]);
-    if (agent === 'own') {
-      way.receiver = await startScript('receiver.mjs');
-      const agentEnv = {
-        HAPROXY_OTEL_SPOP: listen(ports.spop),
-        HAPROXY_OTEL_RECORDS: listen(ports.records),
-        OTEL_EXPORTER_OTLP_ENDPOINT: way.receiver.hello.endpoint,
-        OTEL_BSP_SCHEDULE_DELAY: '200',
-        ...env,
-      };
-      const started =
-        session === 'own'
-          ? await startAgent(agentEnv, ENDS_WITH_US, { detached: true })
-          : await startAgent(agentEnv);
-      way.agent = started.child;
+    way.adminPort = ports.admin;
+    way.folder = mkdtempSync(join(tmpdir(), 'bench-'));
+    way.statsSocket = join(way.folder, 'stats');
+    const config = way.configure(spec, build, ports, haproxy);
+    if (config === undefined) {
+      rmSync(way.folder, { recursive: true });
+      return undefined;
     }
-    const global = `global\n    nbthread 1\n    no log\n    stats socket ${way.statsSocket}\n`;
-    way.haproxy = await Haproxy.start({
-      ports: { ...ports, server },
-      command: [program],
-      add: { spop: listen(ports.spop), records: listen(ports.records) },
-      site: (plain) => plain.replace(/^global\n/m, global),
-      edit: CONFIGS[config],
-    });
+    if (spec.wiring === 'floor') way.agent = await startProgram(floor, [String(ports.spop)]);
+    if (spec.wiring === undefined) {
+      way.receiver = await startScript('receiver.mjs');
+      const { child } = await startAgent(
+        {
+          HAPROXY_OTEL_SPOP: way.spop,
+          HAPROXY_OTEL_RECORDS: way.records,
+          HAPROXY_OTEL_ADMIN: `127.0.0.1:${ports.admin}`,
+          OTEL_EXPORTER_OTLP_ENDPOINT: way.receiver.hello.endpoint,
+          OTEL_BSP_SCHEDULE_DELAY: '200',
+          ...spec.env,
+        },
+        [],
+        build.main,
+      );
+      way.agent = child;
+    }
+    const { Haproxy: OfBuild } = await build.import('dist/demo/haproxy.js');
+    way.haproxy = await OfBuild.start({ ports, command: [haproxy], edit: config });
     return way;
+  }
+
+  /** Decides where the agent listens; returns what becomes of the example's configuration. */
+  configure({ wiring, add, spop }, build, ports, haproxy) {
+    const { folder, statsSocket } = this;
+    const plain = untraced(ports, statsSocket);
+    this.spop = addressOf(spop, folder, ports.spop);
+    this.records = `127.0.0.1:${ports.records}`;
+    if (wiring === 'none') return () => plain;
+    if (wiring === 'floor') {
+      const engine = join(folder, 'engine.conf');
+      writeFileSync(engine, ASKING_ENGINE);
+      return () => asking(plain, ports, engine);
+    }
+    if (!build.hasAdd) {
+      const global = `global\n    nbthread 1\n    no log\n    stats socket ${statsSocket}\n`;
+      return (example) => example.replace(/^global\n/m, global);
+    }
+    const addresses = ['--spop', this.spop, '--records', this.records];
+    const text = build.add(folder, plain, haproxy, [...addresses, ...(add ?? [])]);
+    return text && (() => text);
   }
 
   /** What the parts used, and what came out of them, so far. */
@@ -126,34 +105,50 @@ export class Way {
     };
   }
 
-  /** Waits until nothing more is received. */
-  async drained() {
-    if (!this.recording) return;
+  /** The agent's own: to be read outside of what is measured, as it takes the agent some milliseconds. */
+  account() {
+    return this.receiver === undefined ? NOTHING : agentAccount(this.adminPort);
+  }
+
+  /** Waits until all that came of a turn has been received, or nothing more comes. */
+  async drained(before, accountBefore) {
+    if (this.receiver === undefined) return;
     const deadline = performance.now() + DRAIN_TIMEOUT;
-    for (let before = -1, still = 0; still < DRAIN_STILL && performance.now() < deadline; ) {
+    let last = before.spans;
+    for (let still = 0; performance.now() < deadline; ) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP));
-      const { spans } = await ask(this.receiver, 'count');
-      still = spans === before ? still + 1 : 0;
-      before = spans;
+      const { spans, hops } = await ask(this.receiver, 'count');
+      still = spans === last ? still + 1 : 0;
+      last = spans;
+      if (still >= STILL_LONG || (this.counts === undefined && still >= STILL)) return;
+      const seen = (await requestsSeen(this.statsSocket)) - before.seen;
+      if (this.counts === 'exported' && hops - before.hops >= seen) return;
+      if (this.counts !== 'recorded' || still % STILL !== STILL - 1) continue;
+      const { records } = await this.account();
+      if (records - accountBefore.records >= seen) return;
     }
   }
 
   /** Runs `load` on this way; adds CPU a request in microseconds, hops, and the agent's memory in MiB. */
   async measure(load) {
+    const accountBefore = await this.account();
     const before = await this.usage();
     const result = await load(this.port);
-    await this.drained();
+    await this.drained(before, accountBefore);
     const after = await this.usage();
-    const change = (what) => after[what] - before[what];
-    const cpu = (part) => (change(part) / result.requests) * 1e6;
+    const used = { ...change(before, after), ...change(accountBefore, await this.account()) };
+    const cpu = (part) => (used[part] / result.requests) * 1e6;
     return {
       ...result,
       haproxyCpu: cpu('haproxy'),
       agentCpu: cpu('agent'),
       receiverCpu: cpu('receiver'),
-      seen: change('seen'),
-      hops: change('hops'),
-      spans: change('spans'),
+      seen: used.seen,
+      hops: used.hops,
+      records: used.records,
+      lost: Math.max(0, missingOf(this.counts, used)),
+      droppedByHaproxy: used.droppedByHaproxy,
+      droppedByAgent: used.droppedByAgent,
       memory: this.agent === undefined ? 0 : residentMemory(this.agent.pid),
     };
   }
@@ -166,48 +161,31 @@ export class Way {
   }
 }
 
-/** A server that costs little: HAProxy. */
-export async function startServer() {
-  const ports = await freePorts();
-  const server = await Haproxy.start({
-    ports,
-    edit: () => `global
-    nbthread 1
-defaults
-    mode http
-    timeout client 1m
-    timeout http-keep-alive 1m
-frontend server
-    bind 127.0.0.1:${ports.http}
-    http-request return status 200 content-type text/plain string ok
-`,
-  });
-  return { server, port: ports.http };
+function change(before, after) {
+  return Object.fromEntries(
+    Object.entries(after).map(([name, value]) => [name, value - before[name]]),
+  );
 }
 
-/**
- * @param plan.warm seconds of load before the first turn, `plan.full` of each turn at full speed, `plan.fixed`
- *   of each at `plan.rate` requests a second, which the ways in `plan.fixedWays` have
- * @returns for each way the results of its turns
- */
-export async function runChain({ haproxy, floor, names, plan }) {
-  const { server, port } = await startServer();
-  const ways = [];
-  try {
-    for (const name of names) ways.push(await Way.start(name, { haproxy, floor, server: port }));
-    const results = Object.fromEntries(names.map((name) => [name, { full: [], fixed: [] }]));
-    for (const way of ways) await way.measure((at) => fullSpeed(at, plan.warm, SAMPLED));
-    for (let round = 0; round < plan.rounds; round += 1) {
-      for (const way of ways) {
-        const { full, fixed } = results[way.name];
-        full.push(await way.measure((at) => fullSpeed(at, plan.full)));
-        if (!plan.fixedWays.includes(way.name)) continue;
-        fixed.push(await way.measure((at) => fixedRate(at, plan.rate, plan.fixed)));
-      }
-    }
-    return results;
-  } finally {
-    for (const way of ways) await way.stop();
-    await server.stop();
+function missingOf(counts, { seen, hops, records }) {
+  switch (counts) {
+    case 'exported':
+      return seen - hops;
+    case 'recorded':
+      return seen - records;
+    default:
+      return 0;
   }
+}
+
+function addressOf(socket, folder, port) {
+  if (socket === 'unix') return `unix:${folder}/${port}`;
+  if (socket === 'abstract') return `abns@otel-bench-${process.pid}-${port}`;
+  return `127.0.0.1:${port}`;
+}
+
+export async function startServer() {
+  const ports = await freePorts();
+  const haproxy = await Haproxy.start({ ports, edit: () => server(ports) });
+  return { server: haproxy, port: ports.http };
 }

@@ -1,29 +1,24 @@
 // What tracing costs HAProxy, in instructions a request in user space: callgrind counts them, the same on every machine
-// and however busy it is. First the ways of chain.mjs, then what the shipped configuration saves without each part of
-// it. Needs valgrind (Debian's package) and `npm run build`; takes some minutes.
+// and however busy it is. First without tracing, the question alone, and what `add` makes of it; then what is saved
+// without each part of that. Needs valgrind (Debian's package) and `npm run build`; takes some minutes.
 //
-//     node benchmarks/instructions.mjs [program]
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+//     node benchmarks/instructions.mjs [program [options of add]]
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Haproxy } from '../dist/demo/haproxy.js';
 import { freePorts } from '../dist/demo/ports.js';
-import { CONFIGS, startServer } from './chain.mjs';
+import { THIS } from './builds.mjs';
+import { startServer } from './chain.mjs';
+import { ASKING_ENGINE, asking, untraced } from './configurations.mjs';
 import { startAgent, stop } from './processes.mjs';
 
-const [program = 'haproxy'] = process.argv.slice(2);
+const [program = 'haproxy', ...options] = process.argv.slice(2);
 
 /** The difference of two runs is free of what a start costs. */
 const FEW = 200;
 const MANY = 1_200;
-
-/** Asks, and does nothing with the answer. */
-const questionAlone = (config) =>
-  CONFIGS.asking(config).replace(
-    /^ *(http-request|http-response|http-after-response|acl) .*otel(?!_trusted src).*\n/gm,
-    '',
-  );
 
 const without = (pattern) => (config) => config.replace(pattern, '');
 const PARTS = {
@@ -45,34 +40,46 @@ const PARTS = {
 };
 
 const { server, port: serverPort } = await startServer();
-const [plain, question, asking, all] = [
-  await instructions(CONFIGS.plain),
-  await instructions(questionAlone),
-  await instructions(CONFIGS.asking),
-  await instructions(CONFIGS.recording),
-];
-tell('no tracing', plain);
-tell('the question alone', question, question / plain);
-tell('ids and headers only', asking, asking / plain);
-tell('all traces', all, all / plain);
+const plain = await instructions((site) => site.plain);
+const question = await instructions(({ plain: text, ports, folder }) => {
+  const engine = join(folder, 'engine.conf');
+  writeFileSync(engine, ASKING_ENGINE);
+  return asking(text, ports, engine);
+});
+const all = await instructions(wired);
+print('untraced', plain);
+print('question and answer', question, question / plain);
+print(`add ${options.join(' ')}`, all, all / plain);
 for (const [name, edit] of Object.entries(PARTS)) {
-  const count = (await instructions(edit)) - all;
-  tell(`  without ${name}`, count);
+  const count = (await instructions((site) => edit(wired(site)))) - all;
+  if (count !== 0) print(`  without ${name}`, count);
 }
 await server.stop();
 
-function tell(name, count, ratio) {
-  const told = ratio === undefined ? '' : `   ${ratio.toFixed(2)}`;
-  console.log(`${name.padEnd(44)} ${String(Math.round(count)).padStart(7)}${told}`);
+function print(name, count, ratio) {
+  const of = ratio === undefined ? '' : `   ${ratio.toFixed(2)}`;
+  console.log(`${name.padEnd(44)} ${String(Math.round(count)).padStart(7)}${of}`);
 }
 
-async function instructions(edit) {
-  const few = await total(edit, FEW);
-  return ((await total(edit, MANY)) - few) / (MANY - FEW);
+function wired({ plain: text, ports, folder }) {
+  const addresses = [
+    '--spop',
+    `127.0.0.1:${ports.spop}`,
+    '--records',
+    `127.0.0.1:${ports.records}`,
+  ];
+  const added = THIS.add(folder, text, program, [...addresses, ...options]);
+  if (added === undefined) throw new Error(`this build does not know ${options.join(' ')}`);
+  return added;
+}
+
+async function instructions(configure) {
+  const few = await total(configure, FEW);
+  return ((await total(configure, MANY)) - few) / (MANY - FEW);
 }
 
 /** Of a whole run with so many requests on one connection, one after the other. */
-async function total(edit, requests) {
+async function total(configure, requests) {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
   const ports = { ...(await freePorts()), server: serverPort };
   const { child: agent } = await startAgent({
@@ -84,8 +91,7 @@ async function total(edit, requests) {
   const haproxy = await Haproxy.start({
     ports,
     command: ['valgrind', '--tool=callgrind', `--callgrind-out-file=${profile}`, program],
-    site: (plain) => plain.replace(/^global\n/m, 'global\n    nbthread 1\n    no log\n'),
-    edit,
+    edit: () => configure({ plain: untraced(ports, join(folder, 'stats')), ports, folder }),
   });
   await send(ports.http, requests);
   // In order: the profile is written at the end.

@@ -2,7 +2,6 @@
 import { execFile, execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
@@ -30,28 +29,28 @@ export async function startProgram(program, args) {
   throw new Error(`${program} did not start`);
 }
 
-/** Starts the agent; resolves when it is ready. `lines` are its log. `options` as for a child process. */
-export async function startAgent(env, execArgv = [], options = {}) {
-  const child = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
-    ...options,
+/** Starts the agent; resolves when it is ready. `lines` are its log. `main` is that of another build. */
+export async function startAgent(
+  env,
+  execArgv = [],
+  main = new URL('../dist/main.js', import.meta.url),
+) {
+  const child = fork(main, ['run'], {
     execArgv,
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, HAPROXY_OTEL_ADMIN: '127.0.0.1:0', ...env },
   });
   const lines = [];
-  createInterface(child.stderr).on('line', (line) => lines.push(JSON.parse(line)));
+  // What it prints before it logs is no JSON.
+  createInterface(child.stderr).on('line', (line) =>
+    lines.push(line.startsWith('{') ? JSON.parse(line) : { msg: line }),
+  );
   while (!lines.some(({ msg }) => msg === 'ready')) {
     await Promise.race([once(child.stderr, 'data'), once(child, 'exit')]);
     if (child.exitCode !== null) throw new Error(`the agent ended: ${JSON.stringify(lines)}`);
   }
   return { child, lines };
 }
-
-/** For a session of its own, which no interrupt from the keyboard reaches: ends when we do. */
-export const ENDS_WITH_US = [
-  '--import',
-  `data:text/javascript,process.on('disconnect',()=>process.kill(process.pid))`,
-];
 
 /** Starts one of this folder's own scripts; `hello` is its first message. */
 export async function startScript(name, args = []) {
@@ -65,20 +64,6 @@ export async function ask({ child }, question) {
   child.send(question);
   const [answer] = await once(child, 'message');
   return answer;
-}
-
-/**
- * Requests that the frontend `www` of an HAProxy has seen, by its own account on its `stats socket`. A connection
- * that ends without one, as wrk's first, is counted as a bad request, and not logged (`option dontlognull`).
- */
-export async function requestsSeen(socketPath) {
-  const socket = connect(socketPath);
-  socket.setEncoding('utf8').end('show stat www 1 -1\n');
-  let text = '';
-  for await (const part of socket) text += part;
-  const [names, values] = text.split('\n').map((line) => line.replace(/^# /, '').split(','));
-  const [requests, bad] = ['req_tot', 'ereq'].map((name) => Number(values[names.indexOf(name)]));
-  return requests - bad;
 }
 
 export async function stop(child) {

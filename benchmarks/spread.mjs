@@ -6,9 +6,11 @@ export function spreadOf(values) {
   return [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)];
 }
 
-/** The same as text; empty where there are no values. */
+/** The same as text: one value alone is itself, and no value nothing. */
 export function spread(values, digits) {
-  if (values.length === 0) return '';
+  const [first] = values;
+  if (first === undefined) return '';
+  if (values.length === 1) return first.toFixed(digits);
   return spreadOf(values)
     .map((value) => value.toFixed(digits))
     .join(' / ');

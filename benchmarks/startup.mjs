@@ -1,7 +1,7 @@
 // How long the agent takes from being started to its first ACK, with a HAProxy that connects as soon as it can.
 //
 //     node benchmarks/startup.mjs [times]
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { pathToFileURL } from 'node:url';
@@ -9,6 +9,7 @@ import { freePort } from '../dist/demo/ports.js';
 import { FrameType } from '../dist/spop/constants.js';
 import { HELLO, notify } from './inputs.mjs';
 import { stop } from './processes.mjs';
+import { spread } from './spread.mjs';
 
 const RETRY = 2;
 const FRAME_TYPE = 4;
@@ -29,10 +30,14 @@ async function connected(port) {
 // Node reads such a bundle before anything else, which takes a quarter of the time; a service has none.
 const { NODE_EXTRA_CA_CERTS: _bundle, ...environment } = process.env;
 
-/** Milliseconds, for each of `times` starts. */
+/** Milliseconds, for each of `times` starts of the agent, and of Node with nothing to do. */
 export async function measureStartup(times) {
-  const results = [];
+  const agentTimes = [];
+  const nodeTimes = [];
   for (let i = 0; i < times; i += 1) {
+    const nothing = performance.now();
+    spawnSync(process.execPath, ['-e', '0'], { env: environment });
+    nodeTimes.push(performance.now() - nothing);
     const port = await freePort();
     const started = performance.now();
     const agent = fork(new URL('../dist/main.js', import.meta.url), ['run'], {
@@ -55,13 +60,15 @@ export async function measureStartup(times) {
       const [chunk] = await once(socket, 'data');
       received = Buffer.concat([received, chunk]);
     }
-    results.push(performance.now() - started);
+    agentTimes.push(performance.now() - started);
     socket.destroy();
     await stop(agent);
   }
-  return results;
+  return { agent: agentTimes, node: nodeTimes };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  console.log(await measureStartup(Number(process.argv[2] ?? 5)));
+  const times = await measureStartup(Number(process.argv[2] ?? 5));
+  for (const [name, values] of Object.entries(times))
+    console.log(`${name}: ${spread(values, 0)} ms`);
 }

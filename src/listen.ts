@@ -1,20 +1,30 @@
-import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { lookup as lookupName } from 'node:dns/promises';
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, isIP, type Server, type ServerOpts } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { hostAndPort } from './endpoint.ts';
 
-/** Where a listener stands: `host:port`, `unix:/path`, or `fd:N` for a socket that was handed over. */
+/**
+ * Where a listener stands: `host:port`, `unix:/path`, `abns@name` or `abnsz@name` for a socket that has a name in the
+ * network namespace and no file, or `fd:N` for a socket that was handed over.
+ */
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
+  | AbstractAddress
   | {
       readonly kind: 'fd';
       readonly fd: number;
       /** The descriptor of a socket for datagrams that came with it. */
       readonly datagrams?: number | undefined;
     };
+
+/** An abstract unix socket, as HAProxy writes it: `abns@` pads the name with zeros, `abnsz@` (3.1 on) does not. */
+export type AbstractAddress = {
+  readonly kind: 'abstract';
+  readonly name: string;
+  readonly padded: boolean;
+};
 
 /** Where the agent listens unless it is told otherwise: only this host gets there. */
 export const DEFAULT_ADDRESSES = {
@@ -63,7 +73,7 @@ export async function listen(
   if (address.kind === 'unix') await removeStaleSocket(address.path);
   try {
     if (address.kind === 'tcp') return await listenOnAll(server, address, options, lookup);
-    await open(server, address.kind === 'unix' ? { path: address.path } : { fd: address.fd });
+    await open(server, address.kind === 'fd' ? { fd: address.fd } : { path: socketPath(address) });
   } catch (error) {
     const { message } = error as Error;
     throw new Error(`cannot listen on ${formatAddress(address)}: ${message}`, { cause: error });
@@ -168,61 +178,6 @@ export function isTaken(error: unknown): boolean {
   return cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
 }
 
-/** Datagrams that come faster than they are parsed wait here: a reload under load sends many at once. */
-const DATAGRAM_BUFFER = 4 * 1024 * 1024;
-
-/**
- * Receives UDP on the addresses and the port of a TCP listener, as HAProxy's `log` line has it.
- *
- * @returns undefined for a listener that has no port of its own
- */
-export async function listenForDatagrams(
-  { server, hosts }: Listening,
-  address: ListenAddress,
-  onMessage: (message: Buffer) => void,
-): Promise<{ close(): void } | undefined> {
-  if (address.kind === 'fd' && address.datagrams !== undefined) {
-    return receiveDatagrams(address.datagrams, onMessage);
-  }
-  const bound = server.address();
-  if (hosts.length === 0 || bound === null || typeof bound === 'string') return undefined;
-  const sockets: DatagramSocket[] = [];
-  const close = (): void => {
-    for (const socket of sockets) socket.close();
-  };
-  for (const host of hosts) {
-    const type = isIP(host) === 6 ? 'udp6' : 'udp4';
-    const socket = createSocket({ type, recvBufferSize: DATAGRAM_BUFFER });
-    sockets.push(socket);
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', (error) => {
-        close();
-        const where = hostAndPort(host, bound.port);
-        reject(new Error(`cannot receive datagrams on ${where}: ${error.message}`));
-      });
-      socket.bind(bound.port, host, resolve);
-    });
-    socket.on('message', onMessage);
-  }
-  return { close };
-}
-
-/** Takes over a socket whose buffer is as large as whoever opened it wanted. */
-async function receiveDatagrams(
-  fd: number,
-  onMessage: (message: Buffer) => void,
-): Promise<DatagramSocket> {
-  const socket = createSocket('udp4');
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', (error) =>
-      reject(new Error(`cannot receive datagrams on fd:${fd}: ${error.message}`)),
-    );
-    socket.bind({ fd, exclusive: true }, resolve);
-  });
-  socket.on('message', onMessage);
-  return socket;
-}
-
 function boundAddress(server: Server, address: ListenAddress): string {
   const bound = server.address();
   if (address.kind === 'fd' && bound !== null) {
@@ -239,11 +194,32 @@ export function formatAddress(address: ListenAddress): string {
       return hostAndPort(address.host, address.port);
     case 'unix':
       return `unix:${address.path}`;
+    case 'abstract':
+      return `${address.padded ? 'abns' : 'abnsz'}@${address.name}`;
     case 'fd':
       return `fd:${address.fd}`;
     default:
       return address satisfies never;
   }
+}
+
+/** Bytes of `sun_path`, which an abstract name begins with a zero in. */
+const SUN_PATH = 108;
+/** The first Node that does not pad an abstract name by itself. */
+const LEAVES_NAMES = 22;
+
+/**
+ * What `node:net` knows a unix socket by.
+ *
+ * @throws Error for a name that this Node would pad
+ */
+export function socketPath(address: ListenAddress & { kind: 'unix' | 'abstract' }): string {
+  if (address.kind === 'unix') return address.path;
+  if (address.padded) return `\0${address.name}`.padEnd(SUN_PATH, '\0');
+  if (Number.parseInt(process.versions.node, 10) >= LEAVES_NAMES) return `\0${address.name}`;
+  throw new Error(
+    `Node.js ${process.versions.node} pads the name: ${LEAVES_NAMES} or later is needed, or abns@`,
+  );
 }
 
 /** A socket file outlives the process that made it; only one that still answers is left alone. */

@@ -41,7 +41,7 @@ Flags, each also an environment variable:
   --log-level LEVEL    OTEL_LOG_LEVEL        ${LOG_LEVELS.join(', ')}   info
   --help, --version    add, remove, check and verify have a --help of their own
 
-ADDRESS is host:port, unix:/path or fd:N. Where spans go, which are kept and what they are called is set
+ADDRESS is host:port, unix:/path, abns@name or fd:N. Where spans go, which are kept and what they are called is set
 by OpenTelemetry's own variables, as OTEL_EXPORTER_OTLP_ENDPOINT; docs/configuration.md has the whole list.
 `;
 

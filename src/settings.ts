@@ -2,6 +2,9 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { ListenAddress } from './listen.ts';
 
+/** HAProxy's limit, and what its configuration need not quote. */
+const ABSTRACT = /^abns(z?)@([A-Za-z0-9_.:/-]{1,107})$/;
+
 /** A setting has a value that cannot be used; the message names it, the value and what is accepted. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -202,10 +205,12 @@ export function origin(...schemes: readonly string[]): Parser<string> {
 }
 
 export const address: Parser<ListenAddress> = {
-  accepts: 'host:port, unix:/path or fd:N',
+  accepts: 'host:port, unix:/path, abns@name, abnsz@name or fd:N',
   parse: (text) => {
     const unix = /^unix:(\/.+)$/.exec(text)?.[1];
     if (unix !== undefined) return { kind: 'unix', path: unix };
+    const [, unpadded, name] = ABSTRACT.exec(text) ?? [];
+    if (name !== undefined) return { kind: 'abstract', name, padded: unpadded === '' };
     const fd = /^fd:(\d{1,6})$/.exec(text)?.[1];
     if (fd !== undefined) return { kind: 'fd', fd: Number(fd) };
     const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];

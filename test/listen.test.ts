@@ -1,9 +1,12 @@
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { listenForDatagrams } from '../src/datagrams.ts';
 import { freePort } from '../src/demo/ports.ts';
-import { type Listening, listen, listenForDatagrams } from '../src/listen.ts';
-import { tcp } from '../src/settings.ts';
+import { type ListenAddress, type Listening, listen, socketPath } from '../src/listen.ts';
+import { address, tcp } from '../src/settings.ts';
+import { checkSpop } from '../src/verify/spop-check.ts';
 import { until } from './agent-process.ts';
 
 const ends: (() => unknown)[] = [];
@@ -96,3 +99,60 @@ test('a name that nobody knows', async () => {
     /^cannot listen on agent\.invalid:1: getaddrinfo E/,
   );
 });
+
+const LEAVES_NAMES = Number.parseInt(process.versions.node, 10) >= 22;
+
+/** Names of sockets as the kernel has them, zeros as `@`. */
+function namesOfSockets(part: string): string[] {
+  const lines = readFileSync('/proc/net/unix', 'latin1').split('\n');
+  return lines.flatMap((line) => (line.includes(part) ? [line.slice(line.indexOf('@'))] : []));
+}
+
+async function startAbstract(text: string): Promise<Listening> {
+  const server = createServer((socket) => void socket.once('data', () => socket.end()));
+  const listening = await listen(server, address.parse(text) as ListenAddress);
+  ends.push(listening.close);
+  return listening;
+}
+
+test('abns@ is the name that HAProxy pads, whatever Node does by itself', async () => {
+  const name = `otel-test-${process.pid}-padded`;
+  const listening = await startAbstract(`abns@${name}`);
+  expect(listening.address).toBe(`abns@${name}`);
+  expect(namesOfSockets(name)).toEqual([`@${name}`.padEnd(108, '@')]);
+  await expect(startAbstract(`abns@${name}`)).rejects.toThrow(
+    `cannot listen on abns@${name}: listen EADDRINUSE`,
+  );
+  await expect(checkSpop(address.parse(`abns@${name}`) as ListenAddress)).rejects.toThrow(
+    'it closes the connection without an answer',
+  );
+  await expect(checkSpop(address.parse(`abns@${name}-not`) as ListenAddress)).rejects.toThrow(
+    'ECONNREFUSED',
+  );
+});
+
+test.runIf(LEAVES_NAMES)('abnsz@ is the name alone', async () => {
+  const name = `otel-test-${process.pid}-plain`;
+  expect((await startAbstract(`abnsz@${name}`)).address).toBe(`abnsz@${name}`);
+  expect(namesOfSockets(name)).toEqual([`@${name}`]);
+});
+
+test.skipIf(LEAVES_NAMES)('abnsz@ is refused where Node would pad the name', async () => {
+  await expect(startAbstract('abnsz@otel-test')).rejects.toThrow(
+    /^cannot listen on abnsz@otel-test: Node\.js 20\.\S+ pads the name: 22 or later is needed, or abns@$/,
+  );
+});
+
+test.each([
+  ['abns@a', `\0a${'\0'.repeat(106)}`],
+  [`abns@${'a'.repeat(107)}`, `\0${'a'.repeat(107)}`],
+  ['unix:/a', '/a'],
+])('what node:net knows %s by', (text, path) => {
+  const parsed = address.parse(text) as Parameters<typeof socketPath>[0];
+  expect(socketPath(parsed)).toBe(path);
+});
+
+test.each(['abns@', `abns@${'a'.repeat(108)}`, 'abns@a b', 'abns@a"', 'abns@$a', 'abnsx@a'])(
+  '%s is no address',
+  (text) => expect(address.parse(text)).toBeUndefined(),
+);

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { BlockList, isIP } from 'node:net';
-import { formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
+import { type AbstractAddress, formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
 
 /** Where a line of HAProxy leads to or listens. */
 export type HaproxyAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
+  | AbstractAddress
   | { readonly kind: 'other' };
 
 /** Prefixes that say nothing else than the address behind them does; section 2.9. */
@@ -16,7 +17,9 @@ export function parseAddress(text: string): HaproxyAddress {
   const path =
     /^(?:unix@|uxst@)?(\/.*)$/.exec(text)?.[1] ?? /^(?:unix|uxst|uxdg)@(.*)$/.exec(text)?.[1];
   if (path !== undefined) return { kind: 'unix', path };
-  if (/^(fd|sockpair|abnsz?|rhttp|ring|lua)@/.test(text)) return { kind: 'other' };
+  const [, unpadded, name] = /^abns(z?)@(.+)$/.exec(text) ?? [];
+  if (name !== undefined) return { kind: 'abstract', name, padded: unpadded === '' };
+  if (/^(fd|sockpair|rhttp|ring|lua)@/.test(text)) return { kind: 'other' };
   const plain = text.replace(PREFIX, '');
   const [, host, port] = /^(.*):(\d+)(?:-\d+)?$/.exec(plain) ?? [];
   return {
@@ -63,6 +66,7 @@ export function leadsTo(
 ): boolean | undefined {
   if (address.kind === 'other' || listener.kind === 'fd') return undefined;
   if (address.kind === 'unix') return listener.kind === 'unix' && listener.path === address.path;
+  if (address.kind === 'abstract') return formatAddress(address) === formatAddress(listener);
   // The same name is the same whatever it means.
   if (listener.kind === 'tcp' && address.host === listener.host) {
     return address.port === listener.port;
@@ -70,7 +74,7 @@ export function leadsTo(
   const [target] = lookup(address.host);
   if (target === undefined) return undefined;
   const elsewhere = isLoopback(target) ? false : undefined;
-  if (listener.kind === 'unix') return elsewhere;
+  if (listener.kind !== 'tcp') return elsewhere;
   const hosts = lookup(listener.host);
   if (hosts.length === 0) return undefined;
   return hosts.some((host) => takes(host, target)) ? address.port === listener.port : elsewhere;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { formatAddress, type ListenAddress } from '../listen.ts';
+import { formatAddress, type ListenAddress, socketPath } from '../listen.ts';
 
 /** Where the running agent tells of itself. */
 export type AdminAccess = {
@@ -76,12 +76,12 @@ function get(
     throw new Error(`${formatAddress(address)} says nothing to another process`);
   }
   const where =
-    address.kind === 'unix'
-      ? { socketPath: address.path }
-      : { host: address.host, port: address.port };
+    address.kind === 'tcp'
+      ? { host: address.host, port: address.port }
+      : { socketPath: socketPath(address) };
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return new Promise((resolve, reject) => {
-    const headers = { ...authorization, ...(address.kind === 'unix' ? { host: 'localhost' } : {}) };
+    const headers = { ...authorization, ...(address.kind === 'tcp' ? {} : { host: 'localhost' }) };
     const outgoing = request({ ...where, path, headers, timeout: PATIENCE }, (incoming) => {
       let body = '';
       incoming.setEncoding('utf8').on('data', (text: string) => {

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { formatAddress, type ListenAddress } from '../listen.ts';
+import { formatAddress, type ListenAddress, socketPath } from '../listen.ts';
 import { DataType, Flag, FrameType, PIPELINING, VERSION } from '../spop/constants.ts';
 import { decodeDisconnect, readFrameHead } from '../spop/decode.ts';
 import { Reader } from '../spop/reader.ts';
@@ -22,9 +22,10 @@ export function checkSpop(address: ListenAddress): Promise<void> {
   if (address.kind === 'fd') {
     throw new Error(`${formatAddress(address)} says nothing to another process`);
   }
-  const { kind } = address;
   const socket = connect(
-    kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port },
+    address.kind === 'tcp'
+      ? { host: address.host, port: address.port }
+      : { path: socketPath(address) },
   );
   const splitter = new FrameSplitter(MAX_FRAME_SIZE);
   return new Promise<void>((resolve, reject) => {

@@ -134,6 +134,21 @@ const CASES: Readonly<
     /^agent-address at backend otel-agents$/,
     { args: ['--spop', '127.0.0.1:9'] },
   ],
+  'the agent is at an abstract socket': [
+    (text) => text,
+    /^agent-address at backend otel-agents$/,
+    { env: { HAPROXY_OTEL_SPOP: 'abns@otel' } },
+  ],
+  'the agent is at another abstract socket': [
+    (text) => text,
+    /^agent-address at backend otel-agents$/,
+    { add: ['--spop', 'abns@otel'], env: { HAPROXY_OTEL_SPOP: 'abns@elsewhere' } },
+  ],
+  'records by an abstract socket': [
+    (text) => text,
+    /^records-datagrams at ring otel$/,
+    { add: ['--records', 'abns@otel'], env: { HAPROXY_OTEL_RECORDS: 'abns@otel' } },
+  ],
   'records go elsewhere': [
     (text) => text,
     /^records-address at ring otel$/,

@@ -150,10 +150,18 @@ describe('addresses', () => {
 
 describe('a value that cannot be used is one line: the variable, the value, what is accepted', () => {
   test.each([
-    ['HAPROXY_OTEL_SPOP', 'nonsense', 'host:port, unix:/path or fd:N'],
-    ['HAPROXY_OTEL_SPOP', '127.0.0.1:70000', 'host:port, unix:/path or fd:N'],
-    ['HAPROXY_OTEL_SPOP', '::1:80', 'host:port, unix:/path or fd:N'],
-    ['HAPROXY_OTEL_RECORDS', 'unix:relative', 'host:port, unix:/path or fd:N'],
+    ['HAPROXY_OTEL_SPOP', 'nonsense', 'host:port, unix:/path, abns@name, abnsz@name or fd:N'],
+    [
+      'HAPROXY_OTEL_SPOP',
+      '127.0.0.1:70000',
+      'host:port, unix:/path, abns@name, abnsz@name or fd:N',
+    ],
+    ['HAPROXY_OTEL_SPOP', '::1:80', 'host:port, unix:/path, abns@name, abnsz@name or fd:N'],
+    [
+      'HAPROXY_OTEL_RECORDS',
+      'unix:relative',
+      'host:port, unix:/path, abns@name, abnsz@name or fd:N',
+    ],
     ['OTEL_TRACES_EXPORTER', 'zipkin', 'one of otlp, console, none'],
     ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json', 'one of grpc, http/protobuf'],
     ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'ftp://x', 'http://host:port, https://host:port'],
@@ -402,7 +410,7 @@ describe('the admin listener', () => {
   });
 
   test.each([
-    ['HAPROXY_OTEL_ADMIN', 'on', 'host:port, unix:/path or fd:N, or off'],
+    ['HAPROXY_OTEL_ADMIN', 'on', 'host:port, unix:/path, abns@name, abnsz@name or fd:N, or off'],
     ['HAPROXY_OTEL_ADMIN', '0.0.0.0:1', 'beyond loopback'],
     ['HAPROXY_OTEL_ADMIN_HOSTS', 'a:1', 'a list of host names'],
     ['HAPROXY_OTEL_TRACE_URL', 'https://ui/trace', 'an http:// or https:// address with {traceId}'],

@@ -180,7 +180,8 @@ test.each([
   ['udp@192.0.2.1:514', { kind: 'tcp', host: '192.0.2.1', port: 514 }],
   ['unix@/run/a', { kind: 'unix', path: '/run/a' }],
   ['/run/a', { kind: 'unix', path: '/run/a' }],
-  ['abns@a', { kind: 'other' }],
+  ['abns@a', { kind: 'abstract', name: 'a', padded: true }],
+  ['abnsz@a', { kind: 'abstract', name: 'a', padded: false }],
   ['fd@3', { kind: 'other' }],
 ])('the address %s', (text, expected) => expect(parseAddress(text)).toEqual(expected));
 
@@ -209,6 +210,13 @@ test.each([
   ['127.0.0.1:1', tcp('10.0.0.1', 1), false],
   ['unix@/a', { kind: 'unix', path: '/a' }, true],
   ['unix@/b', { kind: 'unix', path: '/a' }, false],
+  ['abns@a', { kind: 'abstract', name: 'a', padded: true }, true],
+  ['abns@b', { kind: 'abstract', name: 'a', padded: true }, false],
+  ['abnsz@a', { kind: 'abstract', name: 'a', padded: true }, false],
+  ['unix@/a', { kind: 'abstract', name: '/a', padded: true }, false],
+  ['abns@a', tcp('127.0.0.1', 1), false],
+  ['127.0.0.1:1', { kind: 'abstract', name: 'a', padded: true }, false],
+  ['abns@a', { kind: 'fd', fd: 3 }, undefined],
   ['127.0.0.1:1', { kind: 'fd', fd: 3 }, undefined],
 ] as const)('%s leads to %o: %s', (text, listener, expected) => {
   expect(leadsTo(parseAddress(text), listener)).toBe(expected);

@@ -1,0 +1,39 @@
+// What HAProxy and the agent themselves say of what they did.
+import { connect } from 'node:net';
+
+async function command(socketPath, text) {
+  const socket = connect(socketPath);
+  socket.setEncoding('utf8').end(`${text}\n`);
+  let answer = '';
+  for await (const part of socket) answer += part;
+  return answer;
+}
+
+/**
+ * Requests that the frontend `www` of an HAProxy has seen, by its own account on its `stats socket`. A connection
+ * that ends without one, as wrk's first, is counted as a bad request, and not logged (`option dontlognull`).
+ */
+export async function requestsSeen(socketPath) {
+  const text = await command(socketPath, 'show stat www 1 -1');
+  const [names, values] = text.split('\n').map((line) => line.replace(/^# /, '').split(','));
+  const [requests, bad] = ['req_tot', 'ereq'].map((name) => Number(values[names.indexOf(name)]));
+  return requests - bad;
+}
+
+/**
+ * The agent's metrics: records, those that HAProxy dropped by what its ring says, and spans that the agent dropped.
+ */
+export async function agentAccount(port) {
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+  const text = await answer.text();
+  const sum = (name) =>
+    [...text.matchAll(new RegExp(`^haproxy_otel_${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].reduce(
+      (total, [, value]) => total + Number(value),
+      0,
+    );
+  return {
+    records: sum('records_total'),
+    droppedByHaproxy: sum('records_dropped_by_haproxy_total'),
+    droppedByAgent: sum('spans_dropped_total'),
+  };
+}
