@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type ServerOptions } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { afterwards } from './exporting-agent.ts';
 
@@ -20,8 +20,9 @@ export type Respond = (response: ServerResponse, index: number, request: HttpReq
 export type HttpReceiver = {
   readonly requests: readonly HttpRequest[];
   readonly port: number;
-  /** Connections that were accepted. */
+  /** Connections that were accepted, and how many of them are open. */
   readonly connections: number;
+  readonly open: number;
 };
 
 /** An HTTP server that keeps what is sent to it until the test is over; it accepts everything unless `respond` does not. */
@@ -35,6 +36,7 @@ export async function receiveHttp(
 ): Promise<HttpReceiver> {
   const requests: HttpRequest[] = [];
   let connections = 0;
+  let open = 0;
   const server = tls === undefined ? createServer() : createSecureServer(tls);
   server.on('request', (message, response) => {
     const chunks: Buffer[] = [];
@@ -48,8 +50,12 @@ export async function receiveHttp(
       respond(response, requests.length - 1, request);
     });
   });
-  server.on('connection', () => {
+  server.on('connection', (socket: Socket) => {
     connections += 1;
+    open += 1;
+    socket.once('close', () => {
+      open -= 1;
+    });
   });
   await new Promise<void>((resolve) => {
     if (path === undefined) server.listen(port, '127.0.0.1', resolve);
@@ -65,6 +71,9 @@ export async function receiveHttp(
     port: typeof address === 'object' && address !== null ? address.port : 0,
     get connections() {
       return connections;
+    },
+    get open() {
+      return open;
     },
   };
 }

@@ -375,6 +375,44 @@ describe('a connection', () => {
     await until('the dead connections to be closed', () => relay.established === 1);
   });
 
+  test('that others were beside when one failed is not kept', async () => {
+    const receiver = await receiveHttp((response, index) => {
+      if (index === 0) response.socket?.destroy();
+      else setTimeout(() => answer(response, 200), 100);
+    });
+    const client = clientFor(at(receiver));
+    const results = await Promise.all([client.send(REQUEST), client.send(REQUEST)]);
+    expect(results.map(({ kind }) => kind).sort()).toEqual(['retryable', 'sent']);
+    await until('both to be closed', () => receiver.open === 0, 3_000);
+  });
+
+  test('whose answer stops half-way ends with the timeout', async () => {
+    const receiver = await receiveHttp((response) => {
+      response.writeHead(200, { ...PROTOBUF, 'content-length': '100' });
+      response.write('x');
+    });
+    expect(await sendTo(at(receiver), { OTEL_EXPORTER_OTLP_TIMEOUT: '200' })).toMatchObject({
+      kind: 'retryable',
+      reason: expect.stringContaining('no answer within 200 ms'),
+    });
+  });
+
+  test('that is closed behind an answer before all was read has the answer', async () => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        socket.pause();
+        socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n');
+        setTimeout(() => socket.destroy(), 100);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    afterwards(() => server.close());
+    const { port } = server.address() as { port: number };
+    const client = clientFor(`http://127.0.0.1:${port}`);
+    expect(await client.send(Buffer.alloc(16_000_000))).toMatchObject({ kind: 'too_large' });
+  });
+
   test('that nobody accepts is tried again', async () => {
     const port = await freePort();
     expect(await sendTo(`http://127.0.0.1:${port}`)).toMatchObject({

@@ -98,6 +98,16 @@ describe.each(SIGNAL_NAMES)('%s', (signal) => {
   });
 });
 
+test.each(SIGNAL_NAMES)('%s: a message alone is a warning, and counted', async (signal) => {
+  const response = Response.encode({ partialSuccess: { errorMessage: 'use less' } });
+  const { endpoint } = await serveAll(Buffer.from(response.finish()));
+  const { exporter, events } = exporterOf(signal, endpoint);
+  for (let i = 0; i < 3; i += 1) exporter.push({ bytes: Buffer.from('request'), items: 10 });
+  await until('the answers', () => exporter.waiting === 0);
+  expect(exporter.counts).toMatchObject({ exported: 30, refused: 0, warnings: 3 });
+  expect(events).toEqual([{ kind: 'warned', reason: 'use less' }]);
+});
+
 test('metrics and logs are exported only where that is asked for', () => {
   const { exporters } = loadConfig({}).telemetry;
   expect([exporters.traces.kind, exporters.metrics, exporters.logs]).toEqual([
