@@ -41,7 +41,9 @@ export function mapping(rules: Rules, required: readonly string[] = []): Rule {
 /** A mapping with just one of these keys. */
 export function oneOfKeys(rules: Rules): Rule {
   return (value, settings) => {
-    if (entriesOf(value).length !== 1) throw refuse(value, `one of ${namesOf(rules)} accepted`);
+    if (entriesOf(value).length !== 1) {
+      throw refuse(value, `one of ${Object.keys(rules).join(', ')} is accepted`);
+    }
     mapping(rules)(value, settings);
   };
 }
@@ -83,7 +85,8 @@ export function ratio(setting: string): Rule {
 
 /** One of the names, each with what the agent's setting has for it. */
 export function named(setting: string, names: Readonly<Record<string, string>>): Rule {
-  const accepts = `${Object.keys(names).join(', ')} accepted`;
+  const keys = Object.keys(names);
+  const accepts = `${keys.length === 1 ? 'only' : 'one of'} ${keys.join(', ')} is accepted`;
   return typed(setting, accepts, (written) =>
     Object.hasOwn(names, written) ? names[written] : undefined,
   );

@@ -81,7 +81,7 @@ export class HttpClient implements OtlpClient {
     const body = this.config.compression === 'gzip' ? await compress(request) : request;
     const { agent } = this;
     let attempt = await this.attempt(body, agent);
-    // As often as there are kept connections, at most: none of them was told of.
+    // At most as often as there are kept connections: a new one is never stale.
     while (attempt.kind === 'failed' && attempt.stale) attempt = await this.attempt(body, agent);
     if (attempt.kind === 'answered') {
       return resultOf(attempt.answer, this.protocol, this.target, this.path);

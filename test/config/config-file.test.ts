@@ -235,7 +235,7 @@ describe('a file is refused with line and key', () => {
     ],
     [
       tracesTo('otlp_http: { encoding: json }'),
-      'otlp_http.encoding: protobuf accepted, not "json"',
+      'otlp_http.encoding: only protobuf is accepted, not "json"',
     ],
     [
       tracesTo('otlp_http: { timeout: soon }'),
@@ -348,5 +348,5 @@ ${tracesTo(`otlp_http:
   expect(receiver.requests.flatMap(({ body }) => spansIn(body))).toHaveLength(20);
   write('three', 'loud');
   const refused = await startExporting('', { OTEL_CONFIG_FILE: path, PORT: '1' }).catch(String);
-  expect(refused).toContain(`${path}, line 2: log_level: trace, trace2`);
+  expect(refused).toContain(`${path}, line 2: log_level: one of trace, trace2`);
 });
