@@ -24,6 +24,11 @@ export function setQueryRule(next: QueryRule): void {
   };
 }
 
+/** Whether queries are shown as they are, but for the secrets that everybody knows. */
+export function showsQueries(): boolean {
+  return rule.kind === 'all';
+}
+
 /** Query parameters whose values the conventions want hidden. */
 const SECRET_NAMES =
   'AWSAccessKeyId|Signature|X-Amz-Credential|X-Amz-Security-Token|X-Amz-Signature|X-Goog-Signature|sig';

@@ -1,11 +1,15 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MessageReader } from '../../src/records/message.ts';
 import { messageSeverity } from '../../src/telemetry/severity.ts';
 import { type AgentProcess, until } from '../agent-process.ts';
 import { hopOf, lineTime, recordLine } from '../records/lines.ts';
 import { afterwards, receive, startExporting } from './exporting-agent.ts';
-import { LogReceiver, type ReceivedLog } from './log-receiver.ts';
+import { answer, receiveHttp } from './http-receiver.ts';
+import { decodeLogs, LogReceiver, type ReceivedLog } from './log-receiver.ts';
 
 const TIME = 1_795_418_260_853_713;
 
@@ -144,6 +148,40 @@ test('many in batches, none twice, while the receiver of spans is away', async (
   await agent.end();
   const bodies = logs.logs.map(({ body }) => String(body)).sort();
   expect(bodies).toEqual(indices.map((i) => `line ${i}`).sort());
+});
+
+test('over HTTP to /v1/logs, and on SIGHUP over gRPC to somebody else, with what waits', async () => {
+  const settings = join(tmpdir(), `haproxy-otel-logs-${process.pid}.env`);
+  const write = (...lines: readonly string[]): void => writeFileSync(settings, lines.join('\n'));
+  afterwards(() => rmSync(settings));
+  let isAway = false;
+  const http = await receiveHttp((response) => void answer(response, isAway ? 503 : 200));
+  const logs = await receiveLogs();
+  write(
+    `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://127.0.0.1:${http.port}/v1/logs`,
+    'OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=http/protobuf',
+  );
+  const agent = await startExporting('http://127.0.0.1:9', {
+    OTEL_TRACES_EXPORTER: 'none',
+    OTEL_LOGS_EXPORTER: 'otlp',
+    OTEL_BLRP_SCHEDULE_DELAY: '20',
+    HAPROXY_OTEL_CONFIG: settings,
+  });
+  await sendLines(agent, LINES.slice(0, 1));
+  await until('the first over HTTP', () => http.requests.length > 0);
+  const [request] = http.requests;
+  expect(request?.url).toBe('/v1/logs');
+  expect(decodeLogs(request?.body ?? Buffer.alloc(0))).toMatchObject([{ body: 'sampled' }]);
+
+  isAway = true;
+  await sendLines(agent, LINES.slice(1, 2));
+  await until('the export to fail', () => agent.logged('export fails, log records wait'));
+  write(`OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=${logs.endpoint}`);
+  agent.process.kill('SIGHUP');
+  await until('the second over gRPC', () => logs.logs.length > 0);
+  expect(logs.logs).toMatchObject([{ body: 'sampled, failed' }]);
+  await agent.end();
+  expect(agent.logged('stopped')).toMatchObject({ logs: { exported: 2, waiting: 0 } });
 });
 
 describe('the severity of what HAProxy reports of itself', () => {
