@@ -2,6 +2,7 @@ import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
+import { Batcher } from './batcher.ts';
 import type { ExporterConfig, OtlpConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
 import { LimitedSpans } from './limited-spans.ts';
@@ -91,12 +92,8 @@ class ConsoleExporter implements Exporter {
 /** Collects spans into batches, encoded as they come, and hands each to the exporter of the signal. */
 class BatchExporter implements Exporter {
   private readonly exporter: SignalExporter;
-  private readonly batchSize: number;
-  private readonly batchBytes: number;
-  private readonly scheduleDelay: number;
-  private readonly spans: OtlpSpans;
+  private readonly batcher: Batcher<SpanMark>;
   private readonly sink: SpanSink;
-  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     config: TelemetryConfig,
@@ -105,17 +102,16 @@ class BatchExporter implements Exporter {
     watch: ExportWatch,
     onEvent: (event: QueueEvent) => void,
   ) {
-    this.batchSize = config.batchSize;
-    this.batchBytes = config.batchBytes;
-    this.scheduleDelay = config.scheduleDelay;
-    this.spans = new OtlpSpans(scope);
-    this.sink = new LimitedSpans(this.spans, config.spanLimits);
+    const spans = new OtlpSpans(scope);
+    this.sink = new LimitedSpans(spans, config.spanLimits);
     this.exporter = createSignalExporter('traces', otlp, {
       limits: { items: config.queueSpans, bytes: config.queueBytes },
       watch,
       onEvent,
-      onSent: (batch) => this.spans.giveBack(batch),
+      onSent: (batch) => spans.giveBack(batch),
     });
+    // The spans of one hop stay together: a batch of 1 is one of 2 where there is a CLIENT span.
+    this.batcher = new Batcher(spans, this.exporter, config, MOST_SPANS);
   }
 
   get counts(): Readonly<QueueCounts> {
@@ -123,34 +119,21 @@ class BatchExporter implements Exporter {
   }
 
   get waiting(): number {
-    return this.spans.count + this.exporter.waiting;
+    return this.batcher.waiting;
   }
 
   add(record: HopRecord, hop: Hop, kept?: Kept): void {
-    // The spans of one hop stay together: a batch of 1 is one of 2 where there is a CLIENT span.
-    const before = this.spans.mark();
+    const before = this.batcher.begin();
     tellSpans(this.sink, record, hop, kept);
-    if (this.spans.size > this.batchBytes && before.spans > 0) this.ship(before);
-    const full =
-      this.spans.count + MOST_SPANS > this.batchSize || this.spans.size > this.batchBytes;
-    if (full) this.ship();
-    else this.timer ??= setTimeout(() => this.ship(), this.scheduleDelay);
+    this.batcher.wrote(before);
   }
 
   async flush(limit: number): Promise<void> {
-    this.ship();
-    await this.exporter.flush(limit);
+    await this.batcher.flush(limit);
   }
 
   prepare(config: ExporterConfig): Prepared {
     return config.kind === 'otlp' ? this.exporter.prepare(config) : NOTHING_PREPARED;
-  }
-
-  /** @param mark up to where; the timer is the rest's then */
-  private ship(mark?: SpanMark): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    if (this.spans.count > 0) this.exporter.push(this.spans.take(mark));
   }
 }
 

@@ -3,6 +3,7 @@ import type { Hop } from '../context/hop.ts';
 import type { Message } from '../records/message.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
+import { Batcher } from './batcher.ts';
 import type { ExporterConfig, LogsConfig, OtlpConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
 import { LogRecords } from './log-records.ts';
@@ -127,15 +128,11 @@ class ConsoleOutput implements Output {
   }
 }
 
-/** Collects log records into batches, encoded as they come, and hands each to the exporter of the signal. */
+/** Collects log records into batches, encoded as they come. */
 class BatchOutput implements Output {
   private readonly exporter: SignalExporter;
-  private readonly batchSize: number;
-  private readonly batchBytes: number;
-  private readonly scheduleDelay: number;
-  private readonly encoder: OtlpLogs;
+  private readonly batcher: Batcher<LogMark>;
   private readonly logs: LogRecords;
-  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     { logs, batchBytes, queueBytes }: TelemetryConfig,
@@ -144,17 +141,17 @@ class BatchOutput implements Output {
     watch: ExportWatch,
     onEvent: (event: QueueEvent) => void,
   ) {
-    this.batchSize = logs.batchSize;
-    this.batchBytes = batchBytes;
-    this.scheduleDelay = logs.scheduleDelay;
-    this.encoder = new OtlpLogs(scope);
-    this.logs = new LogRecords(this.encoder, logs);
+    const encoder = new OtlpLogs(scope);
+    this.logs = new LogRecords(encoder, logs);
     this.exporter = createSignalExporter('logs', otlp, {
       limits: { items: logs.queueSize, bytes: queueBytes },
       watch,
       onEvent,
-      onSent: (batch) => this.encoder.giveBack(batch),
+      onSent: (batch) => encoder.giveBack(batch),
     });
+    const { batchSize, scheduleDelay } = logs;
+    const limits = { batchSize, batchBytes, scheduleDelay };
+    this.batcher = new Batcher(encoder, this.exporter, limits, 1);
   }
 
   get counts(): Readonly<QueueCounts> {
@@ -162,31 +159,20 @@ class BatchOutput implements Output {
   }
 
   get waiting(): number {
-    return this.encoder.count + this.exporter.waiting;
+    return this.batcher.waiting;
   }
 
   write(one: (logs: LogRecords) => void): void {
-    const { encoder } = this;
-    const before = encoder.mark();
+    const before = this.batcher.begin();
     one(this.logs);
-    if (encoder.size > this.batchBytes && before.logs > 0) this.ship(before);
-    if (encoder.count >= this.batchSize || encoder.size > this.batchBytes) this.ship();
-    else this.timer ??= setTimeout(() => this.ship(), this.scheduleDelay);
+    this.batcher.wrote(before);
   }
 
   async flush(limit: number): Promise<void> {
-    this.ship();
-    await this.exporter.flush(limit);
+    await this.batcher.flush(limit);
   }
 
   prepare(config: ExporterConfig): Prepared {
     return config.kind === 'otlp' ? this.exporter.prepare(config) : NOTHING_PREPARED;
-  }
-
-  /** @param mark up to where; the timer is the rest's then */
-  private ship(mark?: LogMark): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    if (this.encoder.count > 0) this.exporter.push(this.encoder.take(mark));
   }
 }

@@ -1,11 +1,18 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { loadConfig } from '../../src/config/config.ts';
+import type { Logger } from '../../src/log.ts';
 import { MessageReader } from '../../src/records/message.ts';
+import { createPipeline, type RecordCounts } from '../../src/telemetry/pipeline.ts';
 import { messageSeverity } from '../../src/telemetry/severity.ts';
 import { type AgentProcess, until } from '../agent-process.ts';
 import { hopOf, lineTime, recordLine } from '../records/lines.ts';
-import { afterwards, receive, startExporting } from './exporting-agent.ts';
-import { LogReceiver, type ReceivedLog } from './log-receiver.ts';
+import { afterwards, startExporting } from './exporting-agent.ts';
+import { answer, receiveHttp } from './http-receiver.ts';
+import { decodeLogs, LogReceiver, type ReceivedLog } from './log-receiver.ts';
 
 const TIME = 1_795_418_260_853_713;
 
@@ -13,17 +20,6 @@ async function receiveLogs(): Promise<LogReceiver> {
   const receiver = await LogReceiver.start();
   afterwards(() => receiver.stop());
   return receiver;
-}
-
-async function start(env: Record<string, string>): Promise<[AgentProcess, LogReceiver]> {
-  const [spans, logs] = [await receive(), await receiveLogs()];
-  const agent = await startExporting(spans.endpoint, {
-    OTEL_LOGS_EXPORTER: 'otlp',
-    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: logs.endpoint,
-    OTEL_BLRP_SCHEDULE_DELAY: '20',
-    ...env,
-  });
-  return [agent, logs];
 }
 
 /** Sends lines as HAProxy's rings do, and waits for the agent to have read them all. */
@@ -51,73 +47,90 @@ const LINES = [
   message('a line of a frontend that is not traced'),
 ];
 
+/** What becomes of lines in a telemetry path with these settings, and a receiver of its log records. */
+async function pipe(
+  env: Readonly<Record<string, string>>,
+  lines: readonly string[],
+): Promise<{
+  readonly logs: ReceivedLog[];
+  readonly counts: RecordCounts;
+  readonly exported: unknown;
+}> {
+  const receiver = await receiveLogs();
+  const { telemetry } = loadConfig({
+    OTEL_TRACES_EXPORTER: 'none',
+    OTEL_LOGS_EXPORTER: 'otlp',
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: receiver.endpoint,
+    ...env,
+  });
+  const log = { warn: vi.fn(), error: vi.fn(), info: vi.fn() } as unknown as Logger;
+  const { pipeline, logs } = await createPipeline(telemetry, log);
+  for (const line of lines.map((text) => Buffer.from(text))) {
+    pipeline.takeLine(line, 0, line.length);
+  }
+  await logs?.flush(10_000);
+  return { logs: receiver.logs, counts: pipeline.counts, exported: logs?.counts.exported };
+}
+
 describe('which hops become log records', () => {
   test.each([
     ['all', [0, 1, 2, 3, 4, 5, 6, 7]],
     ['sampled', [0, 1, 3, 6, 7]],
     ['failed', [1, 3, 6]],
   ])('HAPROXY_OTEL_LOGS=%s', async (which, wanted) => {
-    const [agent, logs] = await start({ HAPROXY_OTEL_LOGS: which });
-    await sendLines(agent, LINES);
-    await agent.end();
+    const { logs, counts, exported } = await pipe({ HAPROXY_OTEL_LOGS: which }, LINES);
     const bodies = LINES.map((line) => / - (?:-|\[otel.*?"\]) (.*)$/.exec(line)?.[1]);
-    expect(logs.logs.map(({ body }) => body)).toEqual(wanted.map((index) => bodies[index]));
-    expect(agent.logged('stopped')).toMatchObject({
-      records: { sampled: 2, unsampled: 3, connectionErrors: 1, messages: 2, unusable: 0 },
-      logs: { exported: wanted.length, waiting: 0 },
+    expect(logs.map(({ body }) => body)).toEqual(wanted.map((index) => bodies[index]));
+    expect(counts).toMatchObject({
+      sampled: 2,
+      unsampled: 3,
+      connectionErrors: 1,
+      messages: 2,
+      unusable: 0,
     });
+    expect(exported).toBe(wanted.length);
   });
 
   test('a slow hop that is kept is one of those whose spans are exported', async () => {
-    const [agent, logs] = await start({
-      HAPROXY_OTEL_LOGS: 'sampled',
-      HAPROXY_OTEL_KEEP_SLOWER_THAN: '40',
-    });
-    await sendLines(agent, LINES.slice(2, 3));
-    await agent.end();
-    expect(logs.logs.map(({ attributes }) => attributes['haproxy.kept'])).toEqual(['slow']);
+    const env = { HAPROXY_OTEL_LOGS: 'sampled', HAPROXY_OTEL_KEEP_SLOWER_THAN: '40' };
+    const { logs } = await pipe(env, LINES.slice(2, 3));
+    expect(logs.map(({ attributes }) => attributes['haproxy.kept'])).toEqual(['slow']);
   });
 });
 
 test('a connection that failed before a request is of a trace only where it has a span', async () => {
-  const ids = async (env: Record<string, string>): Promise<(ReceivedLog | undefined)[]> => {
-    const [agent, logs] = await start(env);
-    await sendLines(agent, LINES.slice(5, 6));
-    await agent.end();
-    return logs.logs;
-  };
+  const line = LINES.slice(5, 6);
   const expected = { eventName: 'haproxy.connection_error', severity: 13, body: 'a handshake' };
-  expect(await ids({})).toMatchObject([{ ...expected, traceId: '', spanId: '', flags: 0 }]);
-  expect(await ids({ HAPROXY_OTEL_CONNECTION_ERRORS: 'span' })).toMatchObject([
+  expect((await pipe({}, line)).logs).toMatchObject([
+    { ...expected, traceId: '', spanId: '', flags: 0 },
+  ]);
+  expect((await pipe({ HAPROXY_OTEL_CONNECTION_ERRORS: 'span' }, line)).logs).toMatchObject([
     { ...expected, traceId: expect.stringMatching(/^[0-9a-f]{32}$/) },
   ]);
 });
 
 test('by default there are none, and a line without a record is unusable', async () => {
-  const [agent, logs] = await start({ OTEL_LOGS_EXPORTER: '' });
-  await sendLines(agent, LINES);
-  await agent.end();
-  expect(logs.logs).toEqual([]);
-  const stopped = agent.logged('stopped');
-  expect(stopped).toMatchObject({ records: { messages: 0, unusable: 2 } });
-  expect(stopped).not.toHaveProperty('logs');
+  const { logs, counts, exported } = await pipe({ OTEL_LOGS_EXPORTER: '' }, LINES);
+  expect([logs, exported]).toEqual([[], undefined]);
+  expect(counts).toMatchObject({ messages: 0, unusable: 2 });
 });
 
 test('a cut record and one of another release are no messages', async () => {
-  const [agent, logs] = await start({});
   const cut = LINES[0] ?? '';
-  await sendLines(agent, [
+  const { logs, counts } = await pipe({}, [
     cut.slice(0, cut.indexOf(' app1 ') - 40),
     cut.replace('http="2 ', 'http="1 '),
     'no line of HAProxy at all',
   ]);
-  await agent.end();
-  expect(logs.logs).toEqual([]);
-  expect(agent.logged('stopped')).toMatchObject({ records: { messages: 0, unusable: 3 } });
+  expect(logs).toEqual([]);
+  expect(counts).toMatchObject({ messages: 0, unusable: 3 });
 });
 
 test('to the console, as the SDK writes them', async () => {
-  const [agent] = await start({ OTEL_LOGS_EXPORTER: 'console', OTEL_TRACES_EXPORTER: 'none' });
+  const agent = await startExporting('http://127.0.0.1:9', {
+    OTEL_LOGS_EXPORTER: 'console',
+    OTEL_TRACES_EXPORTER: 'none',
+  });
   await sendLines(agent, LINES.slice(0, 1));
   await until('the log record', () => agent.output.includes("body: 'sampled'"));
   expect(agent.output).toContain(`traceId: '${hopOf(1).slice(0, 32)}'`);
@@ -144,6 +157,40 @@ test('many in batches, none twice, while the receiver of spans is away', async (
   await agent.end();
   const bodies = logs.logs.map(({ body }) => String(body)).sort();
   expect(bodies).toEqual(indices.map((i) => `line ${i}`).sort());
+});
+
+test('over HTTP to /v1/logs, and on SIGHUP over gRPC to somebody else, with what waits', async () => {
+  const settings = join(tmpdir(), `haproxy-otel-logs-${process.pid}.env`);
+  const write = (...lines: readonly string[]): void => writeFileSync(settings, lines.join('\n'));
+  afterwards(() => rmSync(settings));
+  let isAway = false;
+  const http = await receiveHttp((response) => void answer(response, isAway ? 503 : 200));
+  const logs = await receiveLogs();
+  write(
+    `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://127.0.0.1:${http.port}/v1/logs`,
+    'OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=http/protobuf',
+  );
+  const agent = await startExporting('http://127.0.0.1:9', {
+    OTEL_TRACES_EXPORTER: 'none',
+    OTEL_LOGS_EXPORTER: 'otlp',
+    OTEL_BLRP_SCHEDULE_DELAY: '20',
+    HAPROXY_OTEL_CONFIG: settings,
+  });
+  await sendLines(agent, LINES.slice(0, 1));
+  await until('the first over HTTP', () => http.requests.length > 0);
+  const [request] = http.requests;
+  expect(request?.url).toBe('/v1/logs');
+  expect(decodeLogs(request?.body ?? Buffer.alloc(0))).toMatchObject([{ body: 'sampled' }]);
+
+  isAway = true;
+  await sendLines(agent, LINES.slice(1, 2));
+  await until('the export to fail', () => agent.logged('export fails, log records wait'));
+  write(`OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=${logs.endpoint}`);
+  agent.process.kill('SIGHUP');
+  await until('the second over gRPC', () => logs.logs.length > 0);
+  expect(logs.logs).toMatchObject([{ body: 'sampled, failed' }]);
+  await agent.end();
+  expect(agent.logged('stopped')).toMatchObject({ logs: { exported: 2, waiting: 0 } });
 });
 
 describe('the severity of what HAProxy reports of itself', () => {

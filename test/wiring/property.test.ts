@@ -41,6 +41,7 @@ const options = fc.constantFrom(
   { tcp: '' },
   { trust: 'restart' },
   { propagators: 'b3,xray' },
+  { attributes: 'tls,rule,cache,rtt,grpc', states: '' },
   { 'through-reload': '' },
   { 'access-log': 'json', lines: 'sampled' },
 );
