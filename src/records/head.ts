@@ -42,16 +42,15 @@ const MAX_PRIORITY_LENGTH = '<191>'.length;
 type LineWay = 'logger' | 'debug';
 
 type Known = {
-  /** What stands between the time of a line and the first place of its record, and the same in whole words. */
-  readonly bytes: Buffer;
+  /** What stands between the time of a line and the first place of its record, in words: the last one ends where it ends. */
   readonly length: number;
-  readonly words: Int32Array;
-  readonly wordCount: number;
+  readonly words: Float64Array;
   readonly kind: Kind;
   readonly way: LineWay;
 };
 
-const WORD = Int32Array.BYTES_PER_ELEMENT;
+/** As numbers, of which none is another's equal: those of ASCII are neither zero nor NaN. */
+const WORD = Float64Array.BYTES_PER_ELEMENT;
 
 /** Beginnings of lines that are remembered at a time. */
 const MAX_KNOWN = 16;
@@ -62,21 +61,46 @@ export class RecordHead {
   kind: Kind = 'http';
   way: LineWay = 'logger';
   private readonly known: Known[] = [];
+  /** Of the line before, if it had a record; and where its time ended, from its start on. */
+  private last: Known | undefined;
+  private lastHead = 0;
   private buffer: Buffer = Buffer.alloc(0);
   private view: DataView = new DataView(new ArrayBuffer(0));
 
   /** @returns where the places of the record start; -1 where there is no record of this version */
   find(buffer: Buffer, start: number, end: number): number {
-    const time = timeStart(buffer, start, end);
-    if (time === -1) return -1;
     if (buffer !== this.buffer) {
       this.buffer = buffer;
       this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     }
+    // Most lines are like the last, whose time has the same place.
+    const { last } = this;
+    const behindTime = start + this.lastHead;
+    const version = behindTime - TIME_LENGTH - 2;
+    if (
+      last !== undefined &&
+      buffer[start] === LESS &&
+      buffer[version - 1] === GREATER &&
+      buffer[version] === ONE &&
+      buffer[version + 1] === SPACE &&
+      this.stands(last, behindTime, end)
+    ) {
+      this.kind = last.kind;
+      this.way = last.way;
+      return behindTime + last.length;
+    }
+    return this.findAny(buffer, start, end);
+  }
+
+  private findAny(buffer: Buffer, start: number, end: number): number {
+    const time = timeStart(buffer, start, end);
+    if (time === -1) return -1;
     const head = time + TIME_LENGTH;
+    this.lastHead = head - start;
     for (let i = 0; i < this.known.length; i += 1) {
       const known = this.known[i];
       if (known === undefined || !this.stands(known, head, end)) continue;
+      this.last = known;
       this.kind = known.kind;
       this.way = known.way;
       return head + known.length;
@@ -105,16 +129,15 @@ export class RecordHead {
   }
 
   private stands(known: Known, position: number, end: number): boolean {
-    const { buffer, view } = this;
-    const { bytes, length, words, wordCount } = known;
+    const { view } = this;
+    const { length, words } = known;
     if (position + length > end) return false;
-    for (let i = 0; i < wordCount; i += 1) {
-      if (words[i] !== view.getInt32(position + i * WORD, true)) return false;
+    const lastWord = words.length - 1;
+    for (let i = 0; i < lastWord; i += 1) {
+      if (words[i] !== view.getFloat64(position + i * WORD, true)) return false;
     }
-    for (let i = wordCount * WORD; i < length; i += 1) {
-      if (bytes[i] !== buffer[position + i]) return false;
-    }
-    return true;
+    // It overlaps the one before.
+    return words[lastWord] === view.getFloat64(position + length - WORD, true);
   }
 
   private learn(buffer: Buffer, start: number, head: number, end: number): number {
@@ -125,11 +148,12 @@ export class RecordHead {
       const places = content + literal.length;
       const bytes = Buffer.from(buffer.subarray(head, places));
       const { length } = bytes;
-      const wordCount = Math.floor(length / WORD);
-      const words = Int32Array.from({ length: wordCount }, (_, i) => bytes.readInt32LE(i * WORD));
+      const words = Float64Array.from({ length: Math.ceil(length / WORD) }, (_, i) =>
+        bytes.readDoubleLE(Math.min(i * WORD, length - WORD)),
+      );
       if (this.known.length === MAX_KNOWN) this.known.shift();
       const way = buffer[content - 1] === LESS ? 'debug' : 'logger';
-      this.known.push({ bytes, length, words, wordCount, kind, way });
+      this.known.push({ length, words, kind, way });
       this.kind = kind;
       this.way = way;
       return places;

@@ -190,3 +190,17 @@ describe('a hop as it is shown', () => {
     expect([left.status, left.fault]).toEqual([undefined, 'client']);
   });
 });
+
+test('what is kept of a view stays when the next line is read', () => {
+  const observer = new HopObserver();
+  const chunk = Buffer.from([0, 1].map((index) => recordLine(hopOf(index))).join(''));
+  for (const index of [0, 1]) {
+    const start = (chunk.length / 2) * index;
+    const record = accessLog.view(chunk, start, start + chunk.length / 2) ?? expect.unreachable();
+    observer.observe(record, record.hop ?? expect.unreachable());
+  }
+  chunk.fill(0);
+  const { latest, slow } = viewHops(observer, ALL, NOW);
+  const traces = [...latest, ...slow].map(({ traceId }) => traceId);
+  expect(new Set(traces)).toEqual(new Set([0, 1].map((index) => hopOf(index).slice(0, 32))));
+});
