@@ -139,7 +139,7 @@ function targetAt(
 }
 
 function peerAt(values: FieldValues, address: Field, port: Field): Peer {
-  return peerOf(values.text(address), positive(values, port));
+  return peerOf(values.text(address), values.number(port));
 }
 
 /** The server that was chosen; what stands in its place is in angle brackets. */
