@@ -165,7 +165,7 @@ export class Pipeline {
       if (!this.connectionErrorSpans) return;
     }
     const hop = record.hop ?? this.hops.make();
-    if (record.hop?.mintedByHaproxy === false) this.counts.minted += 1;
+    if (isMintedByAgent(record.hop)) this.counts.minted += 1;
     const told = withBaggage(record, this.baggageKeys);
     if ((hop.traceFlags & TraceFlag.SAMPLED) !== 0) {
       this.counts.sampled += 1;
@@ -180,4 +180,8 @@ export class Pipeline {
     this.events.onHop?.(told, hop);
     this.exporter.add(told, hop, kept);
   }
+}
+
+function isMintedByAgent(hop: Hop | undefined): boolean {
+  return hop !== undefined && !hop.mintedByHaproxy && !hop.decidedByHaproxy;
 }

@@ -29,10 +29,12 @@ Usage: haproxy-otel-spoa add [options]           prints what it would change
   --spop ADDRESS        where the agent is asked                      HAPROXY_OTEL_SPOP
   --records ADDRESS     where it takes records                        HAPROXY_OTEL_RECORDS
   --config FILE         the agent's settings, which have these two    those of the service
+  --ratio NUMBER        share of new traces to sample, 0 to 1, to six decimals:
+                        HAProxy decides, and asks only for these      the agent decides
   --access-log json     your loggers get one JSON object a line, with trace id,
                         span id and timings                           own: as it is
-  --lines sampled       from HAProxy 3.1 on: what is not sampled does not get
-                        to the agent at all                           all
+  --lines sampled       what is neither sampled nor failed does not get to the
+                        agent; before HAProxy 3.1 only where nobody else logs  all
   --through-reload      before HAProxy 3.1: report long responses that outlive a
                         reload, whose lines then have the severity "warning"
   --haproxy PROGRAM     the HAProxy that has to accept it             haproxy
@@ -52,6 +54,7 @@ const OPTIONS = {
   spop: { type: 'string' },
   records: { type: 'string' },
   config: { type: 'string' },
+  ratio: { type: 'string' },
   'access-log': { type: 'string' },
   lines: { type: 'string' },
   'through-reload': { type: 'boolean' },
@@ -136,7 +139,7 @@ export function changesOf(
 }
 
 function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
-  const { frontend, tcp, trust, propagators, spop, records, lines } = values;
+  const { frontend, tcp, trust, propagators, spop, records, ratio, lines } = values;
   const words = {
     frontend: frontend?.join(','),
     tcp: tcp ? '' : undefined,
@@ -144,6 +147,7 @@ function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
     propagators,
     spop,
     records,
+    ratio,
     lines,
     'access-log': values['access-log'],
     'through-reload': values['through-reload'] ? '' : undefined,

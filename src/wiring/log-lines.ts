@@ -114,6 +114,7 @@ export function sharedLines(
   const reads = new Set(options.propagators.flatMap((name) => READS[name] ?? []));
   const settings = [
     ...[...reads].map((name) => `    setenv ${name} on`),
+    ...(options.ratio === undefined ? [] : ['    setenv OTEL_RATIO on']),
     ...(has('isHeldUp') ? ['    setenv OTEL_WAIT on'] : []),
     ...(has('isCompressed') ? RESPONSE_SIZE : []),
     ...(options.jsonLog ? [`    setenv OTEL_ACCESS_LOG ${quoted(JSON_LOG)}`] : []),

@@ -32,9 +32,14 @@ export type WiringOptions = {
   readonly propagators: readonly Propagator[];
   readonly spop: ListenAddress;
   readonly records: ListenAddress;
+  /**
+   * The share of new traces that is sampled, as a number from 0 to 1: HAProxy decides, and asks the agent only where it
+   * has to. Undefined: the agent decides.
+   */
+  readonly ratio: string | undefined;
   /** Whether responses that outlive a reload are reported before HAProxy 3.1, at the cost of the severity of lines. */
   readonly throughReload: boolean;
-  /** Whether records of what is not sampled are kept out of the ring, from HAProxy 3.1 on. */
+  /** Whether records of what is neither sampled nor failed are kept out of the ring; before HAProxy 3.1 where nobody else logs. */
   readonly onlySampled: boolean;
   /** Whether the user's loggers get one JSON object a line in place of what they got. */
   readonly jsonLog: boolean;
@@ -46,7 +51,7 @@ export type Words = Readonly<Record<string, string | undefined>>;
 /** Those that `add` writes down in the configuration, to be as they were when it is run again. */
 const RECORDED = [
   ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records'],
-  ...['access-log', 'lines', 'through-reload'],
+  ...['ratio', 'access-log', 'lines', 'through-reload'],
 ];
 const FLAGS = ['tcp', 'through-reload'];
 
@@ -68,6 +73,7 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
     propagators: read(given, '--propagators', [], listOf(PROPAGATORS)),
     spop: listener('--spop', 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop),
     records: listener('--records', 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records),
+    ratio: read(given, '--ratio', undefined, ratio),
     throughReload: words['through-reload'] !== undefined,
     onlySampled: read(given, '--lines', 'all', oneOf(['all', 'sampled'])) === 'sampled',
     jsonLog: read(given, '--access-log', 'own', oneOf(['own', 'json'])) === 'json',
@@ -120,6 +126,11 @@ function isNetwork(text: string): boolean {
     (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most))
   );
 }
+
+const ratio: Parser<string> = {
+  accepts: 'a number from 0 to 1 with at most six decimals',
+  parse: (text) => (/^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?)$/.test(text) ? text : undefined),
+};
 
 /** @throws ConfigError for names of frontends that are not there */
 export function checkNames(asked: readonly string[] | undefined, known: readonly string[]): void {
