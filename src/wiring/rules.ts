@@ -13,7 +13,7 @@ import { type Circumstances, REQUEST_ID_HEADER } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { Propagator, Trust, WiringOptions } from './options.ts';
 import type { Reporting } from './reporting.ts';
-import { OWN_TRACES, tracingRules, UNKEPT_CALLERS } from './sampling-rules.ts';
+import { NEW_TRACE, OWN_TRACES, UNKEPT_CALLERS, UNKEPT_TRACES } from './sampling-rules.ts';
 
 /** The rules of one proxy, by the two places where HAProxy wants them: all of the first run before the second. */
 export type Rules = { readonly tcp: readonly string[]; readonly http: readonly string[] };
@@ -43,17 +43,18 @@ export function rulesOf(
   return {
     tcp: [
       ...trustRules(trustOf(proxy, options)),
-      ...(ratio === undefined ? [] : tracingRules(ratio)),
+      ...(ratio === undefined ? [] : NEW_TRACE),
       ...recorded(true),
     ],
     http: [
       ...(ratio === undefined
         ? [
             ...recorded(false),
-            ...[FOLLOW, ...CONTINUING, CONTINUED_TRACE, ...SAMPLED_TRACES, TRACEPARENT],
+            ...[ANSWERED, FOLLOW, ...CONTINUING, CONTINUED_TRACE, ...SAMPLED_TRACES, TRACEPARENT],
           ]
         : [
-            ...[FOLLOW, ...CONTINUING, ...UNKEPT_CALLERS, CONTINUED_TRACE, ...OWN_TRACES],
+            ...[FOLLOW, ANSWERED, ...UNKEPT_TRACES, ...CONTINUING, ...UNKEPT_CALLERS],
+            ...[CONTINUED_TRACE, ...OWN_TRACES],
             TRACEPARENT,
             ...(options.onlySampled ? recorded(false).map(ifKept) : recorded(false)),
           ]),
@@ -95,9 +96,10 @@ function trustedBy({ networks, binds }: Exclude<Trust, string>): string[] {
 
 const FOLLOW = 'acl otel_follow   var(txn.otel.trust) -m str continue';
 
+const ANSWERED = 'acl otel_answered var(txn.otel.hop) -m found';
+
 /** HAProxy continues the trace itself, or starts one, where the agent did not answer. */
 const CONTINUING = [
-  'acl otel_answered var(txn.otel.hop) -m found',
   'acl otel_one      req.fhdr_cnt(traceparent) eq 1',
   'acl otel_form     req.fhdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$',
   'acl otel_form     req.fhdr(traceparent) -m reg ^(0[1-9a-f]|[1-9a-e][0-9a-f]|f[0-9a-e])-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$',
