@@ -50,9 +50,9 @@ export function thresholdOf(ratio: number): Threshold | undefined {
 }
 
 /** Randomness is below this. */
-export const RANDOMNESS_RANGE = 2n ** 56n;
+const RANDOMNESS_RANGE = 2n ** 56n;
 /** Of the randomness that there is, what one millionth of all traces has. */
-export const MILLIONTH = RANDOMNESS_RANGE / 1_000_000n;
+const MILLIONTH = RANDOMNESS_RANGE / 1_000_000n;
 
 /**
  * The threshold by which HAProxy's own rules keep a share of all traces: they count its decimals in millionths, and

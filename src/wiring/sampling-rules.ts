@@ -1,5 +1,3 @@
-import { MILLIONTH, RANDOMNESS_RANGE } from '../context/threshold.ts';
-
 /*
  * HAProxy decides by itself which new traces are sampled, by the trace id that it makes, and asks the agent only where
  * that has something to do: for a trace that is kept, and for a caller whose context HAProxy does not continue alone.
@@ -14,10 +12,13 @@ export const NEW_TRACE = [
 /** The environment has the share of `add --ratio`; rules of the user's may choose another before the agent is asked. */
 export const SHARE = 'OTEL_RATIO';
 
+const RANDOMNESS_RANGE = 2n ** 56n;
+const MILLIONTH = RANDOMNESS_RANGE / 1_000_000n;
+
 /**
  * A trace is kept where the random part of its id, 56 bits, reaches the threshold of the share: `randomness >= 2^56 -
  * share`, with the share in whole millionths (OpenTelemetry specification, "Consistent probability sampling"). The engine
- * has the same (spoe/otel.conf).
+ * has the same (spoe/otel.conf), and the agent (context/threshold.ts).
  */
 export const KEPT_SAMPLES = [
   `"var(txn.otel.ratio,\${${SHARE}}),field(1,.)" -m str 1`,

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reaches, thresholdInMillionths } from '../../src/context/threshold.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { freePorts } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
+import { wiring } from '../wiring/run.ts';
 import { added, plain } from './added.ts';
 import { Chain, get, toldTraceId } from './chain.ts';
 import {
@@ -14,10 +16,25 @@ import {
   sendHttp1,
   valuesOf,
 } from './header-server.ts';
+import { say } from './runtime-api.ts';
 
 /** `add --ratio`: HAProxy decides by the trace id, and asks the agent only where that has something to do. */
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-ratio-'));
+const stats = join(folder, 'stats.sock');
+const map = join(folder, 'otel-ratios.map');
+writeFileSync(map, '/route 0\n');
+
+const PAGE = readFileSync(join(PACKAGE_ROOT, 'docs/sampling-in-haproxy.md'), 'utf8');
+
+/** What the page has in a block of a language, with the test's own paths. */
+function shown(language: string, words: string): string {
+  const blocks = [...PAGE.matchAll(/^```(\w+)\n(.*?)\n```$/gms)];
+  const block = blocks.find(([, name, body]) => name === language && body?.includes(words));
+  return (block?.[2] ?? '').trim().replaceAll('/etc/haproxy/otel-ratios.map', map);
+}
+
 const BY_PATH = [
+  shown('haproxy', 'txn.otel.ratio'),
   'tcp-request content set-var(txn.otel.trust) path,field(3,/) if { path_beg /trust/ }',
   'tcp-request content set-var(txn.otel.ratio) path,field(3,/) if { path_beg /ratio/ }',
   'http-request return status 503 if { path_beg /broken }',
@@ -37,13 +54,16 @@ async function start(
       OTEL_PROPAGATORS: 'tracecontext,baggage,b3',
     },
     editConfig: (config, ports) =>
-      lessPatient(added(folder, plain(config, BY_PATH), ports, args)).replaceAll(
+      lessPatient(added(folder, withStats(plain(config, BY_PATH)), ports, args)).replaceAll(
         `server app1 127.0.0.1:${ports.server}`,
         `server app1 127.0.0.1:${server.port}`,
       ),
   });
   return { chain, server, admin };
 }
+
+const withStats = (config: string): string =>
+  config.replace('global\n', `global\n    stats socket ${stats} level admin\n`);
 
 /** HAProxy 2.6 waits as long for an agent that is gone, until it has seen that. */
 function lessPatient(config: string): string {
@@ -132,6 +152,13 @@ describe('a new trace', () => {
     expect(kept).toBeLessThan(55);
   });
 
+  test('has the share of its route, which the Runtime API changes', async () => {
+    expect(upstream(await send('/route')).flags).toBe('02');
+    const [, command = ''] = /^echo '(.*)' \|/.exec(shown('sh', 'set map')) ?? [];
+    await say(stats, command.replace('/api 0.5', '/route 1'));
+    expect(upstream(await send('/route')).flags).toBe('03');
+  });
+
   test.each([
     ['a traceparent that is none', [['traceparent', `00-${'0'.repeat(32)}-${P}-01`]]],
     ['two of them', [...caller('00'), ...caller('00')]],
@@ -208,6 +235,27 @@ describe('lines of what is neither sampled nor failed', () => {
       sparing.server.stop();
     }
   }, 60_000);
+});
+
+test('rules are few: of every fifty HAProxy makes a pause', () => {
+  const file = join(folder, 'all.cfg');
+  const site = ['mode http', 'timeout connect 2s', 'timeout client 5s', 'timeout server 5s'];
+  writeFileSync(file, `defaults\n  ${site.join('\n  ')}\nfrontend www\n  bind 127.0.0.1:1\n`);
+  const all = ['--propagators', 'b3,b3multi,jaeger,xray', '--lines', 'sampled'];
+  const { out } = wiring(folder, 'add', [file], ['--ratio', '0.01', ...all]);
+  const [command = ''] = shown('sh', 'add --ratio').split('\n');
+  expect(command).toBe('haproxy-otel-spoa add --ratio 0.01 --write');
+  for (const phase of [
+    'tcp-request content',
+    'http-request',
+    'http-response',
+    'http-after-response',
+  ]) {
+    const count = out
+      .split('\n')
+      .filter((line) => line.trim().replace(/^\+ */, '').startsWith(phase)).length;
+    expect([phase, count, count > 0 && count < 35]).toEqual([phase, count, true]);
+  }
 });
 
 /** The last one: the agent is gone. */
