@@ -12,8 +12,9 @@ import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from './traceparent.ts';
 
 const DASH = 0x2d;
 const MARK_LENGTH = 2;
-/** Second characters of marks that are all there is behind the ids: `-h`, `-d`. */
+/** Second characters of marks that are all there is behind the ids: `-h`, `-r`, `-d`. */
 const HAPROXY = 0x68;
+const RULES = 0x72;
 const DEBUG = 0x64;
 const LINK = LINK_MARK.charCodeAt(1);
 
@@ -28,6 +29,7 @@ export class HopView implements Hop {
   hasParent = false;
   traceFlags = 0;
   mintedByHaproxy = false;
+  decidedByHaproxy = false;
   link: HopLink | undefined;
 
   /** @returns whether `buffer[start, end)` is a well-formed hop */
@@ -43,6 +45,7 @@ export class HopView implements Hop {
       hexDigit(buffer[start + HopOffset.FLAGS] ?? 0) * 16 +
       hexDigit(buffer[start + HopOffset.FLAGS + 1] ?? 0);
     this.mintedByHaproxy = false;
+    this.decidedByHaproxy = false;
     this.link = undefined;
     return length === idsLength || this.readMark(start + idsLength, end);
   }
@@ -68,7 +71,8 @@ export class HopView implements Hop {
     const letter = buffer[mark + 1];
     if (end - mark === MARK_LENGTH && buffer[mark] === DASH) {
       this.mintedByHaproxy = letter === HAPROXY;
-      if (letter === HAPROXY || letter === DEBUG) return true;
+      this.decidedByHaproxy = letter === RULES;
+      if (letter === HAPROXY || letter === RULES || letter === DEBUG) return true;
     }
     if (letter !== LINK) return false;
     this.link = parseHop(buffer.toString('latin1', start, end))?.link;
@@ -83,8 +87,10 @@ export class HopView implements Hop {
 
 /** The same, in text of its own. */
 export function copyHop(hop: Hop): Hop {
-  const { traceId, spanId, clientSpanId, parentId, traceFlags, mintedByHaproxy, link } = hop;
-  return { traceId, spanId, clientSpanId, parentId, traceFlags, mintedByHaproxy, link };
+  const { traceId, spanId, clientSpanId, parentId, traceFlags, link } = hop;
+  const { mintedByHaproxy, decidedByHaproxy } = hop;
+  const ids = { traceId, spanId, clientSpanId, parentId };
+  return { ...ids, traceFlags, mintedByHaproxy, decidedByHaproxy, link };
 }
 
 function areIds(buffer: Buffer, start: number, isChild: boolean): boolean {

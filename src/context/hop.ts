@@ -15,6 +15,7 @@ const DASH = 0x2d;
  *
  *     trace-id "-" SERVER span-id "-" trace-flags "-" CLIENT span-id [ "-" parent-id ] [ mark ]
  *     mark: "-h"                                         HAProxy itself minted, the agent did not answer
+ *           "-r"                                         HAProxy decided by its own rules, and did not ask the agent
  *           "-d"                                         a caller's debug flag, which B3 and Jaeger pass on
  *           "-l-" trace-id "-" span-id "-" trace-flags   a link to the caller's trace, which is not continued
  *
@@ -41,6 +42,9 @@ export const LINK_LENGTH = TRACEPARENT_LENGTH - TRACE_ID_OFFSET;
 export const DEBUG_MARK = '-d';
 export const LINK_MARK = '-l-';
 const HAPROXY_MARK = '-h';
+const RULES_MARK = '-r';
+
+const MARKS: readonly string[] = ['', HAPROXY_MARK, RULES_MARK, DEBUG_MARK];
 
 /** The ids of one hop: both spans of the load balancer, and the caller's. */
 export type Hop = {
@@ -54,6 +58,8 @@ export type Hop = {
   readonly traceFlags: number;
   /** The agent did not answer: HAProxy itself continued or started the trace. */
   readonly mintedByHaproxy: boolean;
+  /** HAProxy decided by its own rules that the hop is not sampled, and did not ask the agent. */
+  readonly decidedByHaproxy: boolean;
   /** The caller's span, where its trace was not continued. */
   readonly link: HopLink | undefined;
 };
@@ -83,7 +89,7 @@ export function parseHop(text: string): Hop | undefined {
   if (!isWellFormed(text, length)) return undefined;
   const mark = text.slice(length);
   const link = mark.startsWith(LINK_MARK) ? parseLink(mark.slice(LINK_MARK.length)) : undefined;
-  if (link === undefined && mark !== '' && mark !== HAPROXY_MARK && mark !== DEBUG_MARK) {
+  if (link === undefined && !MARKS.includes(mark)) {
     return undefined;
   }
   const { SPAN_ID, CLIENT_SPAN_ID, PARENT_ID, FLAGS } = HopOffset;
@@ -94,6 +100,7 @@ export function parseHop(text: string): Hop | undefined {
     parentId: isChild ? text.slice(PARENT_ID, PARENT_ID + SPAN_ID_DIGITS) : undefined,
     traceFlags: hexDigit(text.charCodeAt(FLAGS)) * 16 + hexDigit(text.charCodeAt(FLAGS + 1)),
     mintedByHaproxy: mark === HAPROXY_MARK,
+    decidedByHaproxy: mark === RULES_MARK,
     link,
   };
 }

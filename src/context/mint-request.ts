@@ -3,8 +3,8 @@ import { DataType } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import { type Format, OtherHeaders } from './propagation.ts';
 import { NOT_DESCRIBED } from './sampling.ts';
-import { type Threshold, thresholdOf } from './threshold.ts';
-import { EMPTY_TRACEPARENT, parseTraceparent, TraceFlag } from './traceparent.ts';
+import { type Threshold, thresholdInMillionths, thresholdOf } from './threshold.ts';
+import { EMPTY_TRACEPARENT, isTraceId, parseTraceparent, TraceFlag } from './traceparent.ts';
 import type { Tracestate } from './tracestate.ts';
 
 /**
@@ -20,6 +20,7 @@ const TRACESTATE = Buffer.from('tracestate');
 const TRACESTATE_COUNT = Buffer.from('tracestate_count');
 const TRUST = Buffer.from('trust');
 const RATIO = Buffer.from('ratio');
+const TRACE_ID = Buffer.from('trace_id');
 const DESCRIPTION = (['method', 'host', 'path', 'route'] as const).map((key) => ({
   key,
   name: Buffer.from(key),
@@ -41,6 +42,9 @@ const NO_BYTES = viewOf(new Uint8Array(0));
 /** Ratios that are remembered: they come from maps, which have few. */
 const MAX_RATIOS = 1_024;
 
+/** What keeps a share of all traces, if anything: in the agent, and by HAProxy's own rules. */
+type Ratio = { readonly nearest: Threshold | null; readonly inMillionths: Threshold | null };
+
 /** What one NOTIFY asks; filled anew for each. */
 export class MintRequest {
   /** There was a `mint` message. */
@@ -48,8 +52,8 @@ export class MintRequest {
   trust: Trust = UNSET_TRUST;
   /** HAProxy said whether to trust. */
   trustSet = false;
-  /** The share of traces to keep here; null is nothing, undefined leaves it to the configuration. */
-  route: Threshold | null | undefined;
+  /** Where the trace id that HAProxy made for a new trace starts, by which it decided that this is asked; -1 without. */
+  traceIdStart = -1;
   /** What rules for sampling go by, where HAProxy tells it. */
   description = NOT_DESCRIBED;
 
@@ -63,6 +67,7 @@ export class MintRequest {
   callerSampled: boolean | undefined;
   callerDebug = false;
 
+  private ratio: Ratio | undefined;
   private traceparentStart = 0;
   private traceparentEnd = 0;
   private traceparentCount = 0;
@@ -72,7 +77,7 @@ export class MintRequest {
   private readonly others = new OtherHeaders();
   private readonly formats: readonly Format[];
   private readonly onBadArgument: BadArgument;
-  private readonly ratios = new Map<string, Threshold | null>();
+  private readonly ratios = new Map<string, Ratio>();
   private readonly converted = Buffer.from(EMPTY_TRACEPARENT);
   private readonly convertedView = viewOf(this.converted);
 
@@ -95,6 +100,14 @@ export class MintRequest {
         this.others.take(notify);
       }
     }
+  }
+
+  /**
+   * The share of traces to keep here; null is nothing, undefined leaves it to the configuration. Where HAProxy decides,
+   * it is that of its rules.
+   */
+  get route(): Threshold | null | undefined {
+    return this.traceIdStart >= 0 ? this.ratio?.inMillionths : this.ratio?.nearest;
   }
 
   /** Whether the request has a header that tells of a trace, of whatever use. */
@@ -136,7 +149,8 @@ export class MintRequest {
     this.asked = false;
     this.trust = UNSET_TRUST;
     this.trustSet = false;
-    this.route = undefined;
+    this.traceIdStart = -1;
+    this.ratio = undefined;
     this.found = undefined;
     this.callerStart = -1;
     this.callerFlags = 0;
@@ -173,7 +187,11 @@ export class MintRequest {
       this.trust = this.readTrust(notify);
       this.trustSet = true;
     } else if (notify.named(RATIO)) {
-      this.route = this.readRatio(notify);
+      this.ratio = this.readRatio(notify);
+    } else if (notify.named(TRACE_ID)) {
+      if (isTraceId(notify.buffer, notify.valueStart, notify.valueEnd)) {
+        this.traceIdStart = notify.valueStart;
+      }
     }
   }
 
@@ -191,7 +209,7 @@ export class MintRequest {
     return 'ignore';
   }
 
-  private readRatio(notify: NotifyReader): Threshold | null | undefined {
+  private readRatio(notify: NotifyReader): Ratio | undefined {
     const { text } = notify;
     const known = this.ratios.get(text);
     if (known !== undefined) return known;
@@ -201,10 +219,13 @@ export class MintRequest {
       this.onBadArgument('ratio', text, 'a number from 0 to 1');
       return undefined;
     }
-    const route = thresholdOf(ratio) ?? null;
+    const both = {
+      nearest: thresholdOf(ratio) ?? null,
+      inMillionths: thresholdInMillionths(text) ?? null,
+    };
     if (this.ratios.size === MAX_RATIOS) this.ratios.clear();
-    this.ratios.set(text, route);
-    return route;
+    this.ratios.set(text, both);
+    return both;
   }
 
   private findTraceparent(notify: NotifyReader): boolean {

@@ -145,6 +145,8 @@ export class Minter {
       copyBytes(callerView, incoming, view, traceId, TRACE_ID_DIGITS);
       const parent = callerStart + PARENT_ID_OFFSET;
       copyBytes(callerView, parent, view, hop + HopOffset.PARENT_ID, SPAN_ID_DIGITS);
+    } else if (request.traceIdStart >= 0) {
+      copyBytes(notify.view, request.traceIdStart, view, traceId, TRACE_ID_DIGITS);
     } else {
       this.ids.traceId(view, traceId);
     }
@@ -167,6 +169,7 @@ export class Minter {
           otel,
           request.route,
           request.description,
+          request.traceIdStart >= 0,
         );
     if (sampled) this.counts.sampled += 1;
     this.counts.limited = this.sampler.limited;

@@ -122,6 +122,7 @@ export class Sampler {
    * @param caller what the caller's tracestate says about sampling
    * @param route the share that HAProxy asks for here; null is nothing, undefined leaves it to the configuration
    * @param request for rules that go by more than shares
+   * @param isDecided HAProxy decided by `route`, which is a known share whatever the sampler
    */
   decide(
     parentSampled: boolean | undefined,
@@ -130,10 +131,11 @@ export class Sampler {
     caller?: OtelTracestate,
     route?: Threshold | null,
     request: RequestDescription = NOT_DESCRIBED,
+    isDecided = false,
   ): boolean {
     const randomness = caller?.randomness ?? bytes;
     const position = caller?.randomness === undefined ? randomnessOf(traceId) : 0;
-    if (this.parentBased && parentSampled !== undefined) {
+    if ((this.parentBased || isDecided) && parentSampled !== undefined) {
       this.threshold = parentSampled ? consistent(randomness, position, caller) : undefined;
       if (parentSampled) this.bucket?.charge();
       return parentSampled;
@@ -146,7 +148,7 @@ export class Sampler {
     if (wanted === undefined || !reaches(randomness, position, wanted)) return false;
     // A caller's threshold was another decision's: in its place stands this one's. What is left over by a limit is no
     // known share of anything.
-    const tells = this.tellsShare || caller?.threshold !== undefined;
+    const tells = this.tellsShare || isDecided || caller?.threshold !== undefined;
     if (this.bucket === undefined && tells) this.threshold = wanted;
     return this.isWithinLimit();
   }

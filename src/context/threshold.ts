@@ -49,6 +49,27 @@ export function thresholdOf(ratio: number): Threshold | undefined {
   );
 }
 
+/** Randomness is below this. */
+const RANDOMNESS_RANGE = 2n ** 56n;
+/** Of the randomness that there is, what one millionth of all traces has. */
+const MILLIONTH = RANDOMNESS_RANGE / 1_000_000n;
+
+/**
+ * The threshold by which HAProxy's own rules keep a share of all traces: they count its decimals in millionths, and
+ * what begins with `1` is all.
+ *
+ * @param ratio as HAProxy has it: digits, with or without decimals
+ * @returns undefined where nothing is kept
+ */
+export function thresholdInMillionths(ratio: string): Threshold | undefined {
+  const [whole, decimals] = ratio.split('.');
+  if (whole === '1') return KEEP_ALL;
+  const millionths = BigInt(/^\d+/.exec(decimals?.padEnd(6, '0').slice(0, 6) ?? '')?.[0] ?? 0);
+  if (millionths === 0n) return undefined;
+  const rejected = RANDOMNESS_RANGE - millionths * MILLIONTH;
+  return threshold(rejected.toString(16).padStart(RANDOMNESS_DIGITS, '0'));
+}
+
 /** Whether the 14 digits at `bytes[position]` are at least the threshold. */
 export function reaches(bytes: Uint8Array, position: number, { digits }: Threshold): boolean {
   for (let i = 0; i < RANDOMNESS_DIGITS; i += 1) {

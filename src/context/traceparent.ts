@@ -52,6 +52,11 @@ export function parseTraceparent(bytes: Uint8Array, start: number, end: number):
   return flags < 0 ? -1 : flags & KNOWN_FLAGS;
 }
 
+/** Whether `bytes[start, end)` are the digits of a trace id. */
+export function isTraceId(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start === TRACE_ID_DIGITS && isId(bytes, start, TRACE_ID_DIGITS);
+}
+
 /** Lower-case hexadecimal digits, not all of them zero. */
 function isId(bytes: Uint8Array, start: number, digits: number): boolean {
   let any = 0;

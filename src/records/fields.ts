@@ -1,6 +1,6 @@
 import type { Hop } from '../context/hop.ts';
 import { type Failure, failureIn } from './failure.ts';
-import { type FieldValues, positive } from './field-values.ts';
+import type { FieldValues } from './field-values.ts';
 import { peerOf } from './peers.ts';
 import type { HopKind, HopRecord, Peer, Phases, Retries, Server } from './record.ts';
 import type { Origin } from './sizes.ts';
@@ -44,7 +44,7 @@ export function targetAt(
 }
 
 export function peerAt(values: FieldValues, address: Field, port: Field): Peer {
-  return peerOf(values.text(address), positive(values, port));
+  return peerOf(values.text(address), values.number(port));
 }
 
 /** A frontend that has chosen none is named in its place; a `listen` section is its own. */

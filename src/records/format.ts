@@ -111,8 +111,26 @@ const REQUEST = 'txn.otel.request';
 /** As a `log-profile`'s message (`format`): empty, and so not sent, unless the process is stopping. */
 export const STOPPING_MESSAGE = '%{-M}[stopping,iif(-,)]';
 
-/** The same, unless the hop is sampled. */
-export const SAMPLED_MESSAGE = '%{-M}[var(txn.otel.hop),bytes(51,1),hex2i,and(1),bool,iif(-,)]';
+/**
+ * The same, unless the hop is sampled or the request failed: an answer of 5xx (`FAILED_RULE`), or an end that is neither
+ * normal nor by HAProxy's own rules.
+ */
+export const SAMPLED_MESSAGE =
+  '%{-M}[var(txn.otel.hop),bytes(51,1),hex2i,and(1),bool,iif(-,)]%{-M}[var(txn.otel.failed),iif(-,)]%{-M}[txn.sess_term_state,bytes(0,1),word(1,-LP)]';
+
+/** What `SAMPLED_MESSAGE` has to know of the answer. */
+export const FAILED_RULE: Rule = {
+  phase: 'http-after-response',
+  action: 'set-var(txn.otel.failed) bool(true)',
+  condition: '{ status ge 500 }',
+};
+
+/** Before 3.1, where nobody else logs: failures that HAProxy answers itself do not come by this. */
+export const SILENT_RULE: Rule = {
+  phase: 'http-response',
+  action: 'set-log-level silent',
+  condition: '{ var(txn.otel.hop),bytes(51,1) -m str 0 2 4 6 8 a c e } { status lt 500 }',
+};
 
 /**
  * The log format of a proxy where nobody else logs: the shortest that makes HAProxy wait for the end. A `log-profile` does

@@ -163,7 +163,7 @@ export class RecordHead {
 }
 
 function isMarked(buffer: Buffer, at: number): boolean {
-  return buffer[at] === HAPROXY_MARK[0] && buffer[at + 1] === HAPROXY_MARK[1];
+  return buffer[at] === DASH && HAPROXY_MARKS.includes(buffer[at + 1] ?? 0);
 }
 
 export function stands(
@@ -191,8 +191,8 @@ const DEBUG = Buffer.from('- - - [debug] otel: type=str <');
 /** `stopping` and `reported`, a digit each. */
 const HEAD_PLACES_LENGTH = '0 0 '.length;
 
-/** At the end of a hop that HAProxy minted: `-h`. */
-const HAPROXY_MARK = Buffer.from('-h');
+/** At the end of a hop that HAProxy minted, behind a dash. */
+const HAPROXY_MARKS = Buffer.from('hr');
 
 /** Hexadecimal digits of trace flags with the sampled bit clear. */
 const EVEN_DIGIT = Uint8Array.from({ length: 256 }, (_, code) =>

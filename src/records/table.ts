@@ -110,12 +110,12 @@ export const ROWS = [
   { name: 'frontend', in: 'place', http: '%ft', tcp: '%ft', means: '~ behind it: with TLS' },
   { name: 'backend', in: 'place', http: '%b', tcp: '%b', means: 'backend' },
   { name: 'server', in: 'place', http: '%s', tcp: '%s', means: '<…> where there was none' },
-  { name: 'client_address', in: 'place', http: '%ci', tcp: '%ci', means: 'client' },
+  { name: 'client_address', in: 'place', http: '%[src,hex]', tcp: '%ci', means: 'client' },
   { name: 'client_port', in: 'place', http: '%cp', tcp: '%cp', means: 'client' },
   // Those of failed connections have it, too (format.ts).
   { name: 'frontend_address', in: 'place', tcp: '%fi', means: 'what the client connected to' },
   { name: 'frontend_port', in: 'place', tcp: '%fp', means: 'what the client connected to' },
-  { name: 'server_address', in: 'place', http: '%si', tcp: '%si', means: 'server' },
+  { name: 'server_address', in: 'place', http: '%[bc_dst,hex]', tcp: '%si', means: 'server' },
   { name: 'server_port', in: 'place', http: '%sp', tcp: '%sp', means: 'server' },
   {
     name: 'server_tls',

@@ -245,7 +245,7 @@ export class Pipeline {
       this.logs?.hop(record, hop, { exported: false, kept: undefined, hasSpan });
       return;
     }
-    if (record.hop?.mintedByHaproxy === false) this.counts.minted += 1;
+    if (isMintedByAgent(record.hop)) this.counts.minted += 1;
     const isSampled = (hop.traceFlags & TraceFlag.SAMPLED) !== 0;
     const kept = isSampled || !this.keeper.active ? undefined : this.keeper.reason(record);
     const isExported = isSampled || kept !== undefined;
@@ -260,4 +260,8 @@ export class Pipeline {
     }
     this.logs?.hop(described, hop, { exported: isExported, kept, hasSpan });
   }
+}
+
+function isMintedByAgent(hop: Hop | undefined): boolean {
+  return hop !== undefined && !hop.mintedByHaproxy && !hop.decidedByHaproxy;
 }

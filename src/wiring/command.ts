@@ -33,12 +33,14 @@ Files are read in order, as "haproxy -f" takes them; without any, what the servi
   --engine PATH         HAProxy loads the SPOE engine from this path, and nothing
                         is written there      haproxy-otel-spoa.conf beside the configuration
   --config FILE         the agent's settings, which have these two    those of the service
+  --ratio NUMBER        share of new traces to sample, 0 to 1, to six decimals:
+                        HAProxy decides, and asks only for these      the agent decides
   --attributes LIST     span attributes beside those of every hop: tls, rule, cache,
                         rtt, grpc; or none                            none
   --access-log json     your loggers get one JSON object a line, with trace id,
                         span id and timings                           own: as it is
-  --lines sampled       from HAProxy 3.1 on: what is not sampled does not get
-                        to the agent at all                           all
+  --lines sampled       what is neither sampled nor failed does not get to the
+                        agent; before HAProxy 3.1 only where nobody else logs  all
   --states              what HAProxy logs of backends gets to the agent, too: for
                         log records of servers that are up or down
   --through-reload      before HAProxy 3.1: report long responses that outlive a
@@ -61,6 +63,7 @@ const OPTIONS = {
   records: { type: 'string' },
   engine: { type: 'string' },
   config: { type: 'string' },
+  ratio: { type: 'string' },
   'access-log': { type: 'string' },
   attributes: { type: 'string' },
   lines: { type: 'string' },
@@ -172,7 +175,8 @@ export function changesOf(
 }
 
 function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
-  const { frontend, tcp, trust, propagators, spop, records, engine, lines, attributes } = values;
+  const { frontend, tcp, trust, propagators, spop, records, engine } = values;
+  const { ratio, lines, attributes } = values;
   const words = {
     frontend: frontend?.join(','),
     tcp: tcp ? '' : undefined,
@@ -181,6 +185,7 @@ function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
     spop,
     records,
     engine,
+    ratio,
     lines,
     attributes,
     'access-log': values['access-log'],

@@ -38,9 +38,14 @@ export type WiringOptions = {
   readonly engine: string | undefined;
   /** Whether what HAProxy logs of backends, as states of their servers, goes to the ring, too. */
   readonly states: boolean;
+  /**
+   * The share of new traces that is sampled, as a number from 0 to 1: HAProxy decides, and asks the agent only where it
+   * has to. Undefined: the agent decides.
+   */
+  readonly ratio: string | undefined;
   /** Whether responses that outlive a reload are reported before HAProxy 3.1, at the cost of the severity of lines. */
   readonly throughReload: boolean;
-  /** Whether records of what is not sampled are kept out of the ring, from HAProxy 3.1 on. */
+  /** Whether records of what is neither sampled nor failed are kept out of the ring; before HAProxy 3.1 where nobody else logs. */
   readonly onlySampled: boolean;
   /** Span attributes beside those that every hop has. */
   readonly attributes: readonly Choice[];
@@ -53,7 +58,7 @@ export type Words = Readonly<Record<string, string | undefined>>;
 
 /** Those that `add` writes down in the configuration, to be as they were when it is run again. */
 const RECORDED = [
-  ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records', 'engine'],
+  ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records', 'engine', 'ratio'],
   ...['access-log', 'attributes', 'lines', 'states', 'through-reload'],
 ];
 const FLAGS = ['tcp', 'states', 'through-reload'];
@@ -78,6 +83,7 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
     records: listener('--records', 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records),
     engine: read(given, '--engine', undefined, path),
     states: words.states !== undefined,
+    ratio: read(given, '--ratio', undefined, ratio),
     throughReload: words['through-reload'] !== undefined,
     onlySampled: read(given, '--lines', 'all', oneOf(['all', 'sampled'])) === 'sampled',
     attributes: read(given, '--attributes', [], attributesNamed),
@@ -136,6 +142,11 @@ function isNetwork(text: string): boolean {
     (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most))
   );
 }
+
+const ratio: Parser<string> = {
+  accepts: 'a number from 0 to 1 with at most six decimals',
+  parse: (text) => (/^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?)$/.test(text) ? text : undefined),
+};
 
 /** @throws ConfigError for names of frontends that are not there */
 export function checkNames(asked: readonly string[] | undefined, known: readonly string[]): void {

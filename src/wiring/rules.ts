@@ -1,10 +1,20 @@
 import type { ProxySection } from '../haproxy/proxies.ts';
-import { httpRules, type Noted, noted, noteRule, ruleLine, TCP_RULES } from '../records/format.ts';
+import {
+  FAILED_RULE,
+  httpRules,
+  type Noted,
+  noted,
+  noteRule,
+  ruleLine,
+  SILENT_RULE,
+  TCP_RULES,
+} from '../records/format.ts';
 import { attributeRules } from './attributes.ts';
 import { type Circumstances, REQUEST_ID_HEADER } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { Propagator, Trust, WiringOptions } from './options.ts';
 import type { Reporting } from './reporting.ts';
+import { NEW_TRACE, OWN_TRACES, UNKEPT_CALLERS, UNKEPT_TRACES } from './sampling-rules.ts';
 
 /** The rules of one proxy, by the two places where HAProxy wants them: all of the first run before the second. */
 export type Rules = { readonly tcp: readonly string[]; readonly http: readonly string[] };
@@ -27,14 +37,28 @@ export function rulesOf(
   circumstances: Circumstances,
 ): Rules {
   if (reporting.kind === 'tcp') return { tcp: TCP_RULES.map(ruleLine), http: [] };
+  const { ratio } = options;
   const all = httpRules(notedOf(circumstances));
   const recorded = (isTcp: boolean): string[] =>
     all.filter(({ phase }) => phase.startsWith('tcp-') === isTcp).map(ruleLine);
   return {
-    tcp: [...trustRules(trustOf(proxy, options)), ...recorded(true)],
+    tcp: [
+      ...trustRules(trustOf(proxy, options)),
+      ...(ratio === undefined ? [] : NEW_TRACE),
+      ...recorded(true),
+    ],
     http: [
-      ...recorded(false),
-      ...FALLBACK,
+      ...(ratio === undefined
+        ? [
+            ...recorded(false),
+            ...[ANSWERED, FOLLOW, ...CONTINUING, CONTINUED_TRACE, ...SAMPLED_TRACES, TRACEPARENT],
+          ]
+        : [
+            ...[FOLLOW, ANSWERED, ...UNKEPT_TRACES, ...CONTINUING, ...UNKEPT_CALLERS],
+            ...[CONTINUED_TRACE, ...OWN_TRACES],
+            TRACEPARENT,
+            ...(options.onlySampled ? recorded(false).map(ifKept) : recorded(false)),
+          ]),
       ...HEADERS,
       ...options.propagators.flatMap((name) => FORMATS[name]),
       ...requestIdRules(circumstances),
@@ -42,8 +66,14 @@ export function rulesOf(
       ...(circumstances.isStatusSet ? [ruleLine(noteRule('http-response', 'server_status'))] : []),
       ...attributeRules(options.attributes),
       ...levelRules(reporting, options),
+      ...sampledLineRules(reporting, options),
     ],
   };
+}
+
+/** Without a line nobody reads it: of what failed the target is enough. */
+function ifKept(rule: string): string {
+  return rule.startsWith('http-request set-var-fmt(') ? `${rule} unless otel_unkept` : rule;
 }
 
 function trustRules(trust: Trust): string[] {
@@ -66,21 +96,30 @@ function trustedBy({ networks, binds }: Exclude<Trust, string>): string[] {
   ];
 }
 
+const FOLLOW = 'acl otel_follow   var(txn.otel.trust) -m str continue';
+
+const ANSWERED = 'acl otel_answered var(txn.otel.hop) -m found';
+
 /** HAProxy continues the trace itself, or starts one, where the agent did not answer. */
-const FALLBACK = [
-  'acl otel_answered var(txn.otel.hop) -m found',
-  'acl otel_follow   var(txn.otel.trust) -m str continue',
+const CONTINUING = [
   'acl otel_one      req.fhdr_cnt(traceparent) eq 1',
   'acl otel_form     req.fhdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$',
   'acl otel_form     req.fhdr(traceparent) -m reg ^(0[1-9a-f]|[1-9a-e][0-9a-f]|f[0-9a-e])-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$',
   'acl otel_zero     req.fhdr(traceparent) -m reg ^..-0{32}- ^..-[0-9a-f]{32}-0{16}-',
   "acl otel_state    req.fhdr(tracestate) -m reg '^[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+--<>-~]{0,255}[!-+--<>-~]([ ]*,[ ]*[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+--<>-~]{0,255}[!-+--<>-~]){0,31}$'",
-  'http-request set-var(txn.otel.tracestate) req.fhdr(tracestate) if !otel_answered otel_follow otel_one otel_form !otel_zero { req.fhdr_cnt(tracestate) eq 1 } { req.fhdr(tracestate) -m len 1:512 } otel_state',
-  'http-request set-var-fmt(txn.otel.hop) "%[req.fhdr(traceparent),bytes(3,32)]-%[uuid(),regsub(-,,g),bytes(16,16)]-0%[req.fhdr(traceparent),bytes(53,2),hex2i,and(3)]-%[uuid(),regsub(-,,g),bytes(16,16)]-%[req.fhdr(traceparent),bytes(36,16)]-h" if !otel_answered otel_follow otel_one otel_form !otel_zero',
+  'http-request set-var(txn.otel.tracestate) req.fhdr(tracestate) if !otel_answered otel_one otel_follow otel_form !otel_zero { req.fhdr_cnt(tracestate) eq 1 } { req.fhdr(tracestate) -m len 1:512 } otel_state',
+];
+
+const CONTINUED_TRACE =
+  'http-request set-var-fmt(txn.otel.hop) "%[req.fhdr(traceparent),bytes(3,32)]-%[uuid(),regsub(-,,g),bytes(16,16)]-0%[req.fhdr(traceparent),bytes(53,2),hex2i,and(3)]-%[uuid(),regsub(-,,g),bytes(16,16)]-%[req.fhdr(traceparent),bytes(36,16)]-h" if !otel_answered otel_one otel_follow otel_form !otel_zero';
+
+const SAMPLED_TRACES = [
   'http-request set-var-fmt(txn.otel.hop) "%[uuid(),regsub(-,,g)]-%[uuid(),regsub(-,,g),bytes(16,16)]-02-%[uuid(),regsub(-,,g),bytes(16,16)]-h" if !otel_answered { var(txn.otel.ratio) -m str 0 }',
   'http-request set-var-fmt(txn.otel.hop) "%[uuid(),regsub(-,,g)]-%[uuid(),regsub(-,,g),bytes(16,16)]-03-%[uuid(),regsub(-,,g),bytes(16,16)]-h" if !otel_answered',
-  'http-request set-var-fmt(txn.otel.traceparent) "00-%[var(txn.otel.hop),bytes(0,32)]-%[var(txn.otel.hop),bytes(53,16)]-%[var(txn.otel.hop),bytes(50,2)]" unless { var(txn.otel.traceparent) -m found }',
 ];
+
+const TRACEPARENT =
+  'http-request set-var-fmt(txn.otel.traceparent) "00-%[var(txn.otel.hop),bytes(0,32)]-%[var(txn.otel.hop),bytes(53,16)]-%[var(txn.otel.hop),bytes(50,2)]" unless { var(txn.otel.traceparent) -m found }';
 
 /** What the client sent never gets past these. */
 const HEADERS = [
@@ -159,6 +198,15 @@ const FORMATS: Readonly<Record<Propagator, readonly string[]>> = {
     'http-request set-header x-amzn-trace-id "Root=1-%[var(txn.otel.hop),bytes(0,8)]-%[var(txn.otel.hop),bytes(8,24)];Parent=%[var(txn.otel.hop),bytes(53,16)];Sampled=%[var(txn.otel.hop),bytes(51,1),hex2i,and(1)]"',
   ],
 };
+
+/** What keeps the lines of others out of the ring. */
+function sampledLineRules(reporting: Reporting, { onlySampled }: WiringOptions): string[] {
+  if (!onlySampled) return [];
+  const failed = ruleLine(FAILED_RULE);
+  return reporting.isAlone && reporting.before.line
+    ? ['.if version_before(3.1)', ruleLine(SILENT_RULE), '.else', failed, '.endif']
+    : ['.if version_atleast(3.1)', failed, '.endif'];
+}
 
 /** Before 3.1 a process that is stopping sends what has this level as a datagram, its ring being closed. */
 function levelRules(reporting: Reporting, { records, throughReload }: WiringOptions): string[] {

@@ -17,7 +17,7 @@ const hop = fc
       fc.constant(''),
       ids(16).map((id) => `-${id}`),
     ),
-    fc.oneof(fc.constantFrom('', '-h', '-d', '-x', '-hh', '-', 'h', '-l-'), link),
+    fc.oneof(fc.constantFrom('', '-h', '-r', '-d', '-x', '-hh', '-', 'h', '-l-'), link),
   )
   .map((parts) => parts.join(''));
 /** One of them with another character somewhere, or cut. */

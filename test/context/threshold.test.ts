@@ -1,6 +1,17 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { KEEP_ALL, reaches, threshold, thresholdOf } from '../../src/context/threshold.ts';
+import { Sampler } from '../../src/context/sampling.ts';
+import {
+  KEEP_ALL,
+  reaches,
+  threshold,
+  thresholdInMillionths,
+  thresholdOf,
+} from '../../src/context/threshold.ts';
+import { SHIPPED_ENGINE } from '../../src/haproxy/shipped.ts';
+import { KEPT_SAMPLES } from '../../src/wiring/sampling-rules.ts';
 
 describe('from a ratio: the table of the specification, "Converting floating-point probability"', () => {
   test.each([
@@ -60,4 +71,56 @@ test('digits compare as the numbers do', () => {
     }),
     { seed: 6 },
   );
+});
+
+describe("HAProxy's own rules", () => {
+  /** `hex2i`, `mul` and `add`, in 64 bits, as in `KEPT_SAMPLES`. */
+  const keeps = (ratio: string, traceId: string): boolean => {
+    const [whole, decimals] = ratio.split('.');
+    if (whole === '1') return true;
+    if (decimals === undefined) return false;
+    const [, factor = '', range = ''] = /mul\((\d+)\).* ge (\d+)$/.exec(KEPT_SAMPLES[1]) ?? [];
+    const share = BigInt(`${decimals}000000`.slice(0, 6)) * BigInt(factor);
+    return BigInt.asIntN(64, share + BigInt(`0x${traceId.slice(18)}`)) >= BigInt(range);
+  };
+
+  test('and the agent decide alike, on 100,000 ids', () => {
+    const ratios = ['0', '0.000001', '0.01', '0.1', '0.25', '.5', '0.999999', '1', '1.0', '0.'];
+    const sampler = new Sampler({ name: 'parentbased_traceidratio', ratio: 0.5 });
+    const wanted = ratios.map((ratio) => thresholdInMillionths(ratio) ?? null);
+    let different = 0;
+    const kept = ratios.map(() => 0);
+    for (let i = 0; i < 100_000; i += 1) {
+      const traceId = createHash('md5').update(String(i)).digest('hex');
+      const at = i % ratios.length;
+      const bytes = Buffer.from(traceId);
+      const decided = sampler.decide(undefined, bytes, 0, undefined, wanted[at], undefined, true);
+      if (decided !== keeps(ratios[at] ?? '', traceId)) different += 1;
+      if (decided) kept[at] = (kept[at] ?? 0) + 1;
+    }
+    expect(different).toBe(0);
+    expect(kept.map((count) => Math.round(count / 1_000))).toEqual([
+      0, 0, 0, 1, 3, 5, 10, 10, 10, 0,
+    ]);
+  });
+
+  test('on the edge of a threshold, too', () => {
+    for (const ratio of ['0.000001', '0.01', '0.5', '0.999999']) {
+      const wanted = thresholdInMillionths(ratio);
+      if (wanted === undefined) throw new Error(`${ratio} is some`);
+      const edge = BigInt(`0x${Buffer.from(wanted.digits).toString('latin1')}`);
+      for (const randomness of [edge - 1n, edge]) {
+        const traceId = `${'1'.repeat(18)}${randomness.toString(16).padStart(14, '0')}`;
+        expect(reaches(Buffer.from(traceId), 18, wanted)).toBe(randomness === edge);
+        expect(keeps(ratio, traceId)).toBe(randomness === edge);
+      }
+    }
+  });
+
+  test('are the same in the engine', () => {
+    const engine = readFileSync(SHIPPED_ENGINE, 'utf8');
+    const acls = [...engine.matchAll(/^ *acl kept ("var\(txn\.otel\.ratio,.*)$/gm)];
+    expect(acls.length).toBeGreaterThan(KEPT_SAMPLES.length);
+    for (const [, sample = ''] of acls) expect(KEPT_SAMPLES).toContain(sample);
+  });
 });

@@ -9,9 +9,12 @@ import { wiring } from '../wiring/run.ts';
 export const SERVER_TIMING =
   'http-after-response add-header server-timing "trace;desc=00-%[var(txn.otel.hop),bytes(0,52)]" if { var(txn.otel.hop) -m found }';
 
-/** A configuration as it is without what `add` wrote. */
-export function plain(config: string): string {
-  return filesOf(new Map([['', config]])).clean.get('') ?? '';
+/** A configuration as it is without what `add` wrote, but for rules of the test's in its HTTP frontend. */
+export function plain(config: string, rules: readonly string[] = []): string {
+  const clean = filesOf(new Map([['', config]])).clean.get('') ?? '';
+  return clean.replace('frontend www\n', () =>
+    ['frontend www', ...rules, ''].join('\n    ').replace(/ +$/, ''),
+  );
 }
 
 /**

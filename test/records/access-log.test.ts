@@ -265,6 +265,24 @@ describe('peers', () => {
     );
   });
 
+  test.each([
+    ['CB007109', '203.0.113.9'],
+    ['00000000000000000000FFFFC0000207', '192.0.2.7'],
+    ['20010DB8000000000000000000000001', '2001:db8::1'],
+    ['00000000000000000000000000000001', '::1'],
+  ])('bytes of an address are one: %s', (client_address, address) => {
+    const { client, server } = parsed({ client_address, server_address: client_address });
+    expect(client).toEqual({ address, port: 43_626 });
+    expect(server).toMatchObject({ address, port: 8090, unix: false });
+  });
+
+  test('who has a port and no address is on a unix socket', () => {
+    const none = { client_address: '-', client_port: '3', server_address: '-', server_port: '0' };
+    const record = parsed({ ...none, frontend_address: '-', frontend_port: '-' });
+    expect(record.peer).toEqual({ ...nameless, unix: true });
+    expect(record.server).toMatchObject({ ...nameless, name: 'app1', unix: true });
+  });
+
   test('IPv4 in an IPv6 socket is IPv4, IPv6 stays as it is', () => {
     const mapped = { client_address: '::ffff:192.0.2.7', peer_address: '::ffff:192.0.2.7' };
     expect(parsed(mapped)).toMatchObject({
