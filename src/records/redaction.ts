@@ -24,7 +24,7 @@ export function setQueryRule(next: QueryRule): void {
   };
 }
 
-/** Whether queries are shown as they are, but for the secrets that everybody knows. */
+/** Whether all parameters are shown but for those of secrets that everybody knows. */
 export function showsQueries(): boolean {
   return rule.kind === 'all';
 }

@@ -1,7 +1,7 @@
 import type { Attributes, HrTime, SpanContext } from '@opentelemetry/api';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import { type AttributeValue, Double } from '../records/record.ts';
-import type { LogHead, LogSink, LogSpan } from './log-records.ts';
+import type { LogHead, LogSink } from './log-records.ts';
 import type { SpanScope } from './readable-spans.ts';
 
 /** Makes the SDK's own log records, for exporters that take nothing else. */
@@ -30,7 +30,7 @@ export class ReadableLogs implements LogSink {
       severityText: severity.text,
       eventName,
       body: typeof body === 'string' ? body : body.buffer.toString('utf8', body.start, body.end),
-      ...(span === undefined ? {} : { spanContext: contextOf(span) }),
+      ...(span && { spanContext: contextOf(span) }),
       attributes: this.attributes,
       droppedAttributesCount: 0,
       resource: this.scope.resource,
@@ -49,8 +49,8 @@ export class ReadableLogs implements LogSink {
   }
 }
 
-/** The head of a span is valid only while it begins. */
-function contextOf({ traceId, spanId, traceFlags }: LogSpan): SpanContext {
+/** The head is the next hop's before long. */
+function contextOf({ traceId, spanId, traceFlags }: SpanContext): SpanContext {
   return { traceId, spanId, traceFlags };
 }
 
