@@ -93,7 +93,7 @@ export class Agent {
       meter?.start(() => ({ ...minter.counts, connectionsOpen: server.size }));
       admin = await telemetry.ready;
     } catch (error) {
-      listener?.close();
+      await listener?.close();
       meter?.stop();
       await server.stop();
       await telemetry.stop(0);
@@ -133,7 +133,7 @@ export class Agent {
   /** Stops accepting, answers what was read, says DISCONNECT, reads the records and exports them. */
   async stop(): Promise<void> {
     const started = performance.now();
-    this.listener.close();
+    await this.listener.close();
     this.meter?.stop();
     this.sampling.stop();
     await this.server.stop();

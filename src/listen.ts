@@ -2,6 +2,7 @@ import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { lookup as lookupName } from 'node:dns/promises';
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, isIP, type Server, type ServerOpts } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { hostAndPort } from './endpoint.ts';
 
 /** Where a listener stands: `host:port`, `unix:/path`, or `fd:N` for a socket that was handed over. */
@@ -39,8 +40,8 @@ export type Listening = {
   readonly address: string;
   /** What is bound, without port: empty for a socket that has none, or that was handed over. */
   readonly hosts: readonly string[];
-  /** As `Server.close`, of all. */
-  readonly close: () => void;
+  /** Accepts who has connected so far, and then no more. */
+  readonly close: () => Promise<void>;
 };
 
 /** All addresses of a name, as getaddrinfo(3) has them. */
@@ -71,8 +72,31 @@ export async function listen(
     server,
     address: boundAddress(server, address),
     hosts: [],
-    close: () => void server.close(),
+    close: () => closeAll(server, [server]),
   };
+}
+
+/**
+ * The kernel resets connections that wait to be accepted when nobody listens any more, and what was sent in them is lost.
+ *
+ * @param server that gets the connections of all `servers`
+ */
+async function closeAll(server: Server, servers: readonly Server[]): Promise<void> {
+  let accepted: number;
+  const count = (): void => {
+    accepted += 1;
+  };
+  server.on('connection', count);
+  let turns = BACKLOG;
+  do {
+    accepted = 0;
+    // The first ends the turn of the event loop that is under way; in the next one all servers may accept.
+    await setImmediate();
+    await setImmediate();
+    turns -= 1;
+  } while (accepted > 0 && turns > 0);
+  server.off('connection', count);
+  for (const each of servers) each.close();
 }
 
 async function listenOnAll(
@@ -84,9 +108,6 @@ async function listenOnAll(
   const found = isIP(address.host) === 0 ? await lookup(address.host) : [address.host];
   const hosts: string[] = [];
   const servers: Server[] = [];
-  const close = (): void => {
-    for (const each of servers) each.close();
-  };
   let { port } = address;
   for (const [index, host] of found.entries()) {
     const next = hosts.length === 0 ? server : createSibling(server, options);
@@ -95,7 +116,7 @@ async function listenOnAll(
     } catch (error) {
       const others = hosts.length + found.length - index - 1;
       if (others > 0 && isNotOfThisHost(host, error)) continue;
-      close();
+      await closeAll(server, servers);
       throw error;
     }
     servers.push(next);
@@ -103,7 +124,12 @@ async function listenOnAll(
     const bound = next.address();
     if (bound !== null && typeof bound === 'object') port = bound.port;
   }
-  return { server, address: hostAndPort(address.host, port), hosts, close };
+  return {
+    server,
+    address: hostAndPort(address.host, port),
+    hosts,
+    close: () => closeAll(server, servers),
+  };
 }
 
 async function lookupAll(name: string): Promise<string[]> {

@@ -204,6 +204,19 @@ describe('SIGTERM', () => {
     });
   });
 
+  test('reads the records of connections that it had not accepted yet', async () => {
+    const agent = await start();
+    agent.process.kill('SIGSTOP');
+    for (let ring = 1; ring <= 5; ring += 1) {
+      const { socket } = await peer(agent, 'records');
+      await new Promise<void>((resolve) => socket.end(octetCounted(recordLine()), resolve));
+    }
+    const exited = agent.end();
+    agent.process.kill('SIGCONT');
+    expect(await exited).toBe(0);
+    expect(agent.logged('stopped')).toMatchObject({ records: { sampled: 5 } });
+  });
+
   test('gives up at its limit, and says how many spans were lost', async () => {
     const agent = await start({
       OTEL_TRACES_EXPORTER: 'otlp',

@@ -7,8 +7,8 @@ import { tcp } from '../src/settings.ts';
 import { until } from './agent-process.ts';
 
 const ends: (() => unknown)[] = [];
-afterEach(() => {
-  for (const end of ends.splice(0)) end();
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
 });
 
 /** As /etc/hosts of most distributions has localhost. */
@@ -50,7 +50,7 @@ test('a name is bound on every address that it has, and closed on every one', as
   expect(await connects(port, '::1')).toBe(true);
   await until('both connections', () => peers.length === 2);
   expect(peers.sort()).toEqual(['127.0.0.1', '::1']);
-  listening.close();
+  await listening.close();
   expect(await connects(port, '127.0.0.1')).toBe(false);
   expect(await connects(port, '::1')).toBe(false);
 });

@@ -53,7 +53,7 @@ export class AdminServer {
     const hosts = bound === null || typeof bound === 'string' ? [] : [bound.address];
     const local = [...hosts, ...listening.hosts].every(isLoopback);
     if (!local && config.token === undefined) {
-      listening.close();
+      await listening.close();
       throw new Error(
         'the admin listener can be reached from elsewhere: HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed',
       );
@@ -68,9 +68,9 @@ export class AdminServer {
     return new AdminServer(server, listening, stream);
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.stream.stop();
-    this.listening.close();
+    await this.listening.close();
     this.server.closeAllConnections();
   }
 }

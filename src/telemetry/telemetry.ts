@@ -99,14 +99,14 @@ export async function runTelemetry(
 
   async function stop(limit: number): Promise<void> {
     const started = performance.now();
-    listening.close();
+    await listening.close();
     sampling.stop();
     await receiver.stop(limit / 2);
     datagrams?.close();
     // Who asks meanwhile is told that the agent stops.
     await exporter.flush(Math.max(0, limit - (performance.now() - started)));
     const spans = { ...exporter.counts, waiting: exporter.waiting };
-    admin?.stop();
+    await admin?.stop();
     report({ type: 'stopped', records: pipeline.counts, spans });
     port.close();
   }

@@ -30,7 +30,7 @@ async function withLine(receiver: RecordReceiver): Promise<Socket> {
   return socket;
 }
 
-/** Timers of the same length that were started together run one behind the other, in one phase of the loop. */
+/** After which a ring is left, in milliseconds. */
 const SILENCE = 50;
 
 test('a ring is left by a reset', async () => {
@@ -45,8 +45,13 @@ test('a ring whose half-close is just being answered is closed, not reset', asyn
   const receiver = new RecordReceiver({ onRecord: () => {} });
   const socket = await withLine(receiver);
   const reset = vi.spyOn(socket, 'resetAndDestroy').mockImplementation(() => socket.destroy());
-  setTimeout(() => socket.end(), SILENCE);
-  await receiver.stop(5_000);
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  cleanups.push(() => vi.useRealTimers());
+  const stopped = receiver.stop(5_000);
+  socket.end();
+  // Before the event loop gets to the half-close.
+  vi.advanceTimersByTime(SILENCE);
+  await stopped;
   expect(reset).not.toHaveBeenCalled();
   expect(socket.destroyed).toBe(true);
 });

@@ -1,0 +1,43 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * Tests that need the machine for themselves: they count under load, build the package, install it, or use the ports
+ * and files of the demo and of README.
+ */
+const ALONE = [
+  'test/haproxy/c*.test.ts',
+  'test/haproxy-config/*.test.ts',
+  'test/admin/page.test.ts',
+  'test/systemd/*.test.ts',
+  'test/{demo,npm-package,readme,setup}.test.ts',
+];
+
+const SHARED = { testTimeout: 60_000, hookTimeout: 60_000 };
+
+/** Most others wait, for processes to start and for time-outs to end: two at a time. */
+// biome-ignore lint/style/noDefaultExport: vitest reads no other.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...SHARED,
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: ALONE,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...SHARED,
+          name: 'alone',
+          include: ALONE,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
