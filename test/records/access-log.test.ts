@@ -41,6 +41,7 @@ test('a whole line', () => {
       clientSpanId: hopOf(1).slice(53),
       parentId: undefined,
       mintedByHaproxy: false,
+      decidedByHaproxy: false,
     },
     tracestate: 'a=1',
     start: 1_795_418_260_807_572,
@@ -607,6 +608,7 @@ test('an unsampled hop is seen by the first bytes of its line', () => {
     expect(unsampled(write('-'))).toBe(false);
     expect(byMint(write(hopOf(1, '02')))).toBe(true);
     expect(byMint(write(`${hopOf(1, '02')}-h`))).toBe(false);
+    expect(byMint(write(`${hopOf(1, '02')}-r`))).toBe(false);
   }
   // It was counted when its reply's headers went out.
   expect(unsampled(recordLine(hopOf(1, '02'), { reported: 1 }))).toBe(false);
