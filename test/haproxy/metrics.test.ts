@@ -161,17 +161,18 @@ test('how hops ended, whose fault it was, and what became of retries', () => {
 });
 
 test('an exemplar names the span that was measured', async () => {
-  const { server, client } = await chain.hop(SAMPLED_TRACE);
-  const exemplars = (name: string) =>
-    receiver
-      .points(name)
-      .flatMap((point) => point.exemplars)
-      .filter(({ traceId }) => traceId === SAMPLED_TRACE);
-  const [exemplar] = exemplars(SERVER);
+  const { server } = await chain.hop(SAMPLED_TRACE);
+  const exemplars = (name: string) => receiver.points(name).flatMap((point) => point.exemplars);
+  const exemplar = exemplars(SERVER).find(({ traceId }) => traceId === SAMPLED_TRACE);
   expect(exemplar?.spanId).toBe(server.spanId);
   expect(exemplar?.time).toBe(server.end);
   expect(exemplar?.value).toBeCloseTo(Number(server.end - server.start) / 1e9, 6);
-  expect(exemplars('http.client.request.duration')[0]?.spanId).toBe(client?.spanId);
+  // Servers are those of other frontends, too: there another hop may have been the first.
+  const ofServers = exemplars('http.client.request.duration');
+  expect(ofServers).not.toEqual([]);
+  for (const { traceId, spanId } of ofServers) {
+    expect(spanId).toBe((await chain.hop(traceId)).client?.spanId);
+  }
 });
 
 test('connections of a frontend in TCP mode', async () => {
