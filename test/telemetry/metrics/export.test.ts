@@ -142,7 +142,7 @@ test('metrics that cannot be exported in time are reported', async () => {
   const agent = await startExporting(`http://127.0.0.1:${await freePort()}`, {
     OTEL_METRICS_EXPORTER: 'otlp',
     OTEL_TRACES_EXPORTER: 'none',
-    HAPROXY_OTEL_STOP_TIMEOUT: '300',
+    HAPROXY_OTEL_STOP_TIMEOUT: '1500',
   });
   await send(agent, 0, 1);
   expect(await agent.end('SIGTERM')).toBe(0);
