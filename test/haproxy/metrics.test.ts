@@ -55,7 +55,7 @@ beforeAll(async () => {
       OTEL_METRIC_EXPORT_INTERVAL: '200',
     },
     editConfig: (config) => {
-      const [www = ''] = /^frontend www [\s\S]*?default_backend app\n/m.exec(config) ?? [];
+      const [www = ''] = /^frontend www .*\n(?:[ \t].*\n|\n)*/m.exec(config) ?? [];
       const counted = www
         .replace('frontend www', 'frontend counted')
         .replace(/( *bind .*\n)+/, `    bind 127.0.0.1:${port}\n`);
