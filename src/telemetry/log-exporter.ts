@@ -30,6 +30,7 @@ export type SpanFate = {
 
 /** Where log records go. */
 export class LogExporter {
+  readonly watch: ExportWatch;
   private readonly which: LogsConfig['which'];
   private readonly output: Output;
 
@@ -40,6 +41,7 @@ export class LogExporter {
     onEvent: (event: QueueEvent) => void,
   ) {
     const { exporters, logs } = config;
+    this.watch = watch;
     this.which = logs.which;
     this.output =
       exporters.logs.kind === 'otlp'

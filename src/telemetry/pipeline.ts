@@ -24,7 +24,7 @@ import { HopMaker } from './hops.ts';
 import { Keeper, mayHaveFailed } from './keep.ts';
 import type { LogExporter } from './log-exporter.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import type { SdkSources } from './metrics/sdk-metrics.ts';
+import type { ExporterNumbers } from './metrics/sdk-metrics.ts';
 import type { SpanScope } from './readable-spans.ts';
 import { createResource } from './resource.ts';
 
@@ -85,7 +85,7 @@ export async function createPipeline(
   const sampler = new Sampler(config.sampler);
   const sampling = new RemoteSampling(sampler, config.resourceAttributes, log);
   sampling.use(config.sampler);
-  const metrics = await createMetrics(config, scope, { exporter, watch }, log);
+  const metrics = await createMetrics(config, scope, { exporter, watch, logs }, log);
   const onFault = createFaultLog(log);
   const pipeline = new Pipeline(config, { exporter, logs }, sampler, {
     onUnusable: createUnusableLog(log),
@@ -115,22 +115,30 @@ async function createLogExporter(
 async function createMetrics(
   config: TelemetryConfig,
   scope: SpanScope,
-  { exporter, watch }: { readonly exporter: Exporter; readonly watch: ExportWatch },
+  {
+    exporter,
+    watch,
+    logs,
+  }: {
+    readonly exporter: Exporter;
+    readonly watch: ExportWatch;
+    readonly logs: LogExporter | undefined;
+  },
   log: Logger,
 ): Promise<Metrics | undefined> {
-  if (config.exporters.metrics.kind === 'none') return undefined;
+  const { exporters, queueSpans: capacity } = config;
+  if (exporters.metrics.kind === 'none') return undefined;
   const { Metrics } = await import('./metrics/metrics.ts');
-  const { counts } = exporter;
-  const { traces } = config.exporters;
-  const { latency } = watch;
-  const sources: SdkSources = {
-    exporters:
-      traces.kind === 'otlp'
-        ? [{ signal: 'traces', protocol: traces.protocol, counts, latency }]
-        : [],
-    waiting: () => exporter.waiting,
-    capacity: config.queueSpans,
-  };
+  const numbers: ExporterNumbers[] = [];
+  if (exporters.traces.kind === 'otlp') {
+    const { protocol } = exporters.traces;
+    numbers.push({ signal: 'traces', protocol, counts: exporter.counts, latency: watch.latency });
+  }
+  if (exporters.logs.kind === 'otlp' && logs !== undefined) {
+    const { protocol } = exporters.logs;
+    numbers.push({ signal: 'logs', protocol, counts: logs.counts, latency: logs.watch.latency });
+  }
+  const sources = { exporters: numbers, waiting: () => exporter.waiting, capacity };
   return new Metrics(config, scope, sources, log);
 }
 

@@ -233,7 +233,9 @@ test('a real Prometheus scrapes the page, and has the exemplars', async () => {
     // Not in the second after another one in the same bucket.
     await until('the exemplar on the page', async () => {
       await request('/', { traceparent });
-      return (await page()).includes('feedfeed');
+      return /^http_server_request_duration_seconds_bucket\{.*counted.* # .*feedfeed/m.test(
+        await page(),
+      );
     });
     const { traceId, spanId, value } = await until('the exemplar', async () => {
       const now = Date.now() / 1000;

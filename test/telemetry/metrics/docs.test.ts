@@ -53,6 +53,7 @@ function sdkMetrics(): Metric[] {
   const exporters = [
     { ...numbers, signal: 'traces' },
     { ...numbers, signal: 'metrics' },
+    { ...numbers, signal: 'logs' },
   ] as const;
   return new SdkMetrics({ exporters, waiting: () => 1, capacity: 2 }, 'cumulative', 1).collect(2);
 }
