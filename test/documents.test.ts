@@ -156,13 +156,15 @@ function exampleWith(block: string): string {
 }
 
 describe('lines for HAProxy', () => {
+  const map = join(folder, 'otel-ratios.map');
+  writeFileSync(map, '/api 0.5\n');
   const all = [...DOCUMENTS].flatMap(([path, text]) =>
     blocks('haproxy', text).map((block): readonly [string, string] => [path, block]),
   );
 
   test.each(all)('of %s are accepted: %s', (_path, block) => {
     const file = join(folder, 'haproxy.cfg');
-    writeFileSync(file, exampleWith(block));
+    writeFileSync(file, exampleWith(block).replaceAll('/etc/haproxy/otel-ratios.map', map));
     const { status, stdout, stderr } = spawnSync(HAPROXY, ['-c', '-f', file], { encoding: 'utf8' });
     expect([status, status === 0 ? '' : `${stdout}${stderr}`]).toEqual([0, '']);
   });

@@ -9,6 +9,8 @@ export type LoadOptions = {
   readonly close?: boolean;
   /** Requests a second; as many as are answered when it is left out. */
   readonly rate?: number;
+  /** Whether nothing is to be sent now, of what has a rate. */
+  readonly isHeld?: () => boolean;
 };
 
 /** How often requests that are due are sent, in milliseconds. */
@@ -29,7 +31,7 @@ export class Load {
   private sent = 0;
   private running = true;
 
-  constructor({ port, path, connections, rate, close }: LoadOptions) {
+  constructor({ port, path, connections, rate, close, isHeld }: LoadOptions) {
     const more = close ? 'Connection: close\r\n' : '';
     const request = `GET ${path} HTTP/1.1\r\nHost: load\r\n${more}\r\n`;
     const done = (client: Client): void => {
@@ -41,7 +43,7 @@ export class Load {
       () => new Client(port, request, done, (reason) => this.failures.push(reason)),
     );
     if (rate === undefined) for (const client of this.clients) client.send();
-    else this.timer = setInterval(() => this.sendDue(rate), TICK);
+    else this.timer = setInterval(() => this.sendDue(rate, isHeld?.() === true), TICK);
   }
 
   /** Requests a second that were answered so far. */
@@ -63,9 +65,13 @@ export class Load {
     for (const client of this.clients) client.close();
   }
 
-  private sendDue(rate: number): void {
+  private sendDue(rate: number, isHeld: boolean): void {
     const due = ((performance.now() - this.started) * rate) / 1000 - this.sent;
     let left = Math.floor(due);
+    if (isHeld) {
+      this.sent += left;
+      return;
+    }
     for (const client of this.clients) {
       if (left <= 0) return;
       if (client.busy) continue;
