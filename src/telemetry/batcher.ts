@@ -1,16 +1,5 @@
-import type { Batch } from './batch.ts';
+import type { ItemMark, OtlpItems } from './otlp-items.ts';
 import type { SignalExporter } from './signal-exporter.ts';
-
-/** Encodes items of one signal as they come; `M` is a place among them. */
-export type Encoder<M> = {
-  /** Items since the last `take`. */
-  readonly count: number;
-  /** Bytes of a request with them, or a few more. */
-  readonly size: number;
-  mark(): M;
-  /** A request with all of them, or those up to a mark. */
-  take(mark?: M): Batch;
-};
 
 export type BatchLimits = {
   /** Items a batch. */
@@ -22,15 +11,15 @@ export type BatchLimits = {
 };
 
 /** Collects items into batches, and hands each to the exporter of the signal. */
-export class Batcher<M> {
-  private readonly encoder: Encoder<M>;
+export class Batcher {
+  private readonly encoder: OtlpItems;
   private readonly exporter: SignalExporter;
   private readonly limits: BatchLimits;
   /** Items that are written at once, at most: they stay together. */
   private readonly most: number;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(encoder: Encoder<M>, exporter: SignalExporter, limits: BatchLimits, most: number) {
+  constructor(encoder: OtlpItems, exporter: SignalExporter, limits: BatchLimits, most: number) {
     this.encoder = encoder;
     this.exporter = exporter;
     this.limits = limits;
@@ -43,12 +32,12 @@ export class Batcher<M> {
   }
 
   /** To be called before items are written that belong together; what it returns is for `wrote`. */
-  begin(): M | undefined {
+  begin(): ItemMark | undefined {
     return this.encoder.count > 0 ? this.encoder.mark() : undefined;
   }
 
   /** @param before where they started, among others */
-  wrote(before: M | undefined): void {
+  wrote(before: ItemMark | undefined): void {
     const { encoder, most } = this;
     const { batchSize, batchBytes, scheduleDelay } = this.limits;
     if (encoder.size > batchBytes && before !== undefined) this.ship(before);
@@ -62,7 +51,7 @@ export class Batcher<M> {
   }
 
   /** @param mark up to where; the timer is the rest's then */
-  private ship(mark?: M): void {
+  private ship(mark?: ItemMark): void {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.encoder.count > 0) this.exporter.push(this.encoder.take(mark));

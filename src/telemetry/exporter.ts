@@ -6,7 +6,7 @@ import { Batcher } from './batcher.ts';
 import type { ExporterConfig, OtlpConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
 import { LimitedSpans } from './limited-spans.ts';
-import { OtlpSpans, type SpanMark } from './otlp-spans.ts';
+import { OtlpSpans } from './otlp-spans.ts';
 import { emptyCounts, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableSpans, type SpanScope } from './readable-spans.ts';
 import {
@@ -92,7 +92,7 @@ class ConsoleExporter implements Exporter {
 /** Collects spans into batches, encoded as they come, and hands each to the exporter of the signal. */
 class BatchExporter implements Exporter {
   private readonly exporter: SignalExporter;
-  private readonly batcher: Batcher<SpanMark>;
+  private readonly batcher: Batcher;
   private readonly sink: SpanSink;
 
   constructor(

@@ -7,7 +7,7 @@ import { Batcher } from './batcher.ts';
 import type { ExporterConfig, LogsConfig, OtlpConfig, TelemetryConfig } from './config.ts';
 import type { ExportWatch } from './export-watch.ts';
 import { LogRecords } from './log-records.ts';
-import { type LogMark, OtlpLogs } from './otlp-logs.ts';
+import { OtlpLogs } from './otlp-logs.ts';
 import { emptyCounts, type QueueCounts, type QueueEvent } from './queue.ts';
 import { ReadableLogs } from './readable-logs.ts';
 import type { SpanScope } from './readable-spans.ts';
@@ -133,7 +133,7 @@ class ConsoleOutput implements Output {
 /** Collects log records into batches, encoded as they come. */
 class BatchOutput implements Output {
   private readonly exporter: SignalExporter;
-  private readonly batcher: Batcher<LogMark>;
+  private readonly batcher: Batcher;
   private readonly logs: LogRecords;
 
   constructor(

@@ -1,6 +1,6 @@
 import { type Batch, encodeHead } from '../batch.ts';
 import { KeyValueWriter } from '../key-values.ts';
-import { encodeScope } from '../otlp-spans.ts';
+import { encodeScope } from '../otlp-scope.ts';
 import { ProtobufWriter } from '../protobuf.ts';
 import type { SpanScope } from '../readable-spans.ts';
 import type { Exemplar } from './exemplars.ts';
