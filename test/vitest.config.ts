@@ -14,7 +14,7 @@ const ALONE = [
 
 const SHARED = { testTimeout: 60_000, hookTimeout: 60_000 };
 
-/** Most others wait, for processes to start and for time-outs to end: two at a time. */
+/** Most others wait, for processes to start and for time-outs to end: three at a time. */
 // biome-ignore lint/style/noDefaultExport: vitest reads no other.
 export default defineConfig({
   test: {
@@ -25,7 +25,7 @@ export default defineConfig({
           name: 'together',
           include: ['test/**/*.test.ts'],
           exclude: ALONE,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },

@@ -57,15 +57,20 @@ test('each message and each argument of the engine is one that the agent reads',
   const source = readdirSync(folder)
     .map((name) => readFileSync(join(folder, name), 'utf8'))
     .join('\n');
-  const messages = [...ENGINE.matchAll(/^spoe-message (\w+)\n\s+args (.*)$/gm)];
+  const messages = ENGINE.split(/^spoe-message /m).slice(1);
   expect(messages).toHaveLength(6);
-  const names = messages.flatMap(([, message = '', args = '']) => [
-    message,
-    ...args.split(' ').map((each) => each.split('=', 1)[0] ?? ''),
-  ]);
+  const messageNames = messages.map((message) => message.split('\n', 1)[0] ?? '');
+  const args = messages.flatMap((message) => [...message.matchAll(/^ +args (.*)$/gm)]);
+  expect(args).toHaveLength(7);
+  const names = [
+    ...messageNames,
+    ...args.flatMap(([, line = '']) =>
+      [...line.matchAll(/(?:^| )"?([\w-]+)=/g)].map(([, name = '']) => name),
+    ),
+  ];
   expect(names.filter((name) => !source.includes(`'${name}'`))).toEqual([]);
   const asked = new Set(
     [...ENGINE.matchAll(/^ *messages (.*)$/gm)].flatMap(([, list = '']) => list.split(' ')),
   );
-  expect([...asked].sort()).toEqual(messages.map(([, message]) => message).sort());
+  expect([...asked].sort()).toEqual(messageNames.sort());
 });

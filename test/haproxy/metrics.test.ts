@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
@@ -192,6 +193,7 @@ test('connections of a frontend in TCP mode', async () => {
   expect(bytes.get('transmit')).toBeGreaterThan(3 * 100);
 });
 
+type Sums = { result: { metric: Record<string, string>; value: [0, string] }[] };
 type Exemplars = {
   readonly seriesLabels: Readonly<Record<string, string>>;
   readonly exemplars: readonly {
@@ -251,28 +253,25 @@ test('a real Prometheus scrapes the page, and has the exemplars', async () => {
     const { server } = await chain.hop(String(traceId));
     expect(spanId).toBe(server.spanId);
     expect(Number(value)).toBeCloseTo(Number(server.end - server.start) / 1e9, 6);
-    const sums = await query<{ result: { metric: Record<string, string>; value: [0, string] }[] }>(
-      'query',
-      {
+    // What the agent that runs has measured: two rounds, and the last requests, once they are scraped.
+    const shown = await until('the numbers of the page by the API', async () => {
+      const own = (await page()).matchAll(
+        /^http_server_request_duration_seconds_count\{.*http_response_status_code="(\d+)".*haproxy_frontend_name="counted".*\} (\d+)$/gm,
+      );
+      const byStatus = new Map<number, number>();
+      for (const [, status, count] of own) {
+        byStatus.set(Number(status), (byStatus.get(Number(status)) ?? 0) + Number(count));
+      }
+      const sums = await query<Sums | undefined>('query', {
         query:
           'sum by (http_response_status_code) (http_server_request_duration_seconds_count{haproxy_frontend_name="counted"})',
-      },
-    );
-    // What the agent that runs has measured: two rounds, and the last request.
-    const agents = new Map(
-      sums.result.map(({ metric, value }) => [
+      });
+      const scraped = (sums?.result ?? []).map(({ metric, value }): [number, number] => [
         Number(metric.http_response_status_code),
         Number(value[1]),
-      ]),
-    );
-    const own = (await page()).matchAll(
-      /^http_server_request_duration_seconds_count\{.*http_response_status_code="(\d+)".*haproxy_frontend_name="counted".*\} (\d+)$/gm,
-    );
-    const shown = new Map<number, number>();
-    for (const [, status, count] of own) {
-      shown.set(Number(status), (shown.get(Number(status)) ?? 0) + Number(count));
-    }
-    expect(agents).toEqual(shown);
+      ]);
+      return isDeepStrictEqual(new Map(scraped), byStatus) && byStatus;
+    });
     expect(shown.get(404)).toBe(PATHS['/missing'] * 3);
     const panels = readFileSync(join(PACKAGE_ROOT, 'haproxy/otel-dashboard.json'), 'utf8');
     const asked =
