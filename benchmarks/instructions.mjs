@@ -90,8 +90,15 @@ async function total(configure, requests) {
   const profile = join(folder, 'profile');
   const haproxy = await Haproxy.start({
     ports,
-    command: ['valgrind', '--tool=callgrind', `--callgrind-out-file=${profile}`, program],
-    edit: () => configure({ plain: untraced(ports, join(folder, 'stats')), ports, folder }),
+    command: [
+      'valgrind',
+      '--tool=callgrind',
+      // A program may be a script that starts the real one in its place.
+      '--trace-children=yes',
+      `--callgrind-out-file=${profile}`,
+      program,
+    ],
+    edit: () => configure({ plain: logged(ports, folder), ports, folder }),
   });
   await send(ports.http, requests);
   // In order: the profile is written at the end.
@@ -100,6 +107,14 @@ async function total(configure, requests) {
   const [, count] = /^(?:summary|totals): (\d+)/m.exec(readFileSync(profile, 'latin1'));
   rmSync(folder, { recursive: true });
   return Number(count);
+}
+
+/** As most have it: with an access log, which goes to a port of nobody's. */
+function logged(ports, folder) {
+  return untraced(ports, join(folder, 'stats')).replace(
+    'defaults\n',
+    `defaults\n    log 127.0.0.1:${ports.h2} local0\n    option httplog\n`,
+  );
 }
 
 async function send(port, requests) {
