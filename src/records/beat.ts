@@ -3,6 +3,12 @@ import type { Socket } from 'node:net';
 /** Records are in no hurry: between two reads of a connection lie so many milliseconds, for all that comes meanwhile. */
 const BEAT = 40;
 
+/** Of sockets that are read in beats: a larger `highWaterMark` lets Node read on while they are paused. */
+export const BEAT_SOCKETS = { highWaterMark: 1 } as const;
+
+/** So long it takes to read what came in a pause, in milliseconds, and more. */
+const BACKLOG = 10;
+
 /**
  * Below so many bytes a read has taken all that was there. The kernel keeps what comes in a pause, some 64 KiB at first,
  * and HAProxy's ring what does not fit: where so much comes at a time there is no pause.
@@ -11,13 +17,15 @@ const FEW_BYTES = 16_384;
 
 /**
  * Has a socket that is read by `data` events read in beats: a read costs a wake-up of this process, whatever it brings. To
- * be on a socket with a `highWaterMark` of 1: one that is larger lets Node read on while the socket is paused.
+ * be on one with the options of `BEAT_SOCKETS`.
  */
 export class Beat {
   private readonly socket: Socket;
   private timer: NodeJS.Timeout | undefined;
   /** Node reads once more after a pause has begun: that read comes when the pause is over, and is followed by another. */
   private isLate = false;
+  /** When what came in pauses has been read, once there are none any more: by `performance.now`. */
+  private liveFrom = 0;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -25,7 +33,7 @@ export class Beat {
 
   /** To be asked once for each chunk: whether it was read before the pause was over, and more may have come since. */
   takeLate(): boolean {
-    const { isLate } = this;
+    const isLate = this.isLate || performance.now() < this.liveFrom;
     this.isLate = false;
     return isLate;
   }
@@ -42,7 +50,9 @@ export class Beat {
   stop(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (!this.socket.destroyed) this.resume();
+    if (this.socket.destroyed) return;
+    this.liveFrom = performance.now() + BACKLOG;
+    this.resume();
   }
 
   private resume(): void {

@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { listen } from '../listen.ts';
+import { BEAT_SOCKETS } from '../records/beat.ts';
 import type { Report, WorkerData } from './messages.ts';
 
 const MAX_RECORD_CONNECTIONS = 1024;
@@ -18,7 +19,7 @@ try {
 /** Listens before it loads all that is done with records, which takes longest: HAProxy need not wait for that. */
 async function run(data: WorkerData): Promise<void> {
   const early: Socket[] = [];
-  const options = { pauseOnConnect: true, highWaterMark: 1 };
+  const options = { pauseOnConnect: true, ...BEAT_SOCKETS };
   const server = createServer(options, (socket) => early.push(socket));
   server.maxConnections = MAX_RECORD_CONNECTIONS;
   const { records } = data.config;

@@ -119,7 +119,7 @@ ${rings.records.map((_, index) => `    log ring@r${index} len 16300 format rfc31
   }
 
   private async listen(port: number, receiver: RecordReceiver): Promise<Server> {
-    const server = createServer((socket) => {
+    const server = createServer({ highWaterMark: 1 }, (socket) => {
       this.connections += 1;
       receiver.accept(socket);
     });
