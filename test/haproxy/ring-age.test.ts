@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Haproxy } from '../../src/demo/haproxy.ts';
 import { freePorts } from '../../src/demo/ports.ts';
 import type { AgeLimits } from '../../src/records/age.ts';
+import { BEAT_SOCKETS } from '../../src/records/beat.ts';
 import { RecordReceiver } from '../../src/records/receiver.ts';
 import { until } from '../agent-process.ts';
 import { HAPROXY, VERSION } from './chain.ts';
@@ -119,7 +120,7 @@ ${rings.records.map((_, index) => `    log ring@r${index} len 16300 format rfc31
   }
 
   private async listen(port: number, receiver: RecordReceiver): Promise<Server> {
-    const server = createServer({ highWaterMark: 1 }, (socket) => {
+    const server = createServer(BEAT_SOCKETS, (socket) => {
       this.connections += 1;
       receiver.accept(socket);
     });
