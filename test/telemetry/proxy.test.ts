@@ -101,10 +101,14 @@ test.each([
   [
     'that refuses',
     async () => (await startProxy({ status: 403 })).port,
-    'answered CONNECT with 403',
+    /answered CONNECT with 403/,
   ],
-  ['that is away', () => freePort(), 'ECONNREFUSED'],
-  ['that hangs up', () => listen(createServer((socket) => socket.destroy())), 'socket hang up'],
+  ['that is away', () => freePort(), /ECONNREFUSED/],
+  [
+    'that hangs up',
+    () => listen(createServer((socket) => socket.destroy())),
+    /socket hang up|ECONNRESET/,
+  ],
 ])('a proxy %s is named, with what it did, once', async (_name, start, failure) => {
   const port = await start();
   const agent = await startExporting('http://collector.invalid:4317', {
@@ -116,7 +120,7 @@ test.each([
     agent.logged('export fails, spans wait'),
   );
   expect(reason).toContain(`through the proxy 127.0.0.1:${port}, set by http_proxy: `);
-  expect(reason).toContain(failure);
+  expect(reason).toMatch(failure);
   expect(reason).toContain('no_proxy');
   await agent.end();
   expect(agent.output).toBe('');
