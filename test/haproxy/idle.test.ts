@@ -30,6 +30,10 @@ const warnings = ({ logs }: AgentProcess): unknown[] =>
 
 test('a connection that HAProxy ends because it is idle is no warning', async () => {
   const chain = await startChain();
+  await until('the agent to be asked', async () => {
+    const { traceId } = await chain.get('/before');
+    return (await chain.hop(traceId)).server.attributes['haproxy.agent_away'] !== true;
+  });
   const ended = (): Record<string, unknown> | undefined =>
     chain.agent.logs.find(
       ({ level, msg, reason }) =>

@@ -84,7 +84,8 @@ OTEL_EXPORTER_OTLP_HEADERS=api-key=geheim
   await until('the rest', () => spansOf(http.requests) === 20);
   expectExactly(grpc, 0, 10);
   expect(http.requests[0]?.headers['api-key']).toBe('geheim');
-  expect(agent.logged('reloaded')).toMatchObject({
+  const reloaded = await until('the reload to be logged', () => agent.logged('reloaded'));
+  expect(reloaded).toMatchObject({
     changed: ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_PROTOCOL'],
     config: {
       telemetry: {
