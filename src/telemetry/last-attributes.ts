@@ -26,7 +26,7 @@ export class LastAttributes {
   }
 
   /** @param generation of the buffer in which the bytes are: those of another are gone */
-  begin(position: number, generation = 0): void {
+  begin(position: number, generation: number): void {
     if (generation !== this.generation) {
       this.generation = generation;
       this.count = 0;

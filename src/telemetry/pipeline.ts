@@ -202,12 +202,7 @@ export class Pipeline {
       this.events.onDroppedByHaproxy(dropped);
       return;
     }
-    const isCountedOnly = this.events.onRecord === undefined;
-    if (
-      isCountedOnly &&
-      this.head.isUnsampled(buffer, start, end) &&
-      !this.mayWant(buffer, start, end)
-    ) {
+    if (this.head.isUnsampled(buffer, start, end) && !this.mayWant(buffer, start, end)) {
       this.counts.unsampled += 1;
       if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
       return;
@@ -219,8 +214,8 @@ export class Pipeline {
 
   /** Whether a line of a hop that was not sampled is worth a second look. */
   private mayWant(buffer: Buffer, start: number, end: number): boolean {
-    const { accessLog, keeper, logs } = this;
-    if (logs?.wantsAll === true) return true;
+    const { accessLog, events, keeper, logs } = this;
+    if (events.onRecord !== undefined || logs?.wantsAll === true) return true;
     if (logs === undefined && !keeper.active) return false;
     accessLog.scan(buffer, start, end);
     return (logs !== undefined && mayHaveFailed(accessLog)) || keeper.mayKeep(accessLog);
@@ -246,13 +241,11 @@ export class Pipeline {
     if (record.kind === 'connection_error') this.counts.connectionErrors += 1;
     if (!hasSpan) {
       onRecord?.(record, undefined, false);
-      if (this.logs === undefined) return;
-    }
-    const hop = record.hop ?? this.hops.make();
-    if (!hasSpan) {
-      this.logs?.hop(record, hop, { exported: false, kept: undefined, hasSpan });
+      const fate = { exported: false, kept: undefined, hasSpan };
+      this.logs?.hop(record, record.hop ?? this.hops.make(), fate);
       return;
     }
+    const hop = record.hop ?? this.hops.make();
     if (isMintedByAgent(record.hop)) this.counts.minted += 1;
     const isSampled = (hop.traceFlags & TraceFlag.SAMPLED) !== 0;
     const kept = isSampled || !this.keeper.active ? undefined : this.keeper.reason(record);
