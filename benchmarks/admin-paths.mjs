@@ -4,8 +4,6 @@
 //
 //     node benchmarks/admin-paths.mjs [rounds]
 import { Duplex } from 'node:stream';
-import { MintMeter } from '../dist/admin/mint-meter.js';
-import { MintNumbers } from '../dist/admin/mint-numbers.js';
 import { HopObserver } from '../dist/admin/observer.js';
 import { Minter } from '../dist/context/mint.js';
 import { Sampler } from '../dist/context/sampling.js';
@@ -14,6 +12,8 @@ import { OtlpSpans } from '../dist/telemetry/otlp-spans.js';
 import { Pipeline } from '../dist/telemetry/pipeline.js';
 import { createResource } from '../dist/telemetry/resource.js';
 import { tellSpans } from '../dist/telemetry/spans.js';
+import { MintMeter } from '../dist/threads/mint-meter.js';
+import { MintNumbers } from '../dist/threads/mint-numbers.js';
 import { HELLO, notify, PLAIN, recordLine } from './inputs.mjs';
 import { spread } from './spread.mjs';
 

@@ -1,5 +1,4 @@
 import { createServer } from 'node:net';
-import { MintMeter } from './admin/mint-meter.ts';
 import type { Config } from './config/config.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { Minter } from './context/mint.ts';
@@ -9,7 +8,8 @@ import { type Listening, listen } from './listen.ts';
 import type { Logger } from './log.ts';
 import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
 import { SpopServer } from './spop/server.ts';
-import type { TelemetryChannel } from './telemetry/channel.ts';
+import { MintMeter } from './threads/mint-meter.ts';
+import type { TelemetryChannel } from './threads/telemetry-channel.ts';
 
 /** The running agent: the mint path on this thread, the telemetry path on its own. */
 export class Agent {
@@ -115,7 +115,7 @@ export class Agent {
 
   /** Resolves when both threads have got to it. */
   ping(): Promise<void> {
-    return this.telemetry.control.ping();
+    return this.telemetry.ping();
   }
 
   /**
@@ -125,7 +125,7 @@ export class Agent {
    */
   async reload(config: Config): Promise<void> {
     const { logLevel, sampler, exporters, metrics } = config.telemetry;
-    await this.telemetry.control.reload({ logLevel, sampler, exporters, metrics });
+    await this.telemetry.reload({ logLevel, sampler, exporters, metrics });
     this.sampling.use(config.sampler);
     this.log.level = config.logLevel;
   }

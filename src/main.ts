@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8';
 import { type CommandLine, parseCommandLine } from './config/command-line.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { gatherSettings } from './config/settings-file.ts';
@@ -11,7 +12,7 @@ import { isJournal } from './systemd/journal.ts';
 import { Notifier } from './systemd/notifier.ts';
 import { type InheritedSockets, inheritedSockets } from './systemd/sockets.ts';
 import { startWatchdog, watchdogInterval } from './systemd/watchdog.ts';
-import { TelemetryChannel } from './telemetry/channel.ts';
+import { TelemetryChannel } from './threads/telemetry-channel.ts';
 import { isTool, runTool } from './tools.ts';
 import { VERSION } from './version.ts';
 
@@ -23,6 +24,12 @@ const STOP_MARGIN = 5_000;
 
 /** How long messages to systemd may keep an agent that is done, in milliseconds. */
 const LAST_MESSAGES = 1_000;
+
+/**
+ * Megabytes, of each thread that is started. V8 counts buffers to the heap, and its first limit follows what survives,
+ * which is next to nothing here: with that limit, the batches alone have it collect the whole heap several times a second.
+ */
+const HEAP_BEFORE_COLLECTION = 24;
 
 const HELP = `haproxy-otel-spoa ${VERSION}: OpenTelemetry tracing for HAProxy
 
@@ -90,6 +97,7 @@ async function run(commandLine: CommandLine): Promise<void> {
   const env = gather();
   const load = (settings: Env): Config => loadConfig(settings, host, warnNow);
   const config = load(env);
+  setFlagsFromString(`--initial-old-space-size=${HEAP_BEFORE_COLLECTION}`);
   // What takes longest comes first: all else is loaded while the thread starts.
   const telemetry = new TelemetryChannel(config.telemetry, config.threadEnv);
   const [{ createLogger }, { Agent }] = await Promise.all([

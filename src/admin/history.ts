@@ -1,4 +1,4 @@
-import { LATENCY_BOUNDS, type MintSnapshot } from './mint-numbers.ts';
+import { LATENCY_BOUNDS, type MintSnapshot } from './mint-snapshot.ts';
 import { SLOTS } from './series.ts';
 import type { AdminSources } from './sources.ts';
 

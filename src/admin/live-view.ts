@@ -3,7 +3,7 @@ import { type HopFilter, matches, wholeTrace } from './filter.ts';
 import { readiness } from './health.ts';
 import type { History } from './history.ts';
 import { type HopView, viewHop } from './hop-view.ts';
-import { decidedBy } from './mint-numbers.ts';
+import { decidedBy } from './mint-snapshot.ts';
 import type { HopObserver } from './observer.ts';
 import type { KeptHop } from './recent-hops.ts';
 import { type SeriesView, SLOT_SECONDS, slotAt } from './series.ts';

@@ -1,9 +1,10 @@
 import { memoryUsage } from 'node:process';
 import { getHeapStatistics } from 'node:v8';
 import { type Metric, Registry, type RegistryContentType } from 'prom-client';
+import { Histogram } from '../histogram.ts';
 import type { Family } from './family.ts';
-import { Histogram } from './histogram.ts';
-import { decidedBy, LATENCY_BOUNDS } from './mint-numbers.ts';
+import { metricFamilies, outcomeCounts } from './hop-families.ts';
+import { decidedBy, LATENCY_BOUNDS } from './mint-snapshot.ts';
 import type { AdminSources, OutcomeCount } from './sources.ts';
 
 const PREFIX = 'haproxy_otel_';
@@ -34,7 +35,7 @@ function families(sources: AdminSources): Family[] {
     ...mintFamilies(sources),
     ...recordFamilies(sources),
     ...processFamilies(sources),
-    ...(sources.metrics?.families() ?? []),
+    ...(sources.metrics === undefined ? [] : metricFamilies(sources.metrics)),
   ];
 }
 
@@ -100,7 +101,7 @@ function recordFamilies({ observer, records, spans, exporter, metrics }: AdminSo
             { outcome: 'unsampled', fault: 'unknown', count: records.unsampled - records.kept },
           ],
         )
-      : outcomeFamily('Records of finished hops', metrics.outcomeCounts()),
+      : outcomeFamily('Records of finished hops', outcomeCounts(metrics.hopSeries)),
     counter('records_minted_total', 'Records whose hop an agent minted', records.minted),
     counter(
       'records_kept_total',

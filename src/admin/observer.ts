@@ -1,7 +1,7 @@
 import type { Hop } from '../context/hop.ts';
+import { Histogram } from '../histogram.ts';
 import type { HopRecord } from '../records/record.ts';
 import { type Outcome, outcomeOf } from '../records/termination.ts';
-import { Histogram } from './histogram.ts';
 import { RecentHops } from './recent-hops.ts';
 import { Series, SLOTS, slotAt, stepOf } from './series.ts';
 

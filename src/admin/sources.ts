@@ -1,7 +1,9 @@
-import type { Family } from './family.ts';
-import type { Histogram } from './histogram.ts';
+import type { ExportWatch } from '../telemetry/export-watch.ts';
+import type { Exporter } from '../telemetry/exporter.ts';
+import type { Metrics } from '../telemetry/metrics/metrics.ts';
+import type { RecordCounts } from '../telemetry/pipeline.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
-import type { MintSnapshot } from './mint-numbers.ts';
+import type { MintSnapshot } from './mint-snapshot.ts';
 import type { HopObserver } from './observer.ts';
 
 /** Everything that the admin listener tells of, as it is at the moment of asking. Counts are since the start. */
@@ -11,18 +13,12 @@ export type AdminSources = {
   readonly startedAt: number;
   readonly mint: () => MintSnapshot;
   readonly observer: HopObserver;
-  readonly records: Readonly<RecordTotals>;
-  readonly exporter: Readonly<ExporterState>;
-  readonly spans: { readonly counts: Readonly<SpanTotals>; readonly waiting: number };
+  readonly records: Readonly<RecordCounts>;
+  readonly exporter: ExportWatch;
+  readonly spans: Pick<Exporter, 'counts' | 'waiting'>;
   readonly delay: LoopDelayMonitor;
   /** Undefined where nobody asked for metrics: only sampled hops are looked at then. */
-  readonly metrics: HopMetricSources | undefined;
-};
-
-/** What is known of all hops, sampled or not. */
-export type HopMetricSources = {
-  readonly families: () => readonly Family[];
-  readonly outcomeCounts: () => readonly OutcomeCount[];
+  readonly metrics: Metrics | undefined;
 };
 
 /** Hops by how they ended, and whose fault that was. */
@@ -30,31 +26,4 @@ export type OutcomeCount = {
   readonly outcome: string;
   readonly fault: string;
   readonly count: number;
-};
-
-export type RecordTotals = {
-  readonly sampled: number;
-  readonly unsampled: number;
-  readonly kept: number;
-  readonly minted: number;
-  readonly connectionErrors: number;
-  readonly droppedByHaproxy: number;
-  readonly unusable: number;
-};
-
-export type SpanTotals = {
-  readonly exported: number;
-  readonly dropped: number;
-  readonly refused: number;
-  readonly retries: number;
-};
-
-export type ExporterState = {
-  readonly kind: 'none' | 'console' | 'otlp';
-  readonly target: string | undefined;
-  readonly latency: Histogram;
-  readonly state: 'working' | 'refusing' | 'failing';
-  readonly since: number | undefined;
-  readonly reason: string | undefined;
-  readonly lastSuccess: number | undefined;
 };

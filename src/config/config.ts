@@ -18,7 +18,8 @@ import {
 } from '../settings.ts';
 import type { ServerLimits } from '../spop/server.ts';
 import type { InheritedSockets } from '../systemd/sockets.ts';
-import { type ExporterConfigs, MAX_REQUEST, type TelemetryConfig } from '../telemetry/config.ts';
+import { type ExporterConfigs, MAX_REQUEST } from '../telemetry/config.ts';
+import type { ThreadConfig } from '../threads/messages.ts';
 import { readAdmin } from './admin.ts';
 import { loadInWordsOfFile } from './config-file.ts';
 import { readExporters } from './exporter.ts';
@@ -37,7 +38,7 @@ export type Config = {
   readonly sampler: SamplerConfig;
   /** Where callers' contexts are looked for, in this order. */
   readonly formats: readonly Format[];
-  readonly telemetry: TelemetryConfig;
+  readonly telemetry: ThreadConfig;
   /** How long SIGTERM may take, in milliseconds. */
   readonly stopTimeout: number;
   /** What the telemetry thread sees of the environment: all but what is in this configuration. */

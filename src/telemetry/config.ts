@@ -1,14 +1,8 @@
-import type { AdminConfig } from '../admin/config.ts';
 import type { SamplerConfig } from '../context/sampling.ts';
-import type { ListenAddress } from '../listen.ts';
 import type { QueryRule } from '../records/redaction.ts';
 
-/** What the telemetry thread is started with: plain data, so that it can be sent to a thread. */
+/** What is made of records, and where it goes: plain data, so that it can be sent to a thread. */
 export type TelemetryConfig = {
-  readonly logLevel: string;
-  /** Standard error is the journal, which wants to be told levels in its own way. */
-  readonly journal: boolean;
-  readonly records: ListenAddress;
   /** Decides for requests that nobody minted for. */
   readonly sampler: SamplerConfig;
   readonly keep: KeepConfig;
@@ -32,8 +26,6 @@ export type TelemetryConfig = {
   /** The bounds of what waits for the receiver; the oldest go first beyond either. */
   readonly queueSpans: number;
   readonly queueBytes: number;
-  /** Undefined where nobody shall listen for health, metrics and the page. */
-  readonly admin: AdminConfig | undefined;
 };
 
 /** Which hops are exported though their trace was not sampled. */
@@ -73,9 +65,6 @@ export type SpanLimits = {
 
 /** What a receiver takes as one request, uncompressed, by OTLP's specification: less than 64 MiB. Bytes. */
 export const MAX_REQUEST = 64 * 1024 * 1024 - 1;
-
-/** What a running thread can change; of `metrics`, interval and exemplars. */
-export type Reloadable = Pick<TelemetryConfig, 'logLevel' | 'sampler' | 'exporters' | 'metrics'>;
 
 export const SIGNAL_NAMES = ['traces', 'metrics', 'logs'] as const;
 export type Signal = (typeof SIGNAL_NAMES)[number];

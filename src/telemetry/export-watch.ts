@@ -1,5 +1,5 @@
-import { Histogram } from '../admin/histogram.ts';
 import { targetOf } from '../endpoint.ts';
+import { Histogram } from '../histogram.ts';
 import type { Batch } from './batch.ts';
 import type { ExporterConfig } from './config.ts';
 import type { SendResult } from './otlp.ts';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { liveness, readiness } from '../../src/admin/health.ts';
-import { MintMeter } from '../../src/admin/mint-meter.ts';
-import { MintNumbers, readMintNumbers } from '../../src/admin/mint-numbers.ts';
 import { ExportWatch } from '../../src/telemetry/export-watch.ts';
 import type { SendResult } from '../../src/telemetry/otlp.ts';
+import { MintMeter } from '../../src/threads/mint-meter.ts';
+import { MintNumbers, readMintNumbers } from '../../src/threads/mint-numbers.ts';
 
 const exporter = new ExportWatch({ kind: 'none' });
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { History } from '../../src/admin/history.ts';
 import { LiveStream } from '../../src/admin/live-stream.ts';
-import { MintNumbers, readMintNumbers } from '../../src/admin/mint-numbers.ts';
 import type { AdminSources } from '../../src/admin/sources.ts';
+import { MintNumbers, readMintNumbers } from '../../src/threads/mint-numbers.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

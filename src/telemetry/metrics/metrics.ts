@@ -1,9 +1,7 @@
-import type { Family } from '../../admin/family.ts';
-import type { HopMetricSources, OutcomeCount } from '../../admin/sources.ts';
 import type { Hop } from '../../context/hop.ts';
 import type { Logger } from '../../log.ts';
 import type { HopRecord } from '../../records/record.ts';
-import type { Reloadable, TelemetryConfig } from '../config.ts';
+import type { TelemetryConfig } from '../config.ts';
 import { logQueueEvent } from '../episodes.ts';
 import { ExportWatch } from '../export-watch.ts';
 import type { SpanScope } from '../readable-spans.ts';
@@ -13,11 +11,11 @@ import {
   type Prepared,
   type SignalExporter,
 } from '../signal-exporter.ts';
-import { familiesOf, hopFamilies, outcomeCounts } from './families.ts';
 import { HopMetrics } from './hop-metrics.ts';
+import type { HopSeries } from './hop-series.ts';
 import { MetricReader } from './metric-reader.ts';
 import { OtlpMetrics } from './otlp-metrics.ts';
-import type { Temporality } from './points.ts';
+import type { Metric, Temporality } from './points.ts';
 import { type ExporterNumbers, SdkMetrics, type SdkSources } from './sdk-metrics.ts';
 import { CARDINALITY_LIMIT } from './series-set.ts';
 
@@ -25,7 +23,7 @@ import { CARDINALITY_LIMIT } from './series-set.ts';
 const QUEUE_LIMITS = { items: 1_000_000, bytes: 16_777_216 };
 
 /** All metrics: of hops and of the agent's own exporters, for the page and, where it is wanted, for OTLP. */
-export class Metrics implements HopMetricSources {
+export class Metrics {
   private readonly hops: HopMetrics;
   /** For the page; what is exported may be deltas. */
   private readonly own: SdkMetrics;
@@ -83,16 +81,18 @@ export class Metrics implements HopMetricSources {
     this.hops.observe(record, hop, exported);
   }
 
-  families(): Family[] {
-    return [...hopFamilies(this.hops.series), ...familiesOf(this.own.collect(now()))];
+  /** Of hops, since the start. */
+  get hopSeries(): HopSeries {
+    return this.hops.series;
   }
 
-  outcomeCounts(): OutcomeCount[] {
-    return outcomeCounts(this.hops.series);
+  /** Of the agent's own exporters, since the start. */
+  collectOwn(): Metric[] {
+    return this.own.collect(now());
   }
 
   /** @throws Error when what is to be applied cannot be set up */
-  prepare({ exporters, metrics }: Reloadable): Prepared {
+  prepare({ exporters, metrics }: Pick<TelemetryConfig, 'exporters' | 'metrics'>): Prepared {
     const receiver =
       exporters.metrics.kind === 'otlp' ? this.exporter?.prepare(exporters.metrics) : undefined;
     const { apply, discard } = receiver ?? NOTHING_PREPARED;

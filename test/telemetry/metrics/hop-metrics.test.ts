@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { outcomeCounts } from '../../../src/admin/hop-families.ts';
 import { AccessLog } from '../../../src/records/access-log.ts';
 import type { ExemplarFilter } from '../../../src/telemetry/config.ts';
-import { outcomeCounts } from '../../../src/telemetry/metrics/families.ts';
 import { HopMetrics } from '../../../src/telemetry/metrics/hop-metrics.ts';
 import type { HistogramPoint, Metric, Point } from '../../../src/telemetry/metrics/points.ts';
 import { CARDINALITY_LIMIT } from '../../../src/telemetry/metrics/series-set.ts';

@@ -1,8 +1,8 @@
 import { createServer, type Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { listen } from '../listen.ts';
-import { BEAT_SOCKETS } from '../records/beat.ts';
-import type { Report, WorkerData } from './messages.ts';
+import { listen } from './listen.ts';
+import { BEAT_SOCKETS } from './records/beat.ts';
+import type { Report, WorkerData } from './threads/messages.ts';
 
 const MAX_RECORD_CONNECTIONS = 1024;
 
@@ -25,6 +25,6 @@ async function run(data: WorkerData): Promise<void> {
   const { records } = data.config;
   const listening = await listen(server, records, options);
   report({ type: 'listening', records: listening.address });
-  const { runTelemetry } = await import('./telemetry.ts');
+  const { runTelemetry } = await import('./telemetry-thread.ts');
   await runTelemetry(data, port, listening, early);
 }

@@ -1,60 +1,19 @@
+import {
+  LATENCY_BOUNDS,
+  MINT_NAMES,
+  type MintName,
+  type MintSnapshot,
+} from '../admin/mint-snapshot.ts';
+
 /**
- * What the mint thread says of itself, in memory that the admin listener's thread reads: no message is sent
- * and nothing waits. The mint thread counts in memory of its own and copies all of it a few times a second.
+ * What the mint thread counts, in memory that the telemetry thread reads: no message is sent and nothing waits. The mint
+ * thread counts in memory of its own and copies all of it a few times a second.
  */
 
-/** Upper bounds of the latency histogram, in seconds. */
-export const LATENCY_BOUNDS = [
-  10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3,
-] as const;
-
-/** Totals since the start unless they say otherwise. */
-const NAMES = [
-  /** When this was written, in milliseconds since the epoch. */
-  'publishedAt',
-  /** 1 while HAProxy's connections are accepted. */
-  'listening',
-  /** Now. */
-  'connectionsOpen',
-  'handshakes',
-  'healthchecks',
-  'endedProtocol',
-  'endedUnread',
-  'notifies',
-  'continued',
-  'started',
-  'restarted',
-  'invalid',
-  'ignored',
-  'sampled',
-  'limited',
-  /** Milliseconds. */
-  'latencySum',
-  /** Of the last whole window, in milliseconds. */
-  'delayP50',
-  'delayP99',
-  'delayMax',
-  /** Bytes, now. */
-  'heapUsed',
-] as const;
-export type MintName = (typeof NAMES)[number];
-
-export type MintSnapshot = Readonly<Record<MintName, number>> & {
-  /** NOTIFYs by latency: one number for each of `LATENCY_BOUNDS`, and one for what took longer. */
-  readonly latency: readonly number[];
-  /** Requests whose context was decided on, up to this moment. */
-  readonly minted: number;
-};
-
-/** Requests whose context was decided on. */
-export function decidedBy(mint: MintSnapshot): number {
-  return mint.continued + mint.started + mint.restarted + mint.ignored + mint.invalid;
-}
-
 const BUCKETS = LATENCY_BOUNDS.length + 1;
-const FIRST_BUCKET = NAMES.length;
+const FIRST_BUCKET = MINT_NAMES.length;
 const SLOTS = FIRST_BUCKET + BUCKETS;
-const SLOT = Object.fromEntries(NAMES.map((name, slot) => [name, slot])) as Record<
+const SLOT = Object.fromEntries(MINT_NAMES.map((name, slot) => [name, slot])) as Record<
   MintName,
   number
 >;
@@ -121,7 +80,7 @@ export function readMintNumbers(shared: SharedArrayBuffer): MintSnapshot {
     copy.set(source);
     if (before % 2 === 0 && Atomics.load(sequence, 0) === before) break;
   }
-  const numbers = Object.fromEntries(NAMES.map((name, slot) => [name, copy[slot] ?? 0]));
+  const numbers = Object.fromEntries(MINT_NAMES.map((name, slot) => [name, copy[slot] ?? 0]));
   return {
     ...(numbers as Record<MintName, number>),
     latency: [...copy.subarray(FIRST_BUCKET)],

@@ -1,13 +1,18 @@
-import type { Family, Sample } from '../../admin/family.ts';
-import type { OutcomeCount } from '../../admin/sources.ts';
-import { HaproxyAttribute } from '../attributes.ts';
-import type { ExemplarReservoir } from './exemplars.ts';
-import type { HopSeries } from './hop-series.ts';
-import type { Instrument } from './instruments.ts';
-import type { Metric, MetricAttributes } from './points.ts';
+import { HaproxyAttribute } from '../telemetry/attributes.ts';
+import type { ExemplarReservoir } from '../telemetry/metrics/exemplars.ts';
+import type { HopSeries } from '../telemetry/metrics/hop-series.ts';
+import type { Instrument } from '../telemetry/metrics/instruments.ts';
+import type { Metrics } from '../telemetry/metrics/metrics.ts';
+import type { Metric, MetricAttributes } from '../telemetry/metrics/points.ts';
+import type { Family, Sample } from './family.ts';
+import type { OutcomeCount } from './sources.ts';
 
 /** OpenTelemetry's metrics as Prometheus names them. */
-export function hopFamilies({ histograms, counters }: HopSeries): Family[] {
+export function metricFamilies(metrics: Metrics): Family[] {
+  return [...hopFamilies(metrics.hopSeries), ...familiesOf(metrics.collectOwn())];
+}
+
+function hopFamilies({ histograms, counters }: HopSeries): Family[] {
   return [
     ...histograms.map(({ instrument, series }) =>
       familyOf(
@@ -26,8 +31,7 @@ export function hopFamilies({ histograms, counters }: HopSeries): Family[] {
   ].filter(({ values }) => values.length > 0);
 }
 
-/** What was collected, as Prometheus names it. */
-export function familiesOf(metrics: readonly Metric[]): Family[] {
+function familiesOf(metrics: readonly Metric[]): Family[] {
   return metrics.map(({ instrument, points }) =>
     familyOf(
       instrument,

@@ -1,6 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
-import { LoopDelayMonitor } from './loop-delay.ts';
-import type { MintName, MintNumbers } from './mint-numbers.ts';
+import { LoopDelayMonitor } from '../admin/loop-delay.ts';
+import type { MintName } from '../admin/mint-snapshot.ts';
+import type { MintNumbers } from './mint-numbers.ts';
 
 /** How often the mint thread's numbers are made visible, in milliseconds. */
 const PUBLISH_INTERVAL = 250;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { LATENCY_BOUNDS, MintNumbers, readMintNumbers } from '../../src/admin/mint-numbers.ts';
+import { LATENCY_BOUNDS } from '../../src/admin/mint-snapshot.ts';
+import { MintNumbers, readMintNumbers } from '../../src/threads/mint-numbers.ts';
 
 test('what was published is read, and nothing before it', () => {
   const numbers = new MintNumbers();

@@ -1,22 +1,21 @@
 import type { Socket } from 'node:net';
 import type { MessagePort } from 'node:worker_threads';
-import type { AdminConfig } from '../admin/config.ts';
-import { LoopDelayMonitor } from '../admin/loop-delay.ts';
-import { readMintNumbers } from '../admin/mint-numbers.ts';
-import { HopObserver } from '../admin/observer.ts';
-import type { AdminServer } from '../admin/server.ts';
-import type { AdminSources } from '../admin/sources.ts';
-import { listenForDatagrams } from '../datagrams.ts';
-import { formatAddress, isTaken, type Listening } from '../listen.ts';
-import { createLogger, type Logger } from '../log.ts';
-import { RecordReceiver } from '../records/receiver.ts';
-import { VERSION } from '../version.ts';
-import type { Reloadable } from './config.ts';
-import { createFaultLog } from './episodes.ts';
-import type { Command, Report, WorkerData } from './messages.ts';
-import { createPipeline } from './pipeline.ts';
-import { giveWay } from './priority.ts';
-import { applyAll, NOTHING_PREPARED } from './signal-exporter.ts';
+import type { AdminConfig } from './admin/config.ts';
+import { LoopDelayMonitor } from './admin/loop-delay.ts';
+import { HopObserver } from './admin/observer.ts';
+import type { AdminServer } from './admin/server.ts';
+import type { AdminSources } from './admin/sources.ts';
+import { listenForDatagrams } from './datagrams.ts';
+import { formatAddress, isTaken, type Listening } from './listen.ts';
+import { createLogger, type Logger } from './log.ts';
+import { RecordReceiver } from './records/receiver.ts';
+import { createFaultLog } from './telemetry/episodes.ts';
+import { createPipeline } from './telemetry/pipeline.ts';
+import { applyAll, NOTHING_PREPARED } from './telemetry/signal-exporter.ts';
+import type { Command, Reloadable, Report, WorkerData } from './threads/messages.ts';
+import { readMintNumbers } from './threads/mint-numbers.ts';
+import { giveWay } from './threads/priority.ts';
+import { VERSION } from './version.ts';
 
 /**
  * All that the telemetry thread does once it listens.
@@ -135,7 +134,7 @@ async function startAdmin(
   log: Logger,
   sources: AdminSources,
 ): Promise<AdminServer | undefined> {
-  const { AdminServer } = await import('../admin/server.ts');
+  const { AdminServer } = await import('./admin/server.ts');
   try {
     return await AdminServer.start(config, sources, createFaultLog(log));
   } catch (error) {

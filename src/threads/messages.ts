@@ -1,10 +1,25 @@
-import type { Reloadable, TelemetryConfig } from './config.ts';
-import type { RecordCounts } from './pipeline.ts';
-import type { QueueCounts } from './queue.ts';
+import type { AdminConfig } from '../admin/config.ts';
+import type { ListenAddress } from '../listen.ts';
+import type { TelemetryConfig } from '../telemetry/config.ts';
+import type { RecordCounts } from '../telemetry/pipeline.ts';
+import type { QueueCounts } from '../telemetry/queue.ts';
+
+/** All that the telemetry thread does: plain data, so that it can be sent to it. */
+export type ThreadConfig = TelemetryConfig & {
+  readonly logLevel: string;
+  /** Standard error is the journal, which has a form of its own for levels. */
+  readonly journal: boolean;
+  readonly records: ListenAddress;
+  /** Undefined where nobody shall listen for health, metrics and the page. */
+  readonly admin: AdminConfig | undefined;
+};
+
+/** What a running thread can change; of `metrics`, interval and exemplars. */
+export type Reloadable = Pick<ThreadConfig, 'logLevel' | 'sampler' | 'exporters' | 'metrics'>;
 
 /** What the telemetry thread is started with. */
 export type WorkerData = {
-  readonly config: TelemetryConfig;
+  readonly config: ThreadConfig;
   /** The mint thread's numbers, as `admin` reads them. */
   readonly mint: SharedArrayBuffer | undefined;
 };
