@@ -3,9 +3,9 @@
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AccessLog } from '../dist/records/access-log.js';
-import { OtlpSpans } from '../dist/telemetry/otlp-spans.js';
-import { ReadableSpans } from '../dist/telemetry/readable-spans.js';
-import { tellSpans } from '../dist/telemetry/spans.js';
+import { OtlpSpans } from '../dist/telemetry/otlp/otlp-spans.js';
+import { ReadableSpans } from '../dist/telemetry/spans/readable-spans.js';
+import { tellSpans } from '../dist/telemetry/spans/spans.js';
 import { recordLine } from './inputs.mjs';
 import { measure } from './micro.mjs';
 

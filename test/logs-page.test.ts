@@ -6,7 +6,12 @@ import { SETTINGS } from '../src/config/names.ts';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 import { AccessLog } from '../src/records/access-log.ts';
 import { MessageReader } from '../src/records/message.ts';
-import { EventName, type LogHead, LogRecords, type LogSink } from '../src/telemetry/log-records.ts';
+import {
+  EventName,
+  type LogHead,
+  LogRecords,
+  type LogSink,
+} from '../src/telemetry/logs/log-records.ts';
 import { hopOf, lineTime, recordLine } from './records/lines.ts';
 
 const PAGE = readFileSync(join(PACKAGE_ROOT, 'docs/logs.md'), 'utf8');

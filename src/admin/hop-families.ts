@@ -2,8 +2,8 @@ import { HaproxyAttribute } from '../telemetry/attributes.ts';
 import type { ExemplarReservoir } from '../telemetry/metrics/exemplars.ts';
 import type { HopSeries } from '../telemetry/metrics/hop-series.ts';
 import type { Instrument } from '../telemetry/metrics/instruments.ts';
-import type { Metrics } from '../telemetry/metrics/metrics.ts';
 import type { Metric, MetricAttributes } from '../telemetry/metrics/points.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { Family, Sample } from './family.ts';
 import type { OutcomeCount } from './sources.ts';
 

@@ -1,6 +1,6 @@
-import type { ExportWatch } from '../telemetry/export-watch.ts';
+import type { ExportWatch } from '../telemetry/export/export-watch.ts';
 import type { Exporter } from '../telemetry/exporter.ts';
-import type { Metrics } from '../telemetry/metrics/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecordCounts } from '../telemetry/pipeline.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
 import type { MintSnapshot } from './mint-snapshot.ts';

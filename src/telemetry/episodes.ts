@@ -1,8 +1,8 @@
 import type { Logger } from '../log.ts';
 import { RECORD_VERSION } from '../records/table.ts';
 import type { Signal } from './config.ts';
-import type { QueueEvent } from './queue.ts';
-import { SIGNALS } from './signal.ts';
+import type { QueueEvent } from './export/queue.ts';
+import { SIGNALS } from './transport/signal.ts';
 
 /** How often lines that are no records are told of, in milliseconds. */
 const UNUSABLE_EPISODE = 60_000;

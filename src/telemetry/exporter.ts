@@ -2,20 +2,20 @@ import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Hop } from '../context/hop.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
-import { Batcher } from './batcher.ts';
 import type { ExporterConfig, OtlpConfig, TelemetryConfig } from './config.ts';
-import type { ExportWatch } from './export-watch.ts';
-import { LimitedSpans } from './limited-spans.ts';
-import { OtlpSpans } from './otlp-spans.ts';
-import { emptyCounts, type QueueCounts, type QueueEvent } from './queue.ts';
-import { ReadableSpans, type SpanScope } from './readable-spans.ts';
+import { Batcher } from './export/batcher.ts';
+import type { ExportWatch } from './export/export-watch.ts';
+import { emptyCounts, type QueueCounts, type QueueEvent } from './export/queue.ts';
 import {
   createSignalExporter,
   NOTHING_PREPARED,
   type Prepared,
   type SignalExporter,
-} from './signal-exporter.ts';
-import { type SpanSink, tellSpans } from './spans.ts';
+} from './export/signal-exporter.ts';
+import { OtlpSpans } from './otlp/otlp-spans.ts';
+import { LimitedSpans } from './spans/limited-spans.ts';
+import { ReadableSpans, type SpanScope } from './spans/readable-spans.ts';
+import { type SpanSink, tellSpans } from './spans/spans.ts';
 
 /** Where the spans of hops go. `flush` gives up after `limit` milliseconds; what is left then is lost. */
 export type Exporter = {

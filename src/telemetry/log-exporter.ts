@@ -3,21 +3,21 @@ import type { Hop } from '../context/hop.ts';
 import type { Message } from '../records/message.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
-import { Batcher } from './batcher.ts';
 import type { ExporterConfig, LogsConfig, OtlpConfig, TelemetryConfig } from './config.ts';
-import type { ExportWatch } from './export-watch.ts';
-import { LogRecords } from './log-records.ts';
-import { OtlpLogs } from './otlp-logs.ts';
-import { emptyCounts, type QueueCounts, type QueueEvent } from './queue.ts';
-import { ReadableLogs } from './readable-logs.ts';
-import type { SpanScope } from './readable-spans.ts';
-import { hopSeverity, isFailure, isWarning, messageSeverity } from './severity.ts';
+import { Batcher } from './export/batcher.ts';
+import type { ExportWatch } from './export/export-watch.ts';
+import { emptyCounts, type QueueCounts, type QueueEvent } from './export/queue.ts';
 import {
   createSignalExporter,
   NOTHING_PREPARED,
   type Prepared,
   type SignalExporter,
-} from './signal-exporter.ts';
+} from './export/signal-exporter.ts';
+import { LogRecords } from './logs/log-records.ts';
+import { ReadableLogs } from './logs/readable-logs.ts';
+import { hopSeverity, isFailure, isWarning, messageSeverity } from './logs/severity.ts';
+import { OtlpLogs } from './otlp/otlp-logs.ts';
+import type { SpanScope } from './spans/readable-spans.ts';
 
 /** What becomes of the spans of a hop. */
 export type SpanFate = {

@@ -9,7 +9,6 @@ import type { HopRecord } from '../records/record.ts';
 import { setQueryRule } from '../records/redaction.ts';
 import { RemoteSampling } from '../remote-sampling/remote-sampling.ts';
 import { VERSION } from '../version.ts';
-import { withBaggage } from './baggage.ts';
 import type { TelemetryConfig } from './config.ts';
 import {
   createDroppedLog,
@@ -18,15 +17,16 @@ import {
   createUnusableLog,
   logQueueEvent,
 } from './episodes.ts';
-import { ExportWatch } from './export-watch.ts';
+import { ExportWatch } from './export/export-watch.ts';
 import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
 import { Keeper, mayHaveFailed } from './keep.ts';
 import type { LogExporter } from './log-exporter.ts';
-import type { Metrics } from './metrics/metrics.ts';
 import type { ExporterNumbers } from './metrics/sdk-metrics.ts';
-import type { SpanScope } from './readable-spans.ts';
+import type { Metrics } from './metrics.ts';
 import { createResource } from './resource.ts';
+import { withBaggage } from './spans/baggage.ts';
+import type { SpanScope } from './spans/readable-spans.ts';
 
 /** Lines that came, by what became of them. */
 export type RecordCounts = {
@@ -128,7 +128,7 @@ async function createMetrics(
 ): Promise<Metrics | undefined> {
   const { exporters, queueSpans: capacity } = config;
   if (exporters.metrics.kind === 'none') return undefined;
-  const { Metrics } = await import('./metrics/metrics.ts');
+  const { Metrics } = await import('./metrics.ts');
   const numbers: ExporterNumbers[] = [];
   if (exporters.traces.kind === 'otlp') {
     const { protocol } = exporters.traces;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { liveness, readiness } from '../../src/admin/health.ts';
-import { ExportWatch } from '../../src/telemetry/export-watch.ts';
-import type { SendResult } from '../../src/telemetry/otlp.ts';
+import { ExportWatch } from '../../src/telemetry/export/export-watch.ts';
+import type { SendResult } from '../../src/telemetry/transport/otlp.ts';
 import { MintMeter } from '../../src/threads/mint-meter.ts';
 import { MintNumbers, readMintNumbers } from '../../src/threads/mint-numbers.ts';
 

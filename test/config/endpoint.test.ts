@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import { summarize } from '../../src/config/summary.ts';
 import { portOf, targetOf, withoutUserInfo } from '../../src/endpoint.ts';
-import { ExportWatch } from '../../src/telemetry/export-watch.ts';
+import { ExportWatch } from '../../src/telemetry/export/export-watch.ts';
 
 test.each([
   ['http://user:geheim@host:4317/v1', 'http://host:4317/v1', 'host:4317'],

@@ -3,7 +3,7 @@ import { loadConfig } from '../../src/config/config.ts';
 import { summarize } from '../../src/config/summary.ts';
 import type { Env } from '../../src/settings.ts';
 import { SIGNAL_NAMES, type Signal } from '../../src/telemetry/config.ts';
-import { ExportWatch } from '../../src/telemetry/export-watch.ts';
+import { ExportWatch } from '../../src/telemetry/export/export-watch.ts';
 
 const ALL: Env = {
   OTEL_METRICS_EXPORTER: 'otlp',

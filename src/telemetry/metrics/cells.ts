@@ -1,6 +1,6 @@
 import type { HopRecord } from '../../records/record.ts';
 import { answeredStatus, type Outcome, sentStatus } from '../../records/termination.ts';
-import { KNOWN_METHODS } from '../http-attributes.ts';
+import { KNOWN_METHODS } from '../spans/http-attributes.ts';
 import type { CounterSeries, HistogramSeries } from './series.ts';
 
 /** What hops with the same attributes have in common: where each instrument counts them, once it had to. */

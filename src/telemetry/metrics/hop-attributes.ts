@@ -11,7 +11,7 @@ import {
 import type { HopRecord } from '../../records/record.ts';
 import { answeredErrorType, sentErrorType } from '../../records/termination.ts';
 import { HaproxyAttribute } from '../attributes.ts';
-import { addressOf, KNOWN_METHODS, OTHER_METHOD } from '../http-attributes.ts';
+import { addressOf, KNOWN_METHODS, OTHER_METHOD } from '../spans/http-attributes.ts';
 import { type Cell, knownVersion } from './cells.ts';
 import type { MetricAttributes } from './points.ts';
 

@@ -1,6 +1,5 @@
 import type { Histogram } from '../../histogram.ts';
 import type { OtlpProtocol, Signal } from '../config.ts';
-import type { QueueCounts } from '../queue.ts';
 import type { Instrument } from './instruments.ts';
 import type {
   HistogramPoint,
@@ -11,11 +10,18 @@ import type {
 } from './points.ts';
 import type { Collection } from './series.ts';
 
+/** Items by what became of them. */
+type ItemCounts = {
+  readonly exported: number;
+  readonly refused: number;
+  readonly dropped: number;
+};
+
 /** What the agent's own exporter of one signal says of itself. */
 export type ExporterNumbers = {
   readonly signal: Signal;
   readonly protocol: OtlpProtocol;
-  readonly counts: Readonly<QueueCounts>;
+  readonly counts: ItemCounts;
   /** Of one attempt, in seconds. */
   readonly latency: Histogram;
 };
@@ -178,7 +184,7 @@ const COMPONENTS: Readonly<Record<Signal, string>> = {
   logs: 'log',
 };
 
-function processed({ exported, refused, dropped }: Readonly<QueueCounts>): Numbers {
+function processed({ exported, refused, dropped }: ItemCounts): Numbers {
   return [
     { attributes: PROCESSOR, value: exported + refused },
     { attributes: { ...PROCESSOR, 'error.type': 'queue_full' }, value: dropped },

@@ -11,9 +11,9 @@ import {
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { INSTRUMENTS } from '../../../src/telemetry/metrics/instruments.ts';
-import { OtlpMetrics } from '../../../src/telemetry/metrics/otlp-metrics.ts';
 import type { Temporality } from '../../../src/telemetry/metrics/points.ts';
 import { CounterSeries, HistogramSeries } from '../../../src/telemetry/metrics/series.ts';
+import { OtlpMetrics } from '../../../src/telemetry/otlp/otlp-metrics.ts';
 import { pointsIn, type ReceivedPoint } from './metric-receiver.ts';
 
 /**

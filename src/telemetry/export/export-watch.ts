@@ -1,0 +1,98 @@
+import { targetOf } from '../../endpoint.ts';
+import { Histogram } from '../../histogram.ts';
+import type { ExporterConfig } from '../config.ts';
+import type { Batch } from '../otlp/batch.ts';
+import type { SendResult } from '../transport/otlp.ts';
+import type { QueueEvent } from './queue.ts';
+
+/** Seconds. */
+const LATENCY_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Shorter values are no secrets, and would be found everywhere. */
+const LEAST_SECRET = 4;
+
+/** What is known of the receiver: whether it takes what it is sent, since when it does not and why, how fast it is. */
+export class ExportWatch {
+  readonly kind: ExporterConfig['kind'];
+  /** Host and port of the receiver, or its socket. */
+  target: string | undefined;
+  /** Of one attempt, in seconds. */
+  readonly latency = new Histogram(LATENCY_BOUNDS);
+  /** As the last attempt ended: taken, refused in whole or in part, or not answered so that it is sent again. */
+  state: 'working' | 'refusing' | 'failing' = 'working';
+  /** Since when it is in this state, in milliseconds since the epoch; undefined while it works. */
+  since: number | undefined;
+  /** What the receiver said last when it failed or refused, secrets taken out; undefined while it works. */
+  reason: string | undefined;
+  /** Milliseconds since the epoch. */
+  lastSuccess: number | undefined;
+  private secrets: readonly string[] = [];
+
+  constructor(config: ExporterConfig) {
+    this.kind = config.kind;
+    this.use(config);
+  }
+
+  /** Another receiver, or other secrets; what was secret before stays so. */
+  use(config: ExporterConfig): void {
+    if (config.kind !== 'otlp') return;
+    this.target = targetOf(config.endpoint);
+    this.secrets = [...new Set([...this.secrets, ...secretsIn(config.headers)])];
+  }
+
+  /** The same sender, timed. */
+  timed(send: (batch: Batch) => Promise<SendResult>): (batch: Batch) => Promise<SendResult> {
+    return async (batch) => {
+      const started = performance.now();
+      const result = await send(batch);
+      this.latency.observe((performance.now() - started) / 1000);
+      this.take(result, batch);
+      return result;
+    };
+  }
+
+  /** The event as it may be told. */
+  redacted(event: QueueEvent): QueueEvent {
+    return 'reason' in event ? { ...event, reason: this.redact(event.reason) } : event;
+  }
+
+  private take(result: SendResult, batch: Batch): void {
+    switch (result.kind) {
+      case 'sent':
+        this.lastSuccess = Date.now();
+        if (result.rejected > 0) this.enter('refusing', result.message);
+        else this.enter('working', undefined);
+        return;
+      case 'too_large':
+        // Sent again in parts, unless there are none.
+        if (batch.items === 1) this.enter('refusing', result.reason);
+        return;
+      case 'refused':
+        this.enter('refusing', result.reason);
+        return;
+      case 'retryable':
+        this.enter('failing', result.reason);
+        return;
+      default:
+        result satisfies never;
+    }
+  }
+
+  private enter(state: ExportWatch['state'], reason: string | undefined): void {
+    if (state === 'working') this.since = undefined;
+    else if (state !== this.state) this.since = Date.now();
+    this.state = state;
+    this.reason = reason === undefined ? undefined : this.redact(reason);
+  }
+
+  private redact(text: string): string {
+    return this.secrets.reduce((clean, secret) => clean.replaceAll(secret, 'REDACTED'), text);
+  }
+}
+
+/** Whole values, and their parts, as the token behind `Bearer`. */
+function secretsIn(headers: Readonly<Record<string, string>>): string[] {
+  return Object.values(headers)
+    .flatMap((value) => [value, ...value.split(/\s+/)])
+    .filter((value) => value.length >= LEAST_SECRET);
+}

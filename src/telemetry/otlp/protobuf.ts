@@ -1,0 +1,274 @@
+import { copyBytes, viewOf } from '../../bytes.ts';
+import { hexDigit } from '../../context/hex.ts';
+
+const INITIAL_BYTES = 64 * 1024;
+
+/** Of the length of a message that is not known before it is written: most need two bytes. */
+const LENGTH_BYTES = 2;
+
+/** From here on a call into Node's own code costs less than a loop. */
+const LONG_TEXT = 96;
+
+const LONG_RUN = 512;
+
+/** As many as are on their way at a time when records come at full speed. */
+const MAX_SPARES = 8;
+
+/** The pieces of the protobuf wire format that spans are made of, in one growing buffer. */
+export class ProtobufWriter {
+  position: number;
+  /** Bytes that are left free at the front, for what is known only at the end. */
+  readonly headRoom: number;
+  private buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  private view = viewOf(this.buffer);
+  /** Buffers that were lent and came back: a new one costs the kernel its pages and V8 a collection sooner. */
+  private readonly spares: Buffer<ArrayBuffer>[] = [];
+  /** All that was handed over and did not come back, with its buffer: by identity, as anybody's may have its length. */
+  private readonly lent = new WeakMap<Buffer, Buffer<ArrayBuffer>>();
+
+  constructor(headRoom: number) {
+    this.headRoom = headRoom;
+    this.position = headRoom;
+  }
+
+  /**
+   * `head`, which fits into the room for it, and what was written behind it up to `end`. What was written behind that
+   * is the beginning of what comes next, and what is written from here on is apart.
+   * A buffer that is well filled is handed over as it is: copying it costs as much as all else that is done to it.
+   */
+  take(head: Buffer, end = this.position): Buffer<ArrayBuffer> {
+    const { buffer, position } = this;
+    const start = this.headRoom - head.length;
+    head.copy(buffer, start);
+    const taken = buffer.subarray(start, end);
+    this.position = this.headRoom + position - end;
+    if (taken.length < buffer.length / 2) {
+      // Not out of Node's pool: what waits would keep all of it.
+      const copy = Buffer.allocUnsafeSlow(taken.length);
+      taken.copy(copy);
+      buffer.copyWithin(this.headRoom, end, position);
+      return copy;
+    }
+    this.lent.set(taken, buffer);
+    const spare = this.spares.pop();
+    this.use(spare?.length === buffer.length ? spare : Buffer.allocUnsafeSlow(buffer.length));
+    buffer.copy(this.buffer, this.headRoom, end, position);
+    return taken;
+  }
+
+  /** Takes back what `take` handed over, to write over it; nobody else may need it any more. Ignores all else. */
+  giveBack(taken: Buffer): void {
+    const buffer = this.lent.get(taken);
+    if (buffer === undefined) return;
+    this.lent.delete(taken);
+    if (this.spares.length < MAX_SPARES) this.spares.push(buffer);
+  }
+
+  /** Takes back what was written since `start`. */
+  rewind(start: number): void {
+    this.position = start;
+  }
+
+  /** A bytes field, from lower-case hexadecimal digits. */
+  hex(tag: number, digits: string): void {
+    const length = digits.length / 2;
+    let position = this.reserve(2 + length);
+    const { buffer } = this;
+    buffer[position] = tag;
+    buffer[position + 1] = length;
+    position += 2;
+    for (let i = 0; i < length; i += 1) {
+      const high = hexDigit(digits.charCodeAt(i * 2));
+      buffer[position + i] = high * 16 + hexDigit(digits.charCodeAt(i * 2 + 1));
+    }
+  }
+
+  /** A bytes field, from `digits` lower-case hexadecimal digits that stand in `source` from `start` on. */
+  hexBytes(tag: number, source: Buffer, start: number, digits: number): void {
+    const length = digits / 2;
+    let position = this.reserve(2 + length);
+    const { buffer } = this;
+    buffer[position] = tag;
+    buffer[position + 1] = length;
+    position += 2;
+    for (let i = 0; i < length; i += 1) {
+      const high = hexDigit(source[start + i * 2] ?? 0);
+      buffer[position + i] = high * 16 + hexDigit(source[start + i * 2 + 1] ?? 0);
+    }
+  }
+
+  /** A string field. */
+  text(tag: number, text: string): void {
+    const start = this.position;
+    if (text.length < LONG_TEXT) {
+      this.byte(tag);
+      this.byte(text.length);
+      if (this.ascii(text)) return;
+      this.rewind(start);
+    }
+    const length = Buffer.byteLength(text);
+    this.byte(tag);
+    this.varint(length);
+    const position = this.reserve(length);
+    this.buffer.write(text, position, length, length === text.length ? 'latin1' : 'utf8');
+  }
+
+  /** The text itself, if it is ASCII; otherwise nothing that counts. */
+  ascii(text: string): boolean {
+    const position = this.reserve(text.length);
+    const { buffer } = this;
+    let seen = 0;
+    for (let i = 0; i < text.length; i += 1) {
+      const code = text.charCodeAt(i);
+      seen |= code;
+      buffer[position + i] = code;
+    }
+    return seen < 0x80;
+  }
+
+  /** A fixed64 field with the nanoseconds of `microseconds`, which a number could not hold. */
+  nanoseconds(tag: number, microseconds: number): void {
+    const high = Math.floor(microseconds / 2 ** 32);
+    const low = (microseconds - high * 2 ** 32) * 1000;
+    const carry = Math.floor(low / 2 ** 32);
+    const position = this.reserve(9);
+    this.buffer[position] = tag;
+    this.view.setUint32(position + 1, low - carry * 2 ** 32, true);
+    this.view.setUint32(position + 5, high * 1000 + carry, true);
+  }
+
+  /** Leaves room for the length; returns where the message starts. */
+  beginMessage(): number {
+    this.reserve(LENGTH_BYTES);
+    return this.position;
+  }
+
+  /** Writes the length; returns how far that moved the message, as it does where the length is of another size. */
+  endMessage(start: number): number {
+    const length = this.position - start;
+    const moved = varintBytes(length) - LENGTH_BYTES;
+    if (moved !== 0) {
+      if (moved > 0) this.reserve(moved);
+      else this.position += moved;
+      this.buffer.copyWithin(start + moved, start, start + length);
+    }
+    writeVarint(this.buffer, start - LENGTH_BYTES, length);
+    return moved;
+  }
+
+  /** An int64, whose negative numbers have ten bytes. @param value a whole number from -2^63 to below 2^63 */
+  int64(value: number): void {
+    if (value >= 0) {
+      this.varint(value);
+      return;
+    }
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (; rest >= 128n; rest >>= 7n) this.byte(Number(rest & 127n) | 0x80);
+    this.byte(Number(rest));
+  }
+
+  varint(value: number): void {
+    const position = this.reserve(varintBytes(value));
+    writeVarint(this.buffer, position, value);
+  }
+
+  byte(value: number): void {
+    const position = this.reserve(1);
+    this.buffer[position] = value;
+  }
+
+  /** Bytes as they are. */
+  raw(bytes: Buffer): void {
+    const position = this.reserve(bytes.length);
+    bytes.copy(this.buffer, position);
+  }
+
+  /** `source[start, end)`, which is short. */
+  bytes(source: Buffer, start: number, end: number): void {
+    const length = end - start;
+    const position = this.reserve(length);
+    const { buffer } = this;
+    for (let i = 0; i < length; i += 1) buffer[position + i] = source[start + i] ?? 0;
+  }
+
+  copy(bytes: DataView): void {
+    const position = this.reserve(bytes.byteLength);
+    copyBytes(bytes, 0, this.view, position, bytes.byteLength);
+  }
+
+  /** Writes again what stands at `start`. */
+  copyWithin(start: number, length: number): void {
+    const position = this.reserve(length);
+    if (length < LONG_RUN) copyBytes(this.view, start, this.view, position, length);
+    else this.buffer.copyWithin(position, start, start + length);
+  }
+
+  fixed32(value: number): void {
+    const position = this.reserve(4);
+    this.view.setUint32(position, value, true);
+  }
+
+  double(value: number): void {
+    const position = this.reserve(8);
+    this.view.setFloat64(position, value, true);
+  }
+
+  private reserve(length: number): number {
+    const start = this.position;
+    this.position += length;
+    if (this.position > this.buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(this.position, this.buffer.length * 2));
+      this.buffer.copy(grown, 0, 0, start);
+      this.use(grown);
+    }
+    return start;
+  }
+
+  private use(buffer: Buffer<ArrayBuffer>): void {
+    this.buffer = buffer;
+    this.view = viewOf(buffer);
+  }
+}
+/** Where the content of the length-delimited field at `position` starts. */
+export function fieldContent(bytes: Buffer, position: number): number {
+  let start = position + 1;
+  while ((bytes[start] ?? 0) >= 0x80) start += 1;
+  return start + 1;
+}
+
+/** Where the length-delimited field at `position` ends. */
+export function fieldEnd(bytes: Buffer, position: number): number {
+  const start = fieldContent(bytes, position);
+  let length = 0;
+  for (let i = start - 1; i > position; i -= 1) length = length * 128 + ((bytes[i] ?? 0) & 0x7f);
+  return start + length;
+}
+
+/** Tag and length of a field whose content follows. */
+export function lengthDelimited(tag: number, length: number): Buffer {
+  const bytes = Buffer.alloc(1 + varintBytes(length));
+  bytes[0] = tag;
+  writeVarint(bytes, 1, length);
+  return bytes;
+}
+
+export function int64Bytes(value: number): number {
+  return value < 0 ? 10 : varintBytes(value);
+}
+
+export function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes += 1;
+  return bytes;
+}
+
+function writeVarint(target: Buffer, position: number, value: number): void {
+  let place = position;
+  let rest = value;
+  while (rest >= 128) {
+    target[place] = (rest % 128) | 0x80;
+    rest = Math.floor(rest / 128);
+    place += 1;
+  }
+  target[place] = rest;
+}

@@ -1,0 +1,150 @@
+import { Agent, type ClientRequestArgs, type RequestOptions, request } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { isIP, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import { unixPathOf } from '../../endpoint.ts';
+import type { OtlpConfig, ProxyConfig } from '../config.ts';
+import { readTlsFiles } from './tls-files.ts';
+
+/** Connections are kept for the next batch, at most as many as can be on their way at a time. */
+const KEEP_ALIVE = { keepAlive: true, maxFreeSockets: 8 } as const;
+
+/** How requests reach the receiver: straight, or through a proxy. */
+export type HttpRoute = {
+  readonly options: RequestOptions;
+  /** Of the request, beside those that every request has. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** An agent with no connections yet. */
+  readonly createAgent: () => Agent;
+};
+
+/**
+ * @param path of requests to a unix socket
+ * @param connectLimit milliseconds for a proxy to answer to CONNECT
+ * @throws the system's error when a certificate or key cannot be read, OpenSSL's when it cannot be used
+ */
+export function routeTo(config: OtlpConfig, path: string, connectLimit: number): HttpRoute {
+  const socketPath = unixPathOf(config.endpoint);
+  if (socketPath !== undefined) {
+    return {
+      options: { socketPath, path },
+      headers: { host: 'localhost' },
+      createAgent: () => new Agent(KEEP_ALIVE),
+    };
+  }
+  const url = new URL(config.endpoint);
+  const { proxy } = config;
+  const headers = { host: url.host, ...authorization('authorization', credentialsOf(url)) };
+  if (url.protocol === 'https:') {
+    const { ca, cert, key } = readTlsFiles(config);
+    const host = hostOf(url);
+    const secure = {
+      host,
+      // The name in the certificate is the receiver's, whatever header the user sets.
+      servername: isIP(host) === 0 ? host : '',
+      secureContext: createSecureContext({ ca, cert, key }),
+    };
+    return {
+      options: { host, port: url.port || 443, path: url.pathname + url.search },
+      headers,
+      createAgent: () =>
+        proxy === undefined
+          ? new HttpsAgent({ ...KEEP_ALIVE, ...secure })
+          : new TunnelAgent(proxy, secure, connectLimit),
+    };
+  }
+  const createAgent = (): Agent => new Agent(KEEP_ALIVE);
+  if (proxy === undefined) {
+    return {
+      options: { host: hostOf(url), port: url.port || 80, path: url.pathname + url.search },
+      headers,
+      createAgent,
+    };
+  }
+  const { hostname, port } = new URL(`http://${proxy.address}`);
+  return {
+    options: {
+      host: bare(hostname),
+      port: port || 80,
+      path: `${url.origin}${url.pathname}${url.search}`,
+    },
+    headers: { ...headers, ...authorization('proxy-authorization', proxy.credentials) },
+    createAgent,
+  };
+}
+
+type Secure = {
+  readonly host: string;
+  readonly servername: string;
+  readonly secureContext: SecureContext;
+};
+
+/** Connects through a proxy's CONNECT. */
+class TunnelAgent extends HttpsAgent {
+  private readonly proxy: ProxyConfig;
+  private readonly secure: Secure;
+  private readonly limit: number;
+
+  constructor(proxy: ProxyConfig, secure: Secure, limit: number) {
+    super({ ...KEEP_ALIVE, ...secure });
+    this.proxy = proxy;
+    this.secure = secure;
+    this.limit = limit;
+  }
+
+  override createConnection(
+    { port }: ClientRequestArgs,
+    callback: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    const { hostname, port: proxyPort } = new URL(`http://${this.proxy.address}`);
+    const { host } = this.secure;
+    const target = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+    // Whoever waits for a connection hears of an error in place of a stream.
+    const fail = callback as (error: Error) => void;
+    const connecting = request({
+      host: bare(hostname),
+      port: proxyPort || 80,
+      method: 'CONNECT',
+      path: target,
+      headers: { host: target, ...authorization('proxy-authorization', this.proxy.credentials) },
+      agent: false,
+      timeout: this.limit,
+    });
+    connecting.once('timeout', () => {
+      connecting.destroy(new Error(`no answer to CONNECT within ${this.limit} ms`));
+    });
+    connecting.once('error', fail);
+    connecting.once('connect', ({ statusCode }, socket: Socket) => {
+      socket.setTimeout(0);
+      if (statusCode === 200) {
+        callback(null, connectTls({ ...this.secure, socket }));
+        return;
+      }
+      socket.destroy();
+      fail(new Error(`it answered CONNECT with ${statusCode}`));
+    });
+    // A response that is no tunnel: a proxy that does not know CONNECT.
+    connecting.once('response', ({ statusCode }) => {
+      connecting.destroy();
+      fail(new Error(`it answered CONNECT with ${statusCode}`));
+    });
+    connecting.end();
+    return undefined;
+  }
+}
+
+function credentialsOf({ username, password }: URL): string | undefined {
+  if (username === '' && password === '') return undefined;
+  return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+}
+
+function authorization(name: string, credentials: string | undefined): Record<string, string> {
+  if (credentials === undefined) return {};
+  const pair = credentials.includes(':') ? credentials : `${credentials}:`;
+  return { [name]: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+const hostOf = (url: URL): string => bare(url.hostname);
+
+const bare = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');

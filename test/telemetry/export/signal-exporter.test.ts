@@ -1,0 +1,124 @@
+import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
+import { describe, expect, test } from 'vitest';
+import { loadConfig } from '../../../src/config/config.ts';
+import { SIGNAL_NAMES, type Signal } from '../../../src/telemetry/config.ts';
+import { ExportWatch } from '../../../src/telemetry/export/export-watch.ts';
+import type { QueueEvent } from '../../../src/telemetry/export/queue.ts';
+import { createSignalExporter } from '../../../src/telemetry/export/signal-exporter.ts';
+import { until } from '../../agent-process.ts';
+import { afterwards } from '../exporting-agent.ts';
+
+const SERVICES: Readonly<Record<Signal, string>> = {
+  traces: 'opentelemetry.proto.collector.trace.v1.TraceService',
+  metrics: 'opentelemetry.proto.collector.metrics.v1.MetricsService',
+  logs: 'opentelemetry.proto.collector.logs.v1.LogsService',
+};
+
+/** As each signal's service answers: its own message, of the same shape. */
+const Response = protobuf
+  .parse(
+    `syntax = "proto3";
+    message Response { Partial partial_success = 1; }
+    message Partial { int64 rejected = 1; string error_message = 2; }`,
+  )
+  .root.lookupType('Response');
+
+const bytes = (value: Buffer): Buffer => value;
+
+/** A gRPC server with the services of all signals, that answers with `response`. */
+async function serveAll(response: Buffer) {
+  const calls: { signal: Signal; token: unknown; body: string }[] = [];
+  const server = new Server();
+  for (const signal of SIGNAL_NAMES) {
+    const definition: ServiceDefinition = {
+      export: {
+        path: `/${SERVICES[signal]}/Export`,
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: bytes,
+        requestDeserialize: bytes,
+        responseSerialize: bytes,
+        responseDeserialize: bytes,
+      },
+    };
+    server.addService(definition, {
+      export: (
+        call: { request: Buffer; metadata: { get(name: string): unknown[] } },
+        callback: (error: null, value: Buffer) => void,
+      ) => {
+        calls.push({
+          signal,
+          token: call.metadata.get('token')[0],
+          body: call.request.toString(),
+        });
+        callback(null, response);
+      },
+    });
+  }
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  afterwards(() => server.forceShutdown());
+  return { endpoint: `http://127.0.0.1:${port}`, calls };
+}
+
+function exporterOf(signal: Signal, endpoint: string) {
+  const name = signal.toUpperCase();
+  const config = loadConfig({
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+    OTEL_EXPORTER_OTLP_HEADERS: 'token=common',
+    [`OTEL_${name}_EXPORTER`]: 'otlp',
+    [`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`]: endpoint,
+    [`OTEL_EXPORTER_OTLP_${name}_HEADERS`]: `token=${signal}`,
+  }).telemetry.exporters[signal];
+  if (config.kind !== 'otlp') throw new Error(config.kind);
+  const events: QueueEvent[] = [];
+  const exporter = createSignalExporter(signal, config, {
+    limits: { items: 1000, bytes: 1_000_000 },
+    watch: new ExportWatch(config),
+    onEvent: (event) => events.push(event),
+  });
+  return { exporter, events };
+}
+
+describe.each(SIGNAL_NAMES)('%s', (signal) => {
+  test('go to their own service, with their own settings, and rejected items are counted', async () => {
+    const response = Response.encode({ partialSuccess: { rejected: 3, errorMessage: 'too old' } });
+    const { endpoint, calls } = await serveAll(Buffer.from(response.finish()));
+    const { exporter, events } = exporterOf(signal, endpoint);
+    exporter.push({ bytes: Buffer.from('request'), items: 10 });
+    expect(exporter.waiting).toBe(10);
+    await until('the answer', () => exporter.waiting === 0);
+    expect(calls).toEqual([{ signal, token: signal, body: 'request' }]);
+    expect(exporter.counts).toMatchObject({ exported: 7, refused: 3, dropped: 0 });
+    expect(events).toEqual([{ kind: 'refused', reason: 'too old' }]);
+  });
+});
+
+test.each(SIGNAL_NAMES)('%s: a message alone is a warning, and counted', async (signal) => {
+  const response = Response.encode({ partialSuccess: { errorMessage: 'use less' } });
+  const { endpoint } = await serveAll(Buffer.from(response.finish()));
+  const { exporter, events } = exporterOf(signal, endpoint);
+  for (let i = 0; i < 3; i += 1) exporter.push({ bytes: Buffer.from('request'), items: 10 });
+  await until('the answers', () => exporter.waiting === 0);
+  expect(exporter.counts).toMatchObject({ exported: 30, refused: 0, warnings: 3 });
+  expect(events).toEqual([{ kind: 'warned', reason: 'use less' }]);
+});
+
+test('metrics and logs are exported only where that is asked for', () => {
+  const { exporters } = loadConfig({}).telemetry;
+  expect([exporters.traces.kind, exporters.metrics, exporters.logs]).toEqual([
+    'otlp',
+    { kind: 'none' },
+    { kind: 'none' },
+  ]);
+  expect(loadConfig({ OTEL_METRICS_EXPORTER: 'prometheus' }).telemetry.exporters.metrics).toEqual({
+    kind: 'prometheus',
+  });
+  expect(() => loadConfig({ OTEL_LOGS_EXPORTER: 'prometheus' })).toThrow(
+    'OTEL_LOGS_EXPORTER is "prometheus": one of otlp, console, none is accepted',
+  );
+});
