@@ -13,8 +13,9 @@ import {
   type SignalExporter,
 } from './export/signal-exporter.ts';
 import { OtlpSpans } from './otlp/otlp-spans.ts';
+import type { SpanScope } from './resource.ts';
 import { LimitedSpans } from './spans/limited-spans.ts';
-import { ReadableSpans, type SpanScope } from './spans/readable-spans.ts';
+import { ReadableSpans } from './spans/readable-spans.ts';
 import { type SpanSink, tellSpans } from './spans/spans.ts';
 
 /** Where the spans of hops go. `flush` gives up after `limit` milliseconds; what is left then is lost. */

@@ -17,7 +17,7 @@ import { LogRecords } from './logs/log-records.ts';
 import { ReadableLogs } from './logs/readable-logs.ts';
 import { hopSeverity, isFailure, isWarning, messageSeverity } from './logs/severity.ts';
 import { OtlpLogs } from './otlp/otlp-logs.ts';
-import type { SpanScope } from './spans/readable-spans.ts';
+import type { SpanScope } from './resource.ts';
 
 /** What becomes of the spans of a hop. */
 export type SpanFate = {

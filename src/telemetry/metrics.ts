@@ -17,7 +17,7 @@ import type { Metric, Temporality } from './metrics/points.ts';
 import { type ExporterNumbers, SdkMetrics, type SdkSources } from './metrics/sdk-metrics.ts';
 import { CARDINALITY_LIMIT } from './metrics/series-set.ts';
 import { OtlpMetrics } from './otlp/otlp-metrics.ts';
-import type { SpanScope } from './spans/readable-spans.ts';
+import type { SpanScope } from './resource.ts';
 
 /** Metrics that wait for the receiver: some minutes' worth of the most series that there can be. */
 const QUEUE_LIMITS = { items: 1_000_000, bytes: 16_777_216 };

@@ -24,9 +24,9 @@ import { Keeper, mayHaveFailed } from './keep.ts';
 import type { LogExporter } from './log-exporter.ts';
 import type { ExporterNumbers } from './metrics/sdk-metrics.ts';
 import type { Metrics } from './metrics.ts';
+import type { SpanScope } from './resource.ts';
 import { createResource } from './resource.ts';
 import { withBaggage } from './spans/baggage.ts';
-import type { SpanScope } from './spans/readable-spans.ts';
 
 /** Lines that came, by what became of them. */
 export type RecordCounts = {

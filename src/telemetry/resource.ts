@@ -6,6 +6,12 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources';
 
+/** What all that this process exports has in common. */
+export type SpanScope = {
+  readonly resource: Resource;
+  readonly instrumentationScope: { readonly name: string; readonly version: string };
+};
+
 /** The host and process this agent runs on; what the user set wins. */
 export async function createResource(
   attributes: Readonly<Record<string, string>>,

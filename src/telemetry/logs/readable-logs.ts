@@ -1,7 +1,7 @@
 import type { Attributes, HrTime, SpanContext } from '@opentelemetry/api';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import { type AttributeValue, Double } from '../../records/record.ts';
-import type { SpanScope } from '../spans/readable-spans.ts';
+import type { SpanScope } from '../resource.ts';
 import type { LogHead, LogSink } from './log-records.ts';
 
 /** Makes the SDK's own log records, for exporters that take nothing else. */

@@ -1,5 +1,5 @@
 import type { AttributeValue } from '../../records/record.ts';
-import type { SpanScope } from '../spans/readable-spans.ts';
+import type { SpanScope } from '../resource.ts';
 import { type Batch, encodeHead, RequestTag } from './batch.ts';
 import { KeyValueWriter } from './key-values.ts';
 import { LastAttributes } from './last-attributes.ts';

@@ -1,6 +1,6 @@
 import type { LineBytes } from '../../records/record.ts';
 import type { LogHead, LogSink } from '../logs/log-records.ts';
-import type { SpanScope } from '../spans/readable-spans.ts';
+import type { SpanScope } from '../resource.ts';
 import { LastAttributes } from './last-attributes.ts';
 import { OtlpItems } from './otlp-items.ts';
 import { varintBytes } from './protobuf.ts';

@@ -8,7 +8,7 @@ import type {
   Point,
   Temporality,
 } from '../metrics/points.ts';
-import type { SpanScope } from '../spans/readable-spans.ts';
+import type { SpanScope } from '../resource.ts';
 import { type Batch, encodeHead } from './batch.ts';
 import { KeyValueWriter } from './key-values.ts';
 import { encodeScope } from './otlp-scope.ts';

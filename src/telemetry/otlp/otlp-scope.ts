@@ -1,35 +1,46 @@
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from '../../context/traceparent.ts';
-import { ReadableSpans, type SpanScope } from '../spans/readable-spans.ts';
-import { fieldContent, fieldEnd } from './protobuf.ts';
+import type { SpanScope } from '../resource.ts';
+import { KeyValueWriter } from './key-values.ts';
+import { ProtobufWriter } from './protobuf.ts';
 
 /**
- * The encoded `resource` and `scope` fields, cut out of what the SDK makes of a request with one span:
- * in ResourceSpans and in ScopeSpans they are the first field, as in the messages of other signals.
+ * Wire types and field numbers of opentelemetry-proto, as tag bytes: of the messages around the items of any signal
+ * (trace.proto, logs.proto, metrics.proto), of resource.proto and of common.proto.
  */
-export function encodeScope(scope: SpanScope): { resource: Buffer; scope: Buffer } {
-  const spans = new ReadableSpans(scope);
-  spans.begin({
-    name: '',
-    kind: 'SERVER',
-    traceId: '0'.repeat(TRACE_ID_DIGITS),
-    spanId: '0'.repeat(SPAN_ID_DIGITS),
-    traceFlags: 0,
-    tracestate: undefined,
-    parent: undefined,
-    link: undefined,
-    start: 0,
-    end: 0,
-    failed: false,
-  });
-  const encoded = ProtobufTraceSerializer.serializeRequest(spans.take());
-  if (encoded === undefined) throw new Error('the resource cannot be encoded');
-  const request = Buffer.from(encoded);
-  const resourceSpans = fieldContent(request, 0);
-  const scopeSpansAt = fieldEnd(request, resourceSpans);
-  const scopeSpans = fieldContent(request, scopeSpansAt);
+const Tag = {
+  RESOURCE: 0x0a,
+  SCOPE: 0x0a,
+  RESOURCE_ATTRIBUTES: 0x0a,
+  SCOPE_NAME: 0x0a,
+  SCOPE_VERSION: 0x12,
+} as const;
+
+const NO_HEAD = Buffer.alloc(0);
+
+/** The `resource` and `scope` fields, encoded, as Resource… and Scope… messages of all signals begin with them. */
+export function encodeScope({ resource, instrumentationScope }: SpanScope): {
+  resource: Buffer;
+  scope: Buffer;
+} {
+  const out = new ProtobufWriter(0);
+  const keyValues = new KeyValueWriter(out);
+  const field = (tag: number, writeContent: () => void): Buffer => {
+    out.byte(tag);
+    const start = out.beginMessage();
+    writeContent();
+    out.endMessage(start);
+    return out.take(NO_HEAD);
+  };
   return {
-    resource: request.subarray(resourceSpans, scopeSpansAt),
-    scope: request.subarray(scopeSpans, fieldEnd(request, scopeSpans)),
+    resource: field(Tag.RESOURCE, () => {
+      for (const [name, value] of Object.entries(resource.attributes)) {
+        if (value === undefined) continue;
+        const own = Array.isArray(value) ? value.map(String) : value;
+        keyValues.write(Tag.RESOURCE_ATTRIBUTES, name, own);
+      }
+    }),
+    scope: field(Tag.SCOPE, () => {
+      out.text(Tag.SCOPE_NAME, instrumentationScope.name);
+      out.text(Tag.SCOPE_VERSION, instrumentationScope.version);
+    }),
   };
 }

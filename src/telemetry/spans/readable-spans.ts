@@ -6,16 +6,10 @@ import {
   SpanKind,
   SpanStatusCode,
 } from '@opentelemetry/api';
-import type { Resource } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import { type AttributeValue, Double } from '../../records/record.ts';
+import type { SpanScope } from '../resource.ts';
 import type { SpanHead, SpanSink } from './spans.ts';
-
-/** What all spans of this process share. */
-export type SpanScope = {
-  readonly resource: Resource;
-  readonly instrumentationScope: { readonly name: string; readonly version: string };
-};
 
 /** Makes the SDK's own spans of what it is told, for exporters that take nothing else. */
 export class ReadableSpans implements SpanSink {
