@@ -3,20 +3,23 @@ import {
   CHILD_HOP_LENGTH,
   type Hop,
   type HopLink,
+  HopMark,
   HopOffset,
-  LINK_MARK,
-  parseHop,
   ROOT_HOP_LENGTH,
 } from './hop.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from './traceparent.ts';
 
 const DASH = 0x2d;
-const MARK_LENGTH = 2;
-/** Second characters of marks that are all there is behind the ids: `-h`, `-r`, `-d`. */
-const HAPROXY = 0x68;
-const RULES = 0x72;
-const DEBUG = 0x64;
-const LINK = LINK_MARK.charCodeAt(1);
+/** The second characters of marks. */
+const [HAPROXY, RULES, DEBUG, LINK] = [
+  HopMark.HAPROXY,
+  HopMark.RULES,
+  HopMark.DEBUG,
+  HopMark.LINK,
+].map((mark) => mark.charCodeAt(1));
+/** Of a mark that is all there is behind the ids. */
+const MARK_LENGTH = HopMark.HAPROXY.length;
+const LINK_MARK = /^-l-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 /**
  * A hop in the bytes of a line (hop.ts), to be read again and again: ids become text where somebody asks. What it says is
@@ -67,7 +70,7 @@ export class HopView implements Hop {
   }
 
   private readMark(mark: number, end: number): boolean {
-    const { buffer, start } = this;
+    const { buffer } = this;
     const letter = buffer[mark + 1];
     if (end - mark === MARK_LENGTH && buffer[mark] === DASH) {
       this.mintedByHaproxy = letter === HAPROXY;
@@ -75,7 +78,7 @@ export class HopView implements Hop {
       if (letter === HAPROXY || letter === RULES || letter === DEBUG) return true;
     }
     if (letter !== LINK) return false;
-    this.link = parseHop(buffer.toString('latin1', start, end))?.link;
+    this.link = parseLink(buffer.toString('latin1', mark, end));
     return this.link !== undefined;
   }
 
@@ -85,12 +88,25 @@ export class HopView implements Hop {
   }
 }
 
+/** Undefined for anything but a well-formed hop. */
+export function parseHop(text: string): Hop | undefined {
+  const view = new HopView();
+  const buffer = Buffer.from(text);
+  return view.read(buffer, 0, buffer.length) ? copyHop(view) : undefined;
+}
+
 /** The same, in text of its own. */
 export function copyHop(hop: Hop): Hop {
   const { traceId, spanId, clientSpanId, parentId, traceFlags, link } = hop;
   const { mintedByHaproxy, decidedByHaproxy } = hop;
   const ids = { traceId, spanId, clientSpanId, parentId };
   return { ...ids, traceFlags, mintedByHaproxy, decidedByHaproxy, link };
+}
+
+function parseLink(mark: string): HopLink | undefined {
+  const [, traceId, spanId, flags] = LINK_MARK.exec(mark) ?? [];
+  if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
+  return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) };
 }
 
 function areIds(buffer: Buffer, start: number, isChild: boolean): boolean {

@@ -1,13 +1,6 @@
-import { hexDigit, hexPair } from './hex.ts';
+import { hexPair } from './hex.ts';
 import type { RandomIds } from './ids.ts';
-import {
-  SPAN_ID_DIGITS,
-  TRACE_ID_DIGITS,
-  TRACE_ID_OFFSET,
-  TRACEPARENT_LENGTH,
-} from './traceparent.ts';
-
-const DASH = 0x2d;
+import { SPAN_ID_DIGITS, TRACE_ID_OFFSET, TRACEPARENT_LENGTH } from './traceparent.ts';
 
 /**
  * The value of `txn.otel.hop`: everything that HAProxy keeps for the agent between the mint message
@@ -39,12 +32,8 @@ export const CHILD_HOP_LENGTH = HopOffset.PARENT_ID + SPAN_ID_DIGITS;
 /** Of a link: a `traceparent` without its version. */
 export const LINK_LENGTH = TRACEPARENT_LENGTH - TRACE_ID_OFFSET;
 
-export const DEBUG_MARK = '-d';
-export const LINK_MARK = '-l-';
-const HAPROXY_MARK = '-h';
-const RULES_MARK = '-r';
-
-const MARKS: readonly string[] = ['', HAPROXY_MARK, RULES_MARK, DEBUG_MARK];
+/** What stands behind the ids, if anything. */
+export const HopMark = { HAPROXY: '-h', RULES: '-r', DEBUG: '-d', LINK: '-l-' } as const;
 
 /** The ids of one hop: both spans of the load balancer, and the caller's. */
 export type Hop = {
@@ -80,50 +69,4 @@ export function writeOwnIds(
   ids.spanId(target, position + HopOffset.SPAN_ID);
   target.setUint16(position + HopOffset.FLAGS, hexPair(flags));
   ids.spanId(target, position + HopOffset.CLIENT_SPAN_ID);
-}
-
-/** Undefined for anything but a well-formed hop. */
-export function parseHop(text: string): Hop | undefined {
-  const isChild = text.length >= CHILD_HOP_LENGTH && text[ROOT_HOP_LENGTH + 1] !== LINK_MARK[1];
-  const length = isChild ? CHILD_HOP_LENGTH : ROOT_HOP_LENGTH;
-  if (!isWellFormed(text, length)) return undefined;
-  const mark = text.slice(length);
-  const link = mark.startsWith(LINK_MARK) ? parseLink(mark.slice(LINK_MARK.length)) : undefined;
-  if (link === undefined && !MARKS.includes(mark)) {
-    return undefined;
-  }
-  const { SPAN_ID, CLIENT_SPAN_ID, PARENT_ID, FLAGS } = HopOffset;
-  return {
-    traceId: text.slice(0, TRACE_ID_DIGITS),
-    spanId: text.slice(SPAN_ID, SPAN_ID + SPAN_ID_DIGITS),
-    clientSpanId: text.slice(CLIENT_SPAN_ID, CLIENT_SPAN_ID + SPAN_ID_DIGITS),
-    parentId: isChild ? text.slice(PARENT_ID, PARENT_ID + SPAN_ID_DIGITS) : undefined,
-    traceFlags: hexDigit(text.charCodeAt(FLAGS)) * 16 + hexDigit(text.charCodeAt(FLAGS + 1)),
-    mintedByHaproxy: mark === HAPROXY_MARK,
-    decidedByHaproxy: mark === RULES_MARK,
-    link,
-  };
-}
-
-/** Whether digits and dashes are where they belong in the first `length` characters. */
-function isWellFormed(text: string, length: number): boolean {
-  if (text.length < length) return false;
-  for (let i = 0; i < length; i += 1) {
-    const isSeparator =
-      i === HopOffset.SPAN_ID - 1 ||
-      i === HopOffset.FLAGS - 1 ||
-      i === HopOffset.CLIENT_SPAN_ID - 1 ||
-      i === HopOffset.PARENT_ID - 1;
-    const code = text.charCodeAt(i);
-    if (isSeparator ? code !== DASH : hexDigit(code) > 15) return false;
-  }
-  return true;
-}
-
-const LINK = /^([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
-
-function parseLink(text: string): HopLink | undefined {
-  const [, traceId, spanId, flags] = LINK.exec(text) ?? [];
-  if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
-  return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) };
 }

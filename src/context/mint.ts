@@ -10,10 +10,9 @@ import {
 import { hexPair } from './hex.ts';
 import {
   CHILD_HOP_LENGTH,
-  DEBUG_MARK,
+  HopMark,
   HopOffset,
   LINK_LENGTH,
-  LINK_MARK,
   ROOT_HOP_LENGTH,
   writeOwnIds,
 } from './hop.ts';
@@ -41,10 +40,13 @@ import { Tracestate } from './tracestate.ts';
 
 /** The variables of every answer, in the order in which they are set, by the shape of their hop. */
 const ROOT = answerWith(ROOT_HOP_LENGTH);
-const ROOT_DEBUG = answerWith(ROOT_HOP_LENGTH, DEBUG_MARK);
+const ROOT_DEBUG = answerWith(ROOT_HOP_LENGTH, HopMark.DEBUG);
 const CHILD = answerWith(CHILD_HOP_LENGTH);
-const CHILD_DEBUG = answerWith(CHILD_HOP_LENGTH, DEBUG_MARK);
-const LINKED = answerWith(ROOT_HOP_LENGTH, LINK_MARK.padEnd(LINK_MARK.length + LINK_LENGTH, '-'));
+const CHILD_DEBUG = answerWith(CHILD_HOP_LENGTH, HopMark.DEBUG);
+const LINKED = answerWith(
+  ROOT_HOP_LENGTH,
+  HopMark.LINK.padEnd(HopMark.LINK.length + LINK_LENGTH, '-'),
+);
 const OTEL_MEMBER = Buffer.from(OTEL_KEY);
 const SET_TRACESTATE = compileSetVar(Scope.TRANSACTION, 'tracestate');
 

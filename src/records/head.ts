@@ -1,4 +1,4 @@
-import { CHILD_HOP_LENGTH, HopOffset, ROOT_HOP_LENGTH } from '../context/hop.ts';
+import { CHILD_HOP_LENGTH, HopMark, HopOffset, ROOT_HOP_LENGTH } from '../context/hop.ts';
 import { KINDS, type Kind, RECORD_VERSION, SD_ID } from './table.ts';
 
 /**
@@ -192,7 +192,9 @@ const DEBUG = Buffer.from('- - - [debug] otel: type=str <');
 const HEAD_PLACES_LENGTH = '0 0 '.length;
 
 /** At the end of a hop that HAProxy minted, behind a dash. */
-const HAPROXY_MARKS = Buffer.from('hr');
+const HAPROXY_MARKS = Buffer.from(
+  [HopMark.HAPROXY, HopMark.RULES].map((mark) => mark.charCodeAt(1)),
+);
 
 /** Hexadecimal digits of trace flags with the sampled bit clear. */
 const EVEN_DIGIT = Uint8Array.from({ length: 256 }, (_, code) =>

@@ -1,5 +1,6 @@
 import { viewOf } from '../bytes.ts';
-import { type Hop, HopOffset, parseHop, ROOT_HOP_LENGTH, writeOwnIds } from '../context/hop.ts';
+import { type Hop, HopOffset, ROOT_HOP_LENGTH, writeOwnIds } from '../context/hop.ts';
+import { parseHop } from '../context/hop-view.ts';
 import { RandomIds } from '../context/ids.ts';
 import type { Sampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';

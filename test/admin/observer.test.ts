@@ -6,7 +6,7 @@ import { viewHop } from '../../src/admin/hop-view.ts';
 import { viewHops } from '../../src/admin/live-view.ts';
 import { HopObserver } from '../../src/admin/observer.ts';
 import { slotAt } from '../../src/admin/series.ts';
-import { parseHop } from '../../src/context/hop.ts';
+import { parseHop } from '../../src/context/hop-view.ts';
 import { AccessLog } from '../../src/records/access-log.ts';
 import { FIELDS, hopOf, recordLine } from '../records/lines.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseHop } from '../../src/context/hop.ts';
+import { parseHop } from '../../src/context/hop-view.ts';
 import { Minter, type MinterOptions } from '../../src/context/mint.ts';
 import { Sampler, type SamplerConfig } from '../../src/context/sampling.ts';
 import { NotifyReader, readFrameHead } from '../../src/spop/decode.ts';

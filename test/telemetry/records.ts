@@ -1,4 +1,5 @@
-import { type Hop, parseHop } from '../../src/context/hop.ts';
+import type { Hop } from '../../src/context/hop.ts';
+import { parseHop } from '../../src/context/hop-view.ts';
 import { AccessLog } from '../../src/records/access-log.ts';
 import type { HopRecord } from '../../src/records/record.ts';
 import { hopOf, recordLine } from '../records/lines.ts';

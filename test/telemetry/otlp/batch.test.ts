@@ -1,7 +1,7 @@
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseHop } from '../../../src/context/hop.ts';
+import { parseHop } from '../../../src/context/hop-view.ts';
 import { decodeSpans } from '../../../src/demo/otlp-receiver.ts';
 import { AccessLog } from '../../../src/records/access-log.ts';
 import { type Batch, splitBatch } from '../../../src/telemetry/otlp/batch.ts';
