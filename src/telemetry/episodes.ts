@@ -1,7 +1,7 @@
 import type { Logger } from '../log.ts';
 import { RECORD_VERSION } from '../records/table.ts';
 import type { Signal } from './config.ts';
-import type { QueueEvent } from './export/queue.ts';
+import type { QueueEvent } from './export/queue-report.ts';
 import { SIGNALS } from './transport/signal.ts';
 
 /** How often lines that are no records are told of, in milliseconds. */

@@ -5,7 +5,7 @@ import type { Kept } from './attributes.ts';
 import type { ExporterConfig, OtlpConfig, TelemetryConfig } from './config.ts';
 import { Batcher } from './export/batcher.ts';
 import type { ExportWatch } from './export/export-watch.ts';
-import { emptyCounts, type QueueCounts, type QueueEvent } from './export/queue.ts';
+import { emptyCounts, type QueueCounts, type QueueEvent } from './export/queue-report.ts';
 import {
   createSignalExporter,
   NOTHING_PREPARED,

@@ -1,7 +1,7 @@
 import type { AdminConfig } from '../admin/config.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { TelemetryConfig } from '../telemetry/config.ts';
-import type { QueueCounts } from '../telemetry/export/queue.ts';
+import type { QueueCounts } from '../telemetry/export/queue-report.ts';
 import type { RecordCounts } from '../telemetry/pipeline.ts';
 
 /** All that the telemetry thread does: plain data, so that it can be sent to it. */

@@ -3,7 +3,7 @@ import { Histogram } from '../../histogram.ts';
 import type { ExporterConfig } from '../config.ts';
 import type { Batch } from '../otlp/batch.ts';
 import type { SendResult } from '../transport/otlp.ts';
-import type { QueueEvent } from './queue.ts';
+import type { QueueEvent } from './queue-report.ts';
 
 /** Seconds. */
 const LATENCY_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

@@ -1,44 +1,11 @@
 import type { Batch } from '../otlp/batch.ts';
 import type { SendResult } from '../transport/otlp.ts';
+import { type QueueCounts, type QueueEvent, QueueReport } from './queue-report.ts';
 import { SizeLimit } from './size-limit.ts';
+import { type QueueLimits, WaitingBatches } from './waiting-batches.ts';
 
 /** Two smaller batches with the same items, of one that has more than one item. */
 export type Split = (batch: Batch) => readonly [Batch, Batch] | undefined;
-
-export type QueueLimits = {
-  /** What may wait, in items and in bytes; the oldest batches go first beyond either. */
-  readonly items: number;
-  readonly bytes: number;
-};
-
-/** Items, as spans, counted since the start. */
-export type QueueCounts = {
-  exported: number;
-  /** Dropped because the queue was full. */
-  dropped: number;
-  /** Refused by the receiver for good, or rejected in a partial success. */
-  refused: number;
-  /** Responses that accepted everything, and have a message all the same. */
-  warnings: number;
-  /** Attempts that failed and are repeated, in batches. */
-  retries: number;
-};
-
-export function emptyCounts(): QueueCounts {
-  return { exported: 0, dropped: 0, refused: 0, warnings: 0, retries: 0 };
-}
-
-/** What the operator is told: once when it starts, once when it is over. */
-export type QueueEvent =
-  | { readonly kind: 'failing'; readonly reason: string }
-  | { readonly kind: 'recovered'; readonly seconds: number; readonly retries: number }
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** Everything is accepted, with a message. */
-  | { readonly kind: 'warned'; readonly reason: string }
-  /** Batches of this many bytes are refused for their size: these and larger ones are sent in parts. */
-  | { readonly kind: 'splitting'; readonly reason: string; readonly bytes: number }
-  | { readonly kind: 'dropping'; readonly items: number; readonly bytes: number }
-  | { readonly kind: 'dropped'; readonly items: number };
 
 /** Batches on their way at a time, so that a distant receiver does not limit the rate. */
 const MAX_IN_FLIGHT = 8;
@@ -50,43 +17,37 @@ const MAX_BACKOFF = 10_000;
 /** The longest wait that a receiver may ask for, in milliseconds. */
 const MAX_DELAY = 300_000;
 
-/** An episode of refusals, or of warnings, is over when there was none for this long, in milliseconds. */
-const REFUSAL_EPISODE = 60_000;
-
 /**
  * Refusals for size in a row that are answered with a smaller batch at once: enough to come from the largest batches,
  * all on their way at a time, to a single item. Who refuses more than that has another reason, as a quota.
  */
 const QUICK_REFUSALS = 24;
 
+/** What the receiver does, by its last answer. */
+type Receiver =
+  | { readonly kind: 'accepting' }
+  /** Batches are too large for it. */
+  | { readonly kind: 'refusing_size' }
+  /** It does not answer, or asks to try again: since when, and how often so far. */
+  | { readonly kind: 'failing'; readonly since: number; retries: number; attempts: number };
+
 /**
  * Sends the oldest batches first, a few at a time. A batch that fails in a retryable way goes back to them
  * and everything waits: the receiver is asked again by one batch at a time until it answers.
  */
 export class ExportQueue {
-  readonly counts = emptyCounts();
   private readonly send: (batch: Batch) => Promise<SendResult>;
   private readonly split: Split;
   private readonly limits: QueueLimits;
   private readonly onEvent: (event: QueueEvent) => void;
-
-  private readonly waiting: Batch[] = [];
-  private waitingItems = 0;
-  private waitingBytes = 0;
+  private readonly report: QueueReport;
+  private readonly waiting = new WaitingBatches();
   private inFlight = 0;
   private inFlightItems = 0;
-  private attempt = 0;
-  private failingSince: number | undefined;
-  private failedRetries = 0;
+  private receiver: Receiver = { kind: 'accepting' };
+  /** Nothing is sent until it fires. */
   private backoff: NodeJS.Timeout | undefined;
-  private droppedInEpisode = 0;
-  /** When items were refused last, in an episode that was logged. */
-  private refusedAt: number | undefined;
-  /** When the receiver warned last. */
-  private warnedAt = Number.NEGATIVE_INFINITY;
   private sizeLimit = new SizeLimit();
-  /** Refused for size since the last batch that was not. */
-  private tooLarge = 0;
   private idle: (() => void)[] = [];
 
   constructor(
@@ -99,24 +60,27 @@ export class ExportQueue {
     this.split = split;
     this.limits = limits;
     this.onEvent = onEvent;
+    this.report = new QueueReport(onEvent);
+  }
+
+  get counts(): QueueCounts {
+    return this.report.counts;
   }
 
   /** Items that wait for the receiver or are on their way to it. */
   get size(): number {
-    return this.waitingItems + this.inFlightItems;
+    return this.waiting.items + this.inFlightItems;
   }
 
   push(batch: Batch): void {
-    this.waiting.push(batch);
-    this.waitingItems += batch.items;
-    this.waitingBytes += batch.bytes.length;
+    this.waiting.append(batch);
     this.bound();
     this.pump();
   }
 
   /** Resolves when nothing waits and nothing is on its way, or after `limit` milliseconds. */
   async flush(limit: number): Promise<void> {
-    if (this.waiting.length === 0 && this.inFlight === 0) return;
+    if (this.waiting.isEmpty && this.inFlight === 0) return;
     this.retryNow();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, limit);
@@ -127,38 +91,28 @@ export class ExportQueue {
     });
   }
 
-  private bound(): void {
-    const before = this.counts.dropped;
-    while (
-      this.waiting.length > 1 &&
-      (this.waitingItems > this.limits.items || this.waitingBytes > this.limits.bytes)
-    ) {
-      const oldest = this.take();
-      if (oldest === undefined) break;
-      this.counts.dropped += oldest.items;
-    }
-    const dropped = this.counts.dropped - before;
-    if (dropped === 0) return;
-    if (this.droppedInEpisode === 0) {
-      this.onEvent({ kind: 'dropping', items: this.waitingItems, bytes: this.waitingBytes });
-    }
-    this.droppedInEpisode += dropped;
+  /** Another receiver may accept what this one did not. */
+  receiverChanged(): void {
+    this.sizeLimit = new SizeLimit();
+    if (this.receiver.kind === 'refusing_size') this.receiver = { kind: 'accepting' };
+    this.retryNow();
   }
 
-  private take(): Batch | undefined {
-    const batch = this.waiting.shift();
-    if (batch !== undefined) {
-      this.waitingItems -= batch.items;
-      this.waitingBytes -= batch.bytes.length;
-    }
-    return batch;
+  /** Asks the receiver without waiting any longer. */
+  retryNow(): void {
+    clearTimeout(this.backoff);
+    this.backoff = undefined;
+    this.pump();
+  }
+
+  private bound(): void {
+    this.report.dropped(this.waiting.dropBeyond(this.limits), this.waiting);
   }
 
   private pump(): void {
     if (this.backoff !== undefined) return;
-    const limit = this.failingSince === undefined && this.tooLarge === 0 ? MAX_IN_FLIGHT : 1;
-    while (this.inFlight < limit) {
-      const batch = this.take();
+    while (this.inFlight < this.mostInFlight()) {
+      const batch = this.waiting.shift();
       if (batch === undefined) break;
       if (this.sizeLimit.isExceededBy(batch.bytes.length) && this.putBackHalves(batch)) continue;
       this.inFlight += 1;
@@ -170,32 +124,42 @@ export class ExportQueue {
         this.pump();
       });
     }
-    if (this.inFlight === 0 && this.waiting.length === 0) {
+    if (this.inFlight === 0 && this.waiting.isEmpty) {
       for (const done of this.idle.splice(0)) done();
+    }
+  }
+
+  private mostInFlight(): number {
+    switch (this.receiver.kind) {
+      case 'accepting':
+        return MAX_IN_FLIGHT;
+      case 'refusing_size':
+      case 'failing':
+        return 1;
+      default:
+        return this.receiver satisfies never;
     }
   }
 
   private settle(batch: Batch, result: SendResult): void {
     switch (result.kind) {
       case 'sent':
-        this.answered();
-        this.tooLarge = 0;
+        this.answered({ kind: 'accepting' });
         this.sizeLimit.sent();
-        this.sent(batch, result);
+        this.report.sent(batch.items, result);
         return;
       case 'refused':
-        this.answered();
-        this.refuse(batch.items, result.reason);
+        this.answered({ kind: this.sizeLimit.refusals > 0 ? 'refusing_size' : 'accepting' });
+        this.report.refused(batch.items, result.reason);
         return;
       case 'too_large':
-        this.answered();
+        this.answered({ kind: 'refusing_size' });
         this.shrink(batch, result.reason);
         return;
       case 'retryable':
         this.putBack(batch);
         this.counts.retries += 1;
-        this.failedRetries += 1;
-        this.wait(result.reason, result.delay);
+        this.failed(result.reason, result.delay);
         return;
       default:
         result satisfies never;
@@ -203,11 +167,7 @@ export class ExportQueue {
   }
 
   private putBack(...batches: readonly Batch[]): void {
-    this.waiting.unshift(...batches);
-    for (const { items, bytes } of batches) {
-      this.waitingItems += items;
-      this.waitingBytes += bytes.length;
-    }
+    this.waiting.prepend(batches);
     this.bound();
   }
 
@@ -221,29 +181,30 @@ export class ExportQueue {
 
   /** Tries again in parts; what cannot be parted is refused. */
   private shrink(batch: Batch, reason: string): void {
-    this.tooLarge += 1;
+    const { sizeLimit } = this;
     const { length } = batch.bytes;
+    sizeLimit.refusals += 1;
     if (this.putBackHalves(batch)) {
       this.counts.retries += 1;
-      if (this.sizeLimit.refused(length)) {
-        this.onEvent({ kind: 'splitting', reason, bytes: length });
-      }
+      if (sizeLimit.refused(length)) this.onEvent({ kind: 'splitting', reason, bytes: length });
     } else {
-      this.refuse(batch.items, reason);
-      if (this.tooLarge > 1) this.sizeLimit.forget();
+      this.report.refused(batch.items, reason);
+      if (sizeLimit.refusals > 1) sizeLimit.forget();
     }
-    if (this.tooLarge > QUICK_REFUSALS) this.backOff(this.tooLarge - QUICK_REFUSALS - 1, 0);
+    const attempt = sizeLimit.refusals - QUICK_REFUSALS - 1;
+    if (attempt >= 0) this.backOff(attempt, 0);
   }
 
-  private wait(reason: string, delay: number | undefined): void {
-    if (this.failingSince === undefined) {
-      this.failingSince = performance.now();
+  private failed(reason: string, delay: number | undefined): void {
+    if (this.receiver.kind !== 'failing') {
+      this.receiver = { kind: 'failing', since: performance.now(), retries: 0, attempts: 0 };
       this.onEvent({ kind: 'failing', reason });
     }
+    this.receiver.retries += 1;
     // Batches that were on their way together fail together: they are one attempt.
     if (this.backoff !== undefined) return;
-    this.backOff(this.attempt, delay ?? 0);
-    this.attempt += 1;
+    this.backOff(this.receiver.attempts, delay ?? 0);
+    this.receiver.attempts += 1;
   }
 
   /** Sends nothing for a while that grows with `attempt`, and `delay` milliseconds at least. */
@@ -257,62 +218,13 @@ export class ExportQueue {
     );
   }
 
-  /** Another receiver may accept what this one did not. */
-  receiverChanged(): void {
-    this.sizeLimit = new SizeLimit();
-    this.tooLarge = 0;
-    this.retryNow();
-  }
-
-  /** Asks the receiver without waiting any longer. */
-  retryNow(): void {
-    clearTimeout(this.backoff);
-    this.backoff = undefined;
-    this.pump();
-  }
-
-  /** The receiver is there. */
-  private answered(): void {
-    if (this.failingSince !== undefined) {
-      const seconds = (performance.now() - this.failingSince) / 1000;
-      this.failingSince = undefined;
-      this.onEvent({ kind: 'recovered', seconds, retries: this.failedRetries });
-      this.failedRetries = 0;
+  private answered(receiver: Exclude<Receiver, { kind: 'failing' }>): void {
+    const before = this.receiver;
+    this.receiver = receiver;
+    if (before.kind === 'failing') {
+      const seconds = (performance.now() - before.since) / 1000;
+      this.onEvent({ kind: 'recovered', seconds, retries: before.retries });
     }
-    this.attempt = 0;
-    if (this.droppedInEpisode > 0 && this.waitingItems <= this.limits.items / 2) {
-      this.onEvent({ kind: 'dropped', items: this.droppedInEpisode });
-      this.droppedInEpisode = 0;
-    }
-  }
-
-  /** Whatever number a receiver has, no more than there were can be rejected. */
-  private sent(
-    { items }: Batch,
-    { rejected, message }: Extract<SendResult, { kind: 'sent' }>,
-  ): void {
-    const refused = rejected > 0 ? Math.min(rejected, items) : 0;
-    this.counts.exported += items - refused;
-    if (refused > 0) this.refuse(refused, message);
-    else this.accepted();
-    if (refused === 0 && message !== '') this.warn(message);
-  }
-
-  private warn(reason: string): void {
-    this.counts.warnings += 1;
-    const now = performance.now();
-    if (now - this.warnedAt > REFUSAL_EPISODE) this.onEvent({ kind: 'warned', reason });
-    this.warnedAt = now;
-  }
-
-  private refuse(items: number, reason: string): void {
-    this.counts.refused += items;
-    if (this.refusedAt === undefined) this.onEvent({ kind: 'refused', reason });
-    this.refusedAt = performance.now();
-  }
-
-  /** Some batches may be refused while others are accepted: that is one episode. */
-  private accepted(): void {
-    if (performance.now() - (this.refusedAt ?? 0) > REFUSAL_EPISODE) this.refusedAt = undefined;
+    if (this.waiting.items <= this.limits.items / 2) this.report.hasRoom();
   }
 }

@@ -3,13 +3,9 @@ import { type Batch, splitBatch } from '../otlp/batch.ts';
 import type { OtlpClient, SendResult } from '../transport/otlp.ts';
 import { createOtlpClient } from '../transport/otlp-client.ts';
 import type { ExportWatch } from './export-watch.ts';
-import {
-  ExportQueue,
-  type QueueCounts,
-  type QueueEvent,
-  type QueueLimits,
-  type Split,
-} from './queue.ts';
+import { ExportQueue, type Split } from './queue.ts';
+import type { QueueCounts, QueueEvent } from './queue-report.ts';
+import type { QueueLimits } from './waiting-batches.ts';
 
 /** A change that can be made and can no longer fail, or not be made. */
 export type Prepared = { readonly apply: () => void; readonly discard: () => void };

@@ -6,6 +6,8 @@ const UNLIMITED = 16 * 1024 * 1024;
 
 /** The size from which on the receiver refuses batches, as far as it has shown. */
 export class SizeLimit {
+  /** Refusals for size since the last batch that was accepted. */
+  refusals = 0;
   private bytes = Number.POSITIVE_INFINITY;
   private accepted = 0;
   private state: 'unknown' | 'known' = 'unknown';
@@ -30,6 +32,7 @@ export class SizeLimit {
 
   /** The limit may have been raised, or was none. */
   sent(): void {
+    this.refusals = 0;
     if (this.state === 'unknown') return;
     this.accepted += 1;
     if (this.accepted < ACCEPTED_BEFORE_GROWTH) return;

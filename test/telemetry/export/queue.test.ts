@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ExportQueue, type QueueEvent } from '../../../src/telemetry/export/queue.ts';
+import { ExportQueue } from '../../../src/telemetry/export/queue.ts';
+import type { QueueEvent } from '../../../src/telemetry/export/queue-report.ts';
 import { type Batch, splitBatch } from '../../../src/telemetry/otlp/batch.ts';
 import type { SendResult } from '../../../src/telemetry/transport/otlp.ts';
 

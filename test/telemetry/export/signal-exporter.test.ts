@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/config.ts';
 import { SIGNAL_NAMES, type Signal } from '../../../src/telemetry/config.ts';
 import { ExportWatch } from '../../../src/telemetry/export/export-watch.ts';
-import type { QueueEvent } from '../../../src/telemetry/export/queue.ts';
+import type { QueueEvent } from '../../../src/telemetry/export/queue-report.ts';
 import { createSignalExporter } from '../../../src/telemetry/export/signal-exporter.ts';
 import { until } from '../../agent-process.ts';
 import { afterwards } from '../exporting-agent.ts';

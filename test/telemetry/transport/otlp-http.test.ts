@@ -9,7 +9,7 @@ import { loadConfig } from '../../../src/config/config.ts';
 import { freePort } from '../../../src/demo/ports.ts';
 import type { Env } from '../../../src/settings.ts';
 import { ExportWatch } from '../../../src/telemetry/export/export-watch.ts';
-import type { QueueEvent } from '../../../src/telemetry/export/queue.ts';
+import type { QueueEvent } from '../../../src/telemetry/export/queue-report.ts';
 import { createSignalExporter } from '../../../src/telemetry/export/signal-exporter.ts';
 import {
   type HttpAnswer,
