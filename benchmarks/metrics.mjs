@@ -1,8 +1,8 @@
 // What do metrics cost a hop, sampled or not, and what does a line of an unsampled one cost with and without them?
 import { loadConfig } from '../dist/config/config.js';
 import { AccessLog } from '../dist/records/access-log.js';
+import { createPipeline } from '../dist/telemetry/create-pipeline.js';
 import { HopMetrics } from '../dist/telemetry/metrics/hop-metrics.js';
-import { createPipeline } from '../dist/telemetry/pipeline.js';
 import { recordLine } from './inputs.mjs';
 import { measure } from './micro.mjs';
 

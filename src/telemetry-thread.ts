@@ -9,10 +9,17 @@ import { listenForDatagrams } from './datagrams.ts';
 import { formatAddress, isTaken, type Listening } from './listen.ts';
 import { createLogger, type Logger } from './log.ts';
 import { RecordReceiver } from './records/receiver.ts';
+import { createPipeline } from './telemetry/create-pipeline.ts';
 import { createFaultLog } from './telemetry/episodes.ts';
+import type { Output } from './telemetry/export/output.ts';
 import { applyAll, NOTHING_PREPARED } from './telemetry/export/signal-exporter.ts';
-import { createPipeline } from './telemetry/pipeline.ts';
-import type { Command, Reloadable, Report, WorkerData } from './threads/messages.ts';
+import type {
+  Command,
+  Reloadable,
+  Report,
+  TelemetryCounts,
+  WorkerData,
+} from './threads/messages.ts';
 import { readMintNumbers } from './threads/mint-numbers.ts';
 import { giveWay } from './threads/priority.ts';
 import { VERSION } from './version.ts';
@@ -32,7 +39,7 @@ export async function runTelemetry(
   const report = (message: Report): void => port.postMessage(message);
   const log = createLogger(config.logLevel, { thread: 'telemetry' }, config.journal);
   let observer = mint === undefined ? undefined : new HopObserver();
-  const { pipeline, exporter, logs, watch, sampling, metrics } = await createPipeline(
+  const { pipeline, spans, logs, sampling, metrics } = await createPipeline(
     config,
     log,
     observer && ((record, hop) => observer?.observe(record, hop)),
@@ -60,8 +67,8 @@ export async function runTelemetry(
           mint: () => readMintNumbers(mint),
           observer,
           records: pipeline.counts,
-          exporter: watch,
-          spans: exporter,
+          exporter: spans.watch,
+          spans: spans.output,
           delay: new LoopDelayMonitor(),
           metrics,
         });
@@ -90,9 +97,9 @@ export async function runTelemetry(
     try {
       // First what may fail.
       applyAll([
-        () => exporter.prepare(next.exporters.traces),
+        () => spans.output.prepare(next.exporters.traces),
         () => metrics?.prepare(next) ?? NOTHING_PREPARED,
-        () => logs?.prepare(next.exporters.logs) ?? NOTHING_PREPARED,
+        () => logs?.output.prepare(next.exporters.logs) ?? NOTHING_PREPARED,
       ]);
       sampling.use(next.sampler);
       log.level = next.logLevel;
@@ -111,18 +118,19 @@ export async function runTelemetry(
     datagrams?.close();
     // Who asks meanwhile is told that the agent stops.
     const left = Math.max(0, limit - (performance.now() - started));
-    await Promise.all([exporter.flush(left), logs?.flush(left), metrics?.stop(left)]);
-    const spans = { ...exporter.counts, waiting: exporter.waiting };
+    await Promise.all([spans.output.flush(left), logs?.output.flush(left), metrics?.stop(left)]);
     await admin?.stop();
     report({
       type: 'stopped',
       records: pipeline.counts,
-      spans,
-      ...(logs && { logs: { ...logs.counts, waiting: logs.waiting } }),
+      spans: itemsOf(spans.output),
+      ...(logs && { logs: itemsOf(logs.output) }),
     });
     port.close();
   }
 }
+
+const itemsOf = ({ counts, waiting }: Output): TelemetryCounts['spans'] => ({ ...counts, waiting });
 
 /**
  * Its code is loaded only where it is wanted, and when everything else is ready.

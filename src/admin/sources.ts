@@ -1,5 +1,5 @@
 import type { ExportWatch } from '../telemetry/export/export-watch.ts';
-import type { Exporter } from '../telemetry/exporter.ts';
+import type { Output } from '../telemetry/export/output.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecordCounts } from '../telemetry/pipeline.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
@@ -15,7 +15,7 @@ export type AdminSources = {
   readonly observer: HopObserver;
   readonly records: Readonly<RecordCounts>;
   readonly exporter: ExportWatch;
-  readonly spans: Pick<Exporter, 'counts' | 'waiting'>;
+  readonly spans: Pick<Output, 'counts' | 'waiting'>;
   readonly delay: LoopDelayMonitor;
   /** Undefined where nobody asked for metrics: only sampled hops are looked at then. */
   readonly metrics: Metrics | undefined;

@@ -1,18 +1,14 @@
 import { ConsoleLogRecordExporter } from '@opentelemetry/sdk-logs';
 import type { Hop } from '../context/hop.ts';
+import type { Logger } from '../log.ts';
 import type { Message } from '../records/message.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Kept } from './attributes.ts';
-import type { ExporterConfig, LogsConfig, OtlpConfig, TelemetryConfig } from './config.ts';
+import type { LogsConfig, TelemetryConfig } from './config.ts';
+import { logQueueEvent } from './episodes.ts';
 import { Batcher } from './export/batcher.ts';
-import type { ExportWatch } from './export/export-watch.ts';
-import { emptyCounts, type QueueCounts, type QueueEvent } from './export/queue-report.ts';
-import {
-  createSignalExporter,
-  NOTHING_PREPARED,
-  type Prepared,
-  type SignalExporter,
-} from './export/signal-exporter.ts';
+import { ExportWatch } from './export/export-watch.ts';
+import { ConsoleOutput, type Output } from './export/output.ts';
 import { LogRecords } from './logs/log-records.ts';
 import { ReadableLogs } from './logs/readable-logs.ts';
 import { hopSeverity, isFailure, isWarning, messageSeverity } from './logs/severity.ts';
@@ -31,22 +27,34 @@ export type SpanFate = {
 /** Where log records go. */
 export class LogExporter {
   readonly watch: ExportWatch;
+  readonly output: Output;
   private readonly which: LogsConfig['which'];
-  private readonly output: Output;
+  private readonly records: LogRecords;
 
-  constructor(
-    config: TelemetryConfig,
-    scope: SpanScope,
-    watch: ExportWatch,
-    onEvent: (event: QueueEvent) => void,
-  ) {
-    const { exporters, logs } = config;
+  /** @throws Error when what sends cannot be set up */
+  constructor(config: TelemetryConfig, scope: SpanScope, log: Logger) {
+    const { exporters, logs, batchBytes, queueBytes } = config;
+    const { batchSize, scheduleDelay, queueSize } = logs;
+    const watch = new ExportWatch(exporters.logs);
     this.watch = watch;
     this.which = logs.which;
-    this.output =
-      exporters.logs.kind === 'otlp'
-        ? new BatchOutput(config, exporters.logs, scope, watch, onEvent)
-        : new ConsoleOutput(logs, scope);
+    if (exporters.logs.kind === 'otlp') {
+      const encoder = new OtlpLogs(scope);
+      const queue = { items: queueSize, bytes: queueBytes };
+      this.records = new LogRecords(encoder, logs);
+      this.output = new Batcher(
+        'logs',
+        exporters.logs,
+        encoder,
+        { batchSize, batchBytes, scheduleDelay, most: 1, queue },
+        { watch, onEvent: (event) => logQueueEvent(log, watch.redacted(event), 'logs') },
+      );
+    } else {
+      const readable = new ReadableLogs(scope);
+      const console = new ConsoleLogRecordExporter();
+      this.records = new LogRecords(readable, logs);
+      this.output = new ConsoleOutput(() => console.export(readable.take(), () => {}));
+    }
   }
 
   /** Of what is not sampled any hop, and not only those that failed. */
@@ -60,121 +68,20 @@ export class LogExporter {
       (this.which === 'sampled' && exported) ||
       isFailure(hopSeverity(record));
     if (!isWanted) return;
-    this.output.write((logs) => logs.hop(record, hop, kept, now(), hasSpan));
+    const before = this.output.begin();
+    this.records.hop(record, hop, kept, now(), hasSpan);
+    this.output.wrote(before, 1);
   }
 
   message(message: Message): void {
     if (this.which === 'failed' && !isWarning(messageSeverity(message))) return;
-    this.output.write((logs) => logs.message(message, now()));
-  }
-
-  get counts(): Readonly<QueueCounts> {
-    return this.output.counts;
-  }
-
-  /** Log records that are not exported yet and wait to be. */
-  get waiting(): number {
-    return this.output.waiting;
-  }
-
-  /** Gives up after `limit` milliseconds; what is left then is lost. */
-  async flush(limit: number): Promise<void> {
-    await this.output.flush(limit);
-  }
-
-  /**
-   * Sets up what sends as `config` has it, if it is of the same kind, and changes nothing until that is applied.
-   *
-   * @throws Error when it cannot be set up
-   */
-  prepare(config: ExporterConfig): Prepared {
-    return this.output.prepare(config);
+    const before = this.output.begin();
+    this.records.message(message, now());
+    this.output.wrote(before, 1);
   }
 }
 
 /** Microseconds since the epoch. */
 function now(): number {
   return Date.now() * 1000;
-}
-
-type Output = {
-  write(one: (logs: LogRecords) => void): void;
-  flush(limit: number): Promise<void>;
-  prepare(config: ExporterConfig): Prepared;
-  readonly counts: Readonly<QueueCounts>;
-  readonly waiting: number;
-};
-
-class ConsoleOutput implements Output {
-  readonly counts: QueueCounts = emptyCounts();
-  readonly waiting = 0;
-  private readonly console = new ConsoleLogRecordExporter();
-  private readonly readable: ReadableLogs;
-  private readonly logs: LogRecords;
-
-  constructor(config: LogsConfig, scope: SpanScope) {
-    this.readable = new ReadableLogs(scope);
-    this.logs = new LogRecords(this.readable, config);
-  }
-
-  write(one: (logs: LogRecords) => void): void {
-    one(this.logs);
-    this.counts.exported += 1;
-    this.console.export(this.readable.take(), () => {});
-  }
-
-  async flush(): Promise<void> {}
-
-  prepare(): Prepared {
-    return NOTHING_PREPARED;
-  }
-}
-
-/** Collects log records into batches, encoded as they come. */
-class BatchOutput implements Output {
-  private readonly exporter: SignalExporter;
-  private readonly batcher: Batcher;
-  private readonly logs: LogRecords;
-
-  constructor(
-    { logs, batchBytes, queueBytes }: TelemetryConfig,
-    otlp: OtlpConfig,
-    scope: SpanScope,
-    watch: ExportWatch,
-    onEvent: (event: QueueEvent) => void,
-  ) {
-    const encoder = new OtlpLogs(scope);
-    this.logs = new LogRecords(encoder, logs);
-    this.exporter = createSignalExporter('logs', otlp, {
-      limits: { items: logs.queueSize, bytes: queueBytes },
-      watch,
-      onEvent,
-      onSent: (batch) => encoder.giveBack(batch),
-    });
-    const { batchSize, scheduleDelay } = logs;
-    const limits = { batchSize, batchBytes, scheduleDelay };
-    this.batcher = new Batcher(encoder, this.exporter, limits, 1);
-  }
-
-  get counts(): Readonly<QueueCounts> {
-    return this.exporter.counts;
-  }
-
-  get waiting(): number {
-    return this.batcher.waiting;
-  }
-
-  write(one: (logs: LogRecords) => void): void {
-    const before = this.batcher.begin();
-    one(this.logs);
-    this.batcher.wrote(before);
-  }
-
-  async flush(limit: number): Promise<void> {
-    await this.batcher.flush(limit);
-  }
-
-  prepare(config: ExporterConfig): Prepared {
-    return config.kind === 'otlp' ? this.exporter.prepare(config) : NOTHING_PREPARED;
-  }
 }

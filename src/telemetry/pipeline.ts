@@ -1,31 +1,15 @@
 import type { Hop } from '../context/hop.ts';
-import { Sampler } from '../context/sampling.ts';
+import type { Sampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
-import type { Logger } from '../log.ts';
 import { AccessLog, droppedByRing, otherVersion } from '../records/access-log.ts';
 import { RecordHead } from '../records/head.ts';
 import { MessageReader } from '../records/message.ts';
 import type { HopRecord } from '../records/record.ts';
-import { setQueryRule } from '../records/redaction.ts';
-import { RemoteSampling } from '../remote-sampling/remote-sampling.ts';
-import { VERSION } from '../version.ts';
 import type { TelemetryConfig } from './config.ts';
-import {
-  createDroppedLog,
-  createFaultLog,
-  createOtherVersionLog,
-  createUnusableLog,
-  logQueueEvent,
-} from './episodes.ts';
-import { ExportWatch } from './export/export-watch.ts';
-import { createExporter, type Exporter } from './exporter.ts';
 import { HopMaker } from './hops.ts';
 import { Keeper, mayHaveFailed } from './keep.ts';
 import type { LogExporter } from './log-exporter.ts';
-import type { ExporterNumbers } from './metrics/sdk-metrics.ts';
-import type { Metrics } from './metrics.ts';
-import type { SpanScope } from './resource.ts';
-import { createResource } from './resource.ts';
+import type { SpanExporter } from './span-exporter.ts';
 import { withBaggage } from './spans/baggage.ts';
 
 /** Lines that came, by what became of them. */
@@ -58,104 +42,6 @@ export type PipelineEvents = {
   readonly onRecord?: (record: HopRecord, hop: Hop | undefined, exported: boolean) => void;
 };
 
-/** The telemetry path as the configuration wants it, telling its episodes to `log`, and hops to `onHop`. */
-export async function createPipeline(
-  config: TelemetryConfig,
-  log: Logger,
-  onHop?: PipelineEvents['onHop'],
-): Promise<{
-  pipeline: Pipeline;
-  exporter: Exporter;
-  /** Undefined where logs are not exported. */
-  logs: LogExporter | undefined;
-  watch: ExportWatch;
-  sampling: RemoteSampling;
-  metrics: Metrics | undefined;
-}> {
-  setQueryRule(config.queryRule);
-  const scope = {
-    resource: await createResource(config.resourceAttributes),
-    instrumentationScope: { name: 'haproxy-otel-spoa', version: VERSION },
-  };
-  const watch = new ExportWatch(config.exporters.traces);
-  const exporter = createExporter(config, scope, watch, (event) => {
-    logQueueEvent(log, watch.redacted(event));
-  });
-  const logs = await createLogExporter(config, scope, log);
-  const sampler = new Sampler(config.sampler);
-  const sampling = new RemoteSampling(sampler, config.resourceAttributes, log);
-  sampling.use(config.sampler);
-  const metrics = await createMetrics(config, scope, { exporter, watch, logs }, log);
-  const onFault = createFaultLog(log);
-  const pipeline = new Pipeline(config, { exporter, logs }, sampler, {
-    onUnusable: createUnusableLog(log),
-    onOtherVersion: createOtherVersionLog(log),
-    onDroppedByHaproxy: createDroppedLog(log),
-    ...(onHop && { onHop: guarded(onHop, onFault) }),
-    ...(metrics && { onRecord: guarded(metrics.observe.bind(metrics), onFault) }),
-  });
-  return { pipeline, exporter, logs, watch, sampling, metrics };
-}
-
-/** Its code is loaded only where it is wanted, as that of metrics. */
-async function createLogExporter(
-  config: TelemetryConfig,
-  scope: SpanScope,
-  log: Logger,
-): Promise<LogExporter | undefined> {
-  const { logs } = config.exporters;
-  if (logs.kind === 'none') return undefined;
-  const { LogExporter } = await import('./log-exporter.ts');
-  const watch = new ExportWatch(logs);
-  return new LogExporter(config, scope, watch, (event) => {
-    logQueueEvent(log, watch.redacted(event), 'logs');
-  });
-}
-
-async function createMetrics(
-  config: TelemetryConfig,
-  scope: SpanScope,
-  {
-    exporter,
-    watch,
-    logs,
-  }: {
-    readonly exporter: Exporter;
-    readonly watch: ExportWatch;
-    readonly logs: LogExporter | undefined;
-  },
-  log: Logger,
-): Promise<Metrics | undefined> {
-  const { exporters, queueSpans: capacity } = config;
-  if (exporters.metrics.kind === 'none') return undefined;
-  const { Metrics } = await import('./metrics.ts');
-  const numbers: ExporterNumbers[] = [];
-  if (exporters.traces.kind === 'otlp') {
-    const { protocol } = exporters.traces;
-    numbers.push({ signal: 'traces', protocol, counts: exporter.counts, latency: watch.latency });
-  }
-  if (exporters.logs.kind === 'otlp' && logs !== undefined) {
-    const { protocol } = exporters.logs;
-    numbers.push({ signal: 'logs', protocol, counts: logs.counts, latency: logs.watch.latency });
-  }
-  const sources = { exporters: numbers, waiting: () => exporter.waiting, capacity };
-  return new Metrics(config, scope, sources, log);
-}
-
-/** Who watches hops must not keep them from being exported. */
-function guarded<T extends unknown[]>(
-  watch: (...hop: T) => void,
-  onFault: (error: unknown) => void,
-): (...hop: T) => void {
-  return (...hop) => {
-    try {
-      watch(...hop);
-    } catch (error) {
-      onFault(error);
-    }
-  };
-}
-
 /** The telemetry path: bytes to record, record to spans, spans to the exporter. */
 export class Pipeline {
   readonly counts: RecordCounts = {
@@ -168,7 +54,7 @@ export class Pipeline {
     messages: 0,
     unusable: 0,
   };
-  private readonly exporter: Exporter;
+  private readonly exporter: SpanExporter;
   private readonly logs: LogExporter | undefined;
   private readonly messages = new MessageReader();
   private readonly head = new RecordHead();
@@ -181,7 +67,7 @@ export class Pipeline {
 
   constructor(
     config: TelemetryConfig,
-    { exporter, logs }: { readonly exporter: Exporter; readonly logs: LogExporter | undefined },
+    { exporter, logs }: { readonly exporter: SpanExporter; readonly logs: LogExporter | undefined },
     sampler: Sampler,
     events: PipelineEvents,
   ) {

@@ -6,8 +6,9 @@ import { describe, expect, test, vi } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Logger } from '../../src/log.ts';
 import { MessageReader } from '../../src/records/message.ts';
+import { createPipeline } from '../../src/telemetry/create-pipeline.ts';
 import { messageSeverity } from '../../src/telemetry/logs/severity.ts';
-import { createPipeline, type RecordCounts } from '../../src/telemetry/pipeline.ts';
+import type { RecordCounts } from '../../src/telemetry/pipeline.ts';
 import { type AgentProcess, until } from '../agent-process.ts';
 import { hopOf, lineTime, recordLine } from '../records/lines.ts';
 import { afterwards, startExporting } from './exporting-agent.ts';
@@ -68,8 +69,8 @@ async function pipe(
   for (const line of lines.map((text) => Buffer.from(text))) {
     pipeline.takeLine(line, 0, line.length);
   }
-  await logs?.flush(10_000);
-  return { logs: receiver.logs, counts: pipeline.counts, exported: logs?.counts.exported };
+  await logs?.output.flush(10_000);
+  return { logs: receiver.logs, counts: pipeline.counts, exported: logs?.output.counts.exported };
 }
 
 describe('which hops become log records', () => {

@@ -1,5 +1,15 @@
+import type { ExporterConfig, OtlpConfig, Signal } from '../config.ts';
 import type { ItemMark, OtlpItems } from '../otlp/otlp-items.ts';
-import type { SignalExporter } from './signal-exporter.ts';
+import type { Output } from './output.ts';
+import type { QueueCounts } from './queue-report.ts';
+import {
+  createSignalExporter,
+  NOTHING_PREPARED,
+  type Prepared,
+  type SignalExporter,
+  type SignalExporterOptions,
+} from './signal-exporter.ts';
+import type { QueueLimits } from './waiting-batches.ts';
 
 export type BatchLimits = {
   /** Items a batch. */
@@ -8,38 +18,51 @@ export type BatchLimits = {
   readonly batchBytes: number;
   /** The longest time that an item waits for its batch to fill, in milliseconds. */
   readonly scheduleDelay: number;
+  /** Items that are written at once, at most: they stay together. */
+  readonly most: number;
+  readonly queue: QueueLimits;
 };
 
-/** Collects items into batches, and hands each to the exporter of the signal. */
-export class Batcher {
+/** Collects items into batches, encoded as they come, and exports them over OTLP. */
+export class Batcher implements Output {
   private readonly encoder: OtlpItems;
   private readonly exporter: SignalExporter;
   private readonly limits: BatchLimits;
-  /** Items that are written at once, at most: they stay together. */
-  private readonly most: number;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(encoder: OtlpItems, exporter: SignalExporter, limits: BatchLimits, most: number) {
+  /** @throws Error as `createOtlpClient` does */
+  constructor(
+    signal: Signal,
+    config: OtlpConfig,
+    encoder: OtlpItems,
+    limits: BatchLimits,
+    events: Pick<SignalExporterOptions, 'watch' | 'onEvent'>,
+  ) {
     this.encoder = encoder;
-    this.exporter = exporter;
     this.limits = limits;
-    this.most = most;
+    this.exporter = createSignalExporter(signal, config, {
+      ...events,
+      limits: limits.queue,
+      onSent: (batch) => encoder.giveBack(batch),
+    });
   }
 
-  /** Items that are not exported yet. */
+  get counts(): Readonly<QueueCounts> {
+    return this.exporter.counts;
+  }
+
   get waiting(): number {
     return this.encoder.count + this.exporter.waiting;
   }
 
-  /** To be called before items are written that belong together; what it returns is for `wrote`. */
   begin(): ItemMark | undefined {
     return this.encoder.count > 0 ? this.encoder.mark() : undefined;
   }
 
   /** @param before where they started, among others */
   wrote(before: ItemMark | undefined): void {
-    const { encoder, most } = this;
-    const { batchSize, batchBytes, scheduleDelay } = this.limits;
+    const { encoder } = this;
+    const { batchSize, batchBytes, scheduleDelay, most } = this.limits;
     if (encoder.size > batchBytes && before !== undefined) this.ship(before);
     if (encoder.count + most > batchSize || encoder.size > batchBytes) this.ship();
     else this.timer ??= setTimeout(() => this.ship(), scheduleDelay);
@@ -48,6 +71,10 @@ export class Batcher {
   async flush(limit: number): Promise<void> {
     this.ship();
     await this.exporter.flush(limit);
+  }
+
+  prepare(config: ExporterConfig): Prepared {
+    return config.kind === 'otlp' ? this.exporter.prepare(config) : NOTHING_PREPARED;
   }
 
   /** @param mark up to where; the timer is the rest's then */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Logger } from '../../src/log.ts';
-import { createPipeline } from '../../src/telemetry/pipeline.ts';
+import { createPipeline } from '../../src/telemetry/create-pipeline.ts';
 import { hopOf, recordLine } from '../records/lines.ts';
 
 beforeEach(() => void vi.useFakeTimers());
