@@ -26,13 +26,6 @@ export type AbstractAddress = {
   readonly padded: boolean;
 };
 
-/** Where the agent listens unless it is told otherwise: only this host gets there. */
-export const DEFAULT_ADDRESSES = {
-  spop: { kind: 'tcp', host: '127.0.0.1', port: 12_345 },
-  records: { kind: 'tcp', host: '127.0.0.1', port: 12_346 },
-  admin: { kind: 'tcp', host: '127.0.0.1', port: 12_347 },
-} as const satisfies Readonly<Record<string, ListenAddress>>;
-
 /** Whether only this host reaches `host`: a name or an address without port, brackets left out. */
 export function isLoopback(host: string): boolean {
   if (isIP(host) === 0) return host === 'localhost';

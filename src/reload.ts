@@ -1,20 +1,13 @@
 import type { Config } from './config/config.ts';
 import { summarize } from './config/summary.ts';
+import { settingOf } from './config/table.ts';
 import type { Logger } from './log.ts';
 import type { Env } from './settings.ts';
 import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
 import { SIGNAL_NAMES } from './telemetry/config.ts';
 
-/** Settings that a running agent can change without closing a connection. */
-const RELOADABLE =
-  /^(OTEL_(CONFIG_FILE|LOG_LEVEL|TRACES_SAMPLER(_ARG)?|METRIC_EXPORT_INTERVAL|METRICS_EXEMPLAR_FILTER)|HAPROXY_OTEL_MAX_TRACES_PER_SECOND)$/;
-
 /** The proxy is chosen by variables of everybody. */
 const PROXY = /^((no_)?grpc_proxy|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY)$/;
-
-/** The same of the exporters' own, as long as each stays of its kind. */
-const OF_EXPORTER =
-  /^(OTEL_EXPORTER_OTLP_(?!METRICS_(TEMPORALITY|DEFAULT_HISTOGRAM)).*|OTEL_(BSP|BLRP|METRIC)_EXPORT_TIMEOUT|HAPROXY_OTEL_OTLP_HEADERS_FILE)$/;
 
 /** Names of settings whose values differ. */
 export type Changes = {
@@ -30,8 +23,10 @@ export function changesBetween(before: Env, after: Env, sameKinds: boolean): Cha
     const ours = /^(HAPROXY_)?OTEL_/.test(name) || PROXY.test(name);
     return ours && (before[name]?.trim() ?? '') !== (after[name]?.trim() ?? '');
   });
-  const isReloadable = (name: string): boolean =>
-    RELOADABLE.test(name) || (sameKinds && (OF_EXPORTER.test(name) || PROXY.test(name)));
+  const isReloadable = (name: string): boolean => {
+    const reload = PROXY.test(name) ? 'same exporter' : settingOf(name)?.reload;
+    return reload === 'yes' || (reload === 'same exporter' && sameKinds);
+  };
   return {
     reloadable: changed.filter(isReloadable),
     needRestart: changed.filter((name) => !isReloadable(name)),
@@ -50,8 +45,8 @@ function haveSameKinds(config: Config, next: Config): boolean {
   return SIGNAL_NAMES.every((signal) => before[signal].kind === after[signal].kind);
 }
 
-/** What of `next` a running agent takes over from `config`'s place; the rest stays. */
-function adopt(config: Config, next: Config): Config {
+/** What of `next` a running agent adopts in place of `config`'s; the rest stays. */
+export function adopt(config: Config, next: Config): Config {
   const { logLevel, sampler } = next;
   const { exporters } = (haveSameKinds(config, next) ? next : config).telemetry;
   const { interval, exemplarFilter } = next.telemetry.metrics;
@@ -73,65 +68,74 @@ export type ReloaderOptions = {
   readonly notifier: Notifier | undefined;
 };
 
-/** Reads the settings again when asked to, one time after the other, and has them applied or all stay as it was. */
+/** Takes over what it can of a configuration, or throws and changes nothing. */
+type Apply = (config: Config) => Promise<void>;
+
+type State =
+  | { readonly kind: 'starting'; readonly isRequested: boolean }
+  | { readonly kind: 'idle'; readonly apply: Apply }
+  | { readonly kind: 'reloading'; readonly apply: Apply; readonly isRequestedAgain: boolean };
+
+/** Reads the settings again on request, one time after the other, and has them applied or all stay as it was. */
 export class Reloader {
   private readonly options: ReloaderOptions;
-  private state: 'starting' | 'idle' | 'reloading' = 'starting';
-  private asked = false;
-  private env: Env;
-  private config: Config;
-  private apply: (config: Config) => Promise<void> = async () => {};
+  private state: State = { kind: 'starting', isRequested: false };
+  private inForce: { readonly env: Env; readonly config: Config };
 
   /** @param env the settings that `config` came from */
   constructor(env: Env, config: Config, options: ReloaderOptions) {
-    this.env = env;
-    this.config = config;
+    this.inForce = { env, config };
     this.options = options;
   }
 
-  /** @param apply takes over what it can, or throws and changes nothing */
-  started(apply: (config: Config) => Promise<void>): void {
-    this.apply = apply;
-    this.state = 'idle';
-    if (this.asked) void this.run();
+  started(apply: Apply): void {
+    const { state } = this;
+    this.state = { kind: 'idle', apply };
+    if (state.kind === 'starting' && state.isRequested) this.request();
   }
 
   request(): void {
-    this.asked = true;
-    if (this.state === 'idle') void this.run();
-  }
-
-  private async run(): Promise<void> {
-    this.state = 'reloading';
-    while (this.asked) {
-      this.asked = false;
-      await this.once();
+    const { state } = this;
+    switch (state.kind) {
+      case 'starting':
+        this.state = { ...state, isRequested: true };
+        return;
+      case 'idle':
+        void this.run(state.apply);
+        return;
+      case 'reloading':
+        this.state = { ...state, isRequestedAgain: true };
+        return;
+      default:
+        state satisfies never;
     }
-    this.state = 'idle';
   }
 
-  private async once(): Promise<void> {
+  private async run(apply: Apply): Promise<void> {
+    do {
+      this.state = { kind: 'reloading', apply, isRequestedAgain: false };
+      await this.reload(apply);
+    } while (this.state.isRequestedAgain);
+    this.state = { kind: 'idle', apply };
+  }
+
+  private async reload(apply: Apply): Promise<void> {
     const { gather, load, log, notifier } = this.options;
+    const before = this.inForce;
     notifier?.send('RELOADING=1', `MONOTONIC_USEC=${monotonicMicroseconds()}`);
     try {
       const env = gather();
       const next = load(env);
-      const config = adopt(this.config, next);
-      await this.apply(config);
-      const { reloadable, needRestart } = changesBetween(
-        this.env,
-        env,
-        haveSameKinds(this.config, next),
-      );
-      const named = [...new Set([...needRestart, ...changedFiles(this.config, next)])].sort();
-      this.config = config;
-      this.env = {
-        ...env,
-        ...Object.fromEntries(needRestart.map((name) => [name, this.env[name]])),
-      };
+      const config = adopt(before.config, next);
+      await apply(config);
+      const sameKinds = haveSameKinds(before.config, next);
+      const { reloadable, needRestart } = changesBetween(before.env, env, sameKinds);
+      const kept = Object.fromEntries(needRestart.map((name) => [name, before.env[name]]));
+      this.inForce = { env: { ...env, ...kept }, config };
       log.info({ changed: reloadable, config: summarize(config) }, 'reloaded');
-      if (named.length > 0) {
-        log.warn({ settings: named }, 'changed settings that are in force after a restart');
+      const settings = [...new Set([...needRestart, ...changedFiles(before.config, next)])].sort();
+      if (settings.length > 0) {
+        log.warn({ settings }, 'changed settings that are in force after a restart');
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -32,34 +32,11 @@ export type Warn = (setting: string, reason: string) => void;
 
 export const noWarn: Warn = () => {};
 
-/**
- * Runs `parse`, and where it refuses the setting `name`, once more as if that were not set: so OpenTelemetry has it. For
- * settings without which no span is lost.
- */
-export function orUnset<T>(env: Env, name: string, warn: Warn, parse: (env: Env) => T): T {
-  try {
-    return parse(env);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    warn(name, `${error.message}, the default is used`);
-    return parse({ ...env, [name]: undefined });
-  }
-}
-
-/** As `read`, but a value that cannot be used is the same as none too. */
-export function readOrWarn<T, D>(
-  env: Env,
-  name: string,
-  fallback: D,
-  parser: Parser<T>,
-  warn: Warn,
-): T | D {
-  return orUnset(env, name, warn, (settings) => read(settings, name, fallback, parser));
-}
-
 export function notAccepted(name: string, text: string, accepts: string): ConfigError {
   return new ConfigError(`${name} is "${text}": ${accepts} is accepted`);
 }
+
+export const anyText: Parser<string> = { accepts: 'any text', parse: (text) => text };
 
 export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../src/config/config.ts';
-import { SETTINGS } from '../src/config/names.ts';
+import { SETTINGS } from '../src/config/table.ts';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 import { AccessLog } from '../src/records/access-log.ts';
 import { MessageReader } from '../src/records/message.ts';
@@ -107,7 +107,7 @@ describe('settings', () => {
   ]);
 
   test('all that the agent reads for logs is here', () => {
-    const wanted = SETTINGS.filter((name) =>
+    const wanted = Object.keys(SETTINGS).filter((name) =>
       /^(OTEL_LOGS_EXPORTER|OTEL_(BLRP|LOGRECORD)_.*|HAPROXY_OTEL_(LOGS.*|QUERY))$/.test(name),
     );
     expect(table.map(([name]) => name).sort()).toEqual(wanted.sort());

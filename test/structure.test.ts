@@ -63,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'endpoint.ts',
     'listen.ts',
     'options.ts',
+    'records/redaction.ts',
     'settings.ts',
     'spop',
     'systemd/sockets.ts',
@@ -95,9 +96,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'version.ts',
   ],
   demo: ['haproxy/shipped.ts', 'wiring/options.ts', 'wiring/wire.ts'],
-  haproxy: ['listen.ts', 'settings.ts'],
+  haproxy: ['config/table.ts', 'listen.ts', 'settings.ts'],
   check: [
     'config/settings-file.ts',
+    'config/table.ts',
     'haproxy',
     'listen.ts',
     'options.ts',
@@ -108,6 +110,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'replace-files.ts': ['settings.ts'],
   wiring: [
     'config/settings-file.ts',
+    'config/table.ts',
     'haproxy',
     'listen.ts',
     'options.ts',
@@ -120,6 +123,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   verify: [
     'config/settings-file.ts',
+    'config/table.ts',
     'listen.ts',
     'options.ts',
     'settings.ts',

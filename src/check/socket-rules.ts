@@ -1,3 +1,4 @@
+import { SETTINGS } from '../config/table.ts';
 import { haproxyAddress, leadsTo, parseAddress } from '../haproxy/addresses.ts';
 import { forbiddenBy, isSameFile, type Jail, jailOf, openedPath } from '../haproxy/jail.ts';
 import { formatAddress, type ListenAddress } from '../listen.ts';
@@ -8,9 +9,8 @@ import type { Subject } from './subject.ts';
 type Listener = {
   readonly part: 'agent' | 'records';
   readonly section: string;
-  readonly variable: string;
+  readonly variable: 'HAPROXY_OTEL_SPOP' | 'HAPROXY_OTEL_RECORDS';
   readonly flag: string;
-  readonly port: number;
   readonly why: string;
 };
 
@@ -19,7 +19,6 @@ const AGENT: Listener = {
   section: 'backend otel-agents',
   variable: 'HAPROXY_OTEL_SPOP',
   flag: '--spop',
-  port: 12_345,
   why: 'No request gets an answer: HAProxy starts all traces itself.',
 };
 
@@ -28,7 +27,6 @@ const RECORDS: Listener = {
   section: 'ring otel',
   variable: 'HAPROXY_OTEL_RECORDS',
   flag: '--records',
-  port: 12_346,
   why: 'The agent gets no record, and makes no span.',
 };
 
@@ -46,7 +44,7 @@ export function checkListener(
   set: ListenAddress | undefined,
   { current }: Subject,
 ): Finding[] {
-  const { part, section, variable, flag, port, why } = listener;
+  const { part, section, variable, flag, why } = listener;
   const head = current.sections.find(({ kind, name }) => `${kind} ${name}` === section)?.head;
   const at: Position = head ?? { file: current.files[0] ?? '', line: 1 };
   const address = parseAddress(haproxyAddress(written));
@@ -60,7 +58,7 @@ export function checkListener(
     const what = `HAProxy opens ${opened}, and the agent listens on ${set.path}: "chroot ${jail.root}" holds for sockets of servers`;
     const lines = [
       `${variable}=unix:${opened}   # for the agent; or over TCP:`,
-      `haproxy-otel-spoa add ${flag} 127.0.0.1:${port} --write`,
+      `haproxy-otel-spoa add ${flag} ${SETTINGS[variable].default} --write`,
     ];
     return [finding(`${part}-chroot`, section, at, what, why, lines)];
   }

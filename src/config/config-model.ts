@@ -19,6 +19,7 @@ import {
   text,
   textOf,
 } from './config-rules.ts';
+import { PROPAGATOR_NAMES } from './table.ts';
 
 /** Keys of a batch processor, as variables of the specification have them. */
 function batch(prefix: string, exporter: Rule): Rule {
@@ -72,12 +73,7 @@ const jaegerRemote: Rule = (value, settings) => {
   settings.set(SAMPLER_ARG, pairs.join(','), value);
 };
 
-const PROPAGATORS: Rules = Object.fromEntries(
-  ['tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'xray', 'none'].map((name) => [
-    name,
-    nothing,
-  ]),
-);
+const PROPAGATORS: Rules = Object.fromEntries(PROPAGATOR_NAMES.map((name) => [name, nothing]));
 
 const propagator: Rule = (value, settings) => {
   const names: string[] = [];

@@ -1,31 +1,18 @@
 import type { Format } from '../context/propagation.ts';
 import type { SamplerConfig } from '../context/sampling.ts';
-import { DEFAULT_ADDRESSES, type ListenAddress } from '../listen.ts';
-import {
-  address,
-  boolean,
-  type Env,
-  integerFrom,
-  LONGEST,
-  type LogLevel,
-  logLevelNamed,
-  noWarn,
-  oneOf,
-  read,
-  readOrWarn,
-  tokens,
-  type Warn,
-} from '../settings.ts';
+import type { ListenAddress } from '../listen.ts';
+import { type Env, type LogLevel, noWarn, type Warn } from '../settings.ts';
 import type { ServerLimits } from '../spop/server.ts';
 import type { InheritedSockets } from '../systemd/sockets.ts';
-import { type ExporterConfigs, MAX_REQUEST } from '../telemetry/config.ts';
+import type { ExporterConfigs } from '../telemetry/config.ts';
 import type { ThreadConfig } from '../threads/messages.ts';
 import { readAdmin } from './admin.ts';
 import { loadInWordsOfFile } from './config-file.ts';
 import { readExporters } from './exporter.ts';
-import { readBatches, readCommonLimits, readLimits } from './limits.ts';
-import { readLogs, readQueryRule } from './logs.ts';
+import { readBatches, readCommonLimits } from './limits.ts';
+import { readLogs } from './logs.ts';
 import { readMetrics, warnOfNoPage } from './metrics.ts';
+import { SettingsReader } from './reader.ts';
 import { readResource } from './resource.ts';
 import { readFormats, readKeep, readSampler } from './sampling.ts';
 
@@ -62,74 +49,56 @@ export function loadConfig(
   return loadInWordsOfFile(env, warn, (worded) => load(env, host, worded));
 }
 
-function load(env: Env, host: Host, warn: Warn): Config {
-  const { sockets, journal } = host;
-  const disabled = readOrWarn(env, 'OTEL_SDK_DISABLED', false, boolean, warn);
-  const sampler = readSampler(env, warn);
-  const maxFrameSize = read(
-    env,
-    'HAPROXY_OTEL_MAX_FRAME_SIZE',
-    65_536,
-    integerFrom(256, 16_777_216),
+function load(env: Env, { sockets, journal }: Host, warn: Warn): Config {
+  const settings = new SettingsReader(env, once(warn));
+  const sampler = readSampler(settings);
+  const logLevel = settings.read('OTEL_LOG_LEVEL');
+  const { queueSize: queueSpans, batchSize } = readBatches(
+    settings,
+    'OTEL_BSP_MAX_QUEUE_SIZE',
+    'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
   );
-  const logLevel = readOrWarn(env, 'OTEL_LOG_LEVEL', 'info', logLevelNamed, warn);
-  const { queueSize: queueSpans, batchSize } = readBatches(env, warn, {
-    queue: 'OTEL_BSP_MAX_QUEUE_SIZE',
-    batch: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
-  });
-  const limits = readCommonLimits(env, warn);
+  const limits = readCommonLimits(settings);
   const config: Config = {
     logLevel,
     journal,
-    spop:
-      handedOver(sockets.spop) ?? read(env, 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop, address),
+    spop: handedOver(sockets.spop) ?? settings.read('HAPROXY_OTEL_SPOP'),
     spopLimits: {
-      maxFrameSize,
-      helloTimeout: read(env, 'HAPROXY_OTEL_HELLO_TIMEOUT', 5_000, integerFrom(1, LONGEST)),
-      maxConnections: read(env, 'HAPROXY_OTEL_MAX_CONNECTIONS', 4_096, integerFrom(1)),
+      maxFrameSize: settings.read('HAPROXY_OTEL_MAX_FRAME_SIZE'),
+      helloTimeout: settings.read('HAPROXY_OTEL_HELLO_TIMEOUT'),
+      maxConnections: settings.read('HAPROXY_OTEL_MAX_CONNECTIONS'),
       maxUnread: 1_048_576,
     },
     sampler,
-    formats: readFormats(env, warn),
+    formats: readFormats(settings),
     telemetry: {
       logLevel,
       journal,
       records:
         handedOver(sockets.records, sockets['records-datagram']) ??
-        read(env, 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records, address),
+        settings.read('HAPROXY_OTEL_RECORDS'),
       sampler,
-      keep: readKeep(env),
-      baggageKeys: read(env, 'HAPROXY_OTEL_BAGGAGE_KEYS', [], tokens),
-      connectionErrorSpans:
-        read(env, 'HAPROXY_OTEL_CONNECTION_ERRORS', 'count', oneOf(['count', 'span'])) === 'span',
-      resourceAttributes: readResource(env, warn),
-      spanLimits: readLimits(
-        env,
-        warn,
-        {
-          length: 'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT',
-          count: 'OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT',
-        },
-        limits,
-      ),
-      queryRule: readQueryRule(env),
-      logs: readLogs(env, warn, limits),
-      exporters: disabled ? NO_EXPORTERS : readExporters(env, warn),
-      metrics: readMetrics(env, warn),
+      keep: readKeep(settings),
+      baggageKeys: settings.read('HAPROXY_OTEL_BAGGAGE_KEYS') ?? [],
+      connectionErrorSpans: settings.read('HAPROXY_OTEL_CONNECTION_ERRORS') === 'span',
+      resourceAttributes: readResource(settings),
+      spanLimits: {
+        attributeCount: settings.read('OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT') ?? limits.attributeCount,
+        attributeValueLength:
+          settings.read('OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT') ?? limits.attributeValueLength,
+      },
+      queryRule: settings.read('HAPROXY_OTEL_QUERY'),
+      logs: readLogs(settings, limits),
+      exporters: settings.read('OTEL_SDK_DISABLED') ? NO_EXPORTERS : readExporters(settings),
+      metrics: readMetrics(settings),
       queueSpans,
       batchSize,
-      batchBytes: read(env, 'HAPROXY_OTEL_BATCH_BYTES', 1_000_000, integerFrom(1_024, MAX_REQUEST)),
-      scheduleDelay: readOrWarn(
-        env,
-        'OTEL_BSP_SCHEDULE_DELAY',
-        5_000,
-        integerFrom(0, LONGEST),
-        warn,
-      ),
-      queueBytes: read(env, 'HAPROXY_OTEL_QUEUE_BYTES', 134_217_728, integerFrom(1_048_576)),
-      admin: readAdmin(env, handedOver(sockets.admin)),
+      batchBytes: settings.read('HAPROXY_OTEL_BATCH_BYTES'),
+      scheduleDelay: settings.read('OTEL_BSP_SCHEDULE_DELAY'),
+      queueBytes: settings.read('HAPROXY_OTEL_QUEUE_BYTES'),
+      admin: readAdmin(settings, handedOver(sockets.admin)),
     },
-    stopTimeout: read(env, 'HAPROXY_OTEL_STOP_TIMEOUT', 10_000, integerFrom(0, LONGEST)),
+    stopTimeout: settings.read('HAPROXY_OTEL_STOP_TIMEOUT'),
     threadEnv: Object.fromEntries(
       Object.entries(env).filter(
         (entry): entry is [string, string] =>
@@ -140,6 +109,16 @@ function load(env: Env, host: Host, warn: Warn): Config {
   const { exporters, admin } = config.telemetry;
   warnOfNoPage(exporters.metrics.kind, admin !== undefined, warn);
   return Object.freeze(config);
+}
+
+/** What is set for all signals is read for each. */
+function once(warn: Warn): Warn {
+  const heard = new Set<string>();
+  return (setting, reason) => {
+    if (heard.has(setting + reason)) return;
+    heard.add(setting + reason);
+    warn(setting, reason);
+  };
 }
 
 const NO_EXPORTERS: ExporterConfigs = {

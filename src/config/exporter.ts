@@ -1,45 +1,19 @@
-import { portOf, targetOf, withoutUserInfo } from '../endpoint.ts';
-import {
-  boolean,
-  ConfigError,
-  type Env,
-  endpoint,
-  file,
-  httpEndpoint,
-  notAccepted,
-  oneOf,
-  type Parser,
-  read,
-  readOrWarn,
-  timeout,
-  type Warn,
-} from '../settings.ts';
-import {
-  type ExporterConfigs,
-  OTLP_PROTOCOLS,
-  type OtlpConfig,
-  type Signal,
-} from '../telemetry/config.ts';
+import { portOf, targetOf } from '../endpoint.ts';
+import { ConfigError, httpEndpoint } from '../settings.ts';
+import type { ExporterConfigs, OtlpConfig, Signal } from '../telemetry/config.ts';
 import { readOtlpHeaders } from './otlp-headers.ts';
 import { readProxy } from './proxy.ts';
+import type { SettingsReader } from './reader.ts';
 
 /** Where each signal goes. What would send it to somebody else, or to nobody, if it were passed over is refused. */
-export function readExporters(env: Env, warn: Warn): ExporterConfigs {
-  const heard = new Set<string>();
-  // What is set for all signals is read for each.
-  const warnOnce: Warn = (setting, reason) => {
-    if (heard.has(setting + reason)) return;
-    heard.add(setting + reason);
-    warn(setting, reason);
-  };
-  const traces = read(env, 'OTEL_TRACES_EXPORTER', 'otlp', oneOf(['otlp', 'console', 'none']));
-  const kinds = oneOf(['otlp', 'prometheus', 'none']);
-  const metrics = readOrWarn(env, 'OTEL_METRICS_EXPORTER', 'none', kinds, warn);
-  const logs = read(env, 'OTEL_LOGS_EXPORTER', 'none', oneOf(['otlp', 'console', 'none']));
+export function readExporters(settings: SettingsReader): ExporterConfigs {
+  const traces = settings.read('OTEL_TRACES_EXPORTER');
+  const metrics = settings.read('OTEL_METRICS_EXPORTER');
+  const logs = settings.read('OTEL_LOGS_EXPORTER');
   return {
-    traces: traces === 'otlp' ? readOtlpExporter(env, 'traces', warnOnce) : { kind: traces },
-    metrics: metrics === 'otlp' ? readOtlpExporter(env, 'metrics', warnOnce) : { kind: metrics },
-    logs: logs === 'otlp' ? readOtlpExporter(env, 'logs', warnOnce) : { kind: logs },
+    traces: traces === 'otlp' ? readOtlpExporter(settings, 'traces') : { kind: traces },
+    metrics: metrics === 'otlp' ? readOtlpExporter(settings, 'metrics') : { kind: metrics },
+    logs: logs === 'otlp' ? readOtlpExporter(settings, 'logs') : { kind: logs },
   };
 }
 
@@ -50,86 +24,55 @@ const EXPORT_TIMEOUT = {
   logs: 'OTEL_BLRP_EXPORT_TIMEOUT',
 } as const;
 
+const ENDPOINT = 'OTEL_EXPORTER_OTLP_ENDPOINT';
+
 function readOtlpExporter(
-  env: Env,
+  common: SettingsReader,
   signal: Signal,
-  warn: Warn,
 ): { readonly kind: 'otlp' } & OtlpConfig {
-  const settings = new OtlpSettings(env, signal, warn);
-  const protocol = settings.read('PROTOCOL', 'grpc', oneOf(OTLP_PROTOCOLS));
-  const clientKey = settings.read('CLIENT_KEY', undefined, file);
-  const clientCertificate = settings.read('CLIENT_CERTIFICATE', undefined, file);
+  const settings = common.of(signal);
+  const protocol = settings.read('OTEL_EXPORTER_OTLP_PROTOCOL');
+  const clientKey = settings.read('OTEL_EXPORTER_OTLP_CLIENT_KEY');
+  const clientCertificate = settings.read('OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE');
   if ((clientKey === undefined) !== (clientCertificate === undefined)) {
     throw new ConfigError(
-      `${settings.name('CLIENT_KEY')} and ${settings.name('CLIENT_CERTIFICATE')}: both or neither is accepted`,
+      `${settings.nameOf('OTEL_EXPORTER_OTLP_CLIENT_KEY')} and ${settings.nameOf('OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE')}: both or neither is accepted`,
     );
   }
   const receiver =
-    protocol === 'grpc'
-      ? readGrpcEndpoint(settings, warn)
-      : readHttpEndpoint(settings, signal, warn);
-  const headers = readOtlpHeaders(env, signal);
+    protocol === 'grpc' ? readGrpcEndpoint(settings) : readHttpEndpoint(settings, signal);
+  const headers = readOtlpHeaders(common, signal);
   return {
     kind: 'otlp',
     protocol,
     endpoint: receiver,
-    insecure: settings.read('INSECURE', false, boolean),
-    headers: protocol === 'grpc' ? headers : withoutReserved(headers, settings, warn),
-    compression: settings.readOrWarn('COMPRESSION', 'none', oneOf(['gzip', 'none'])),
+    insecure: settings.read('OTEL_EXPORTER_OTLP_INSECURE'),
+    headers: protocol === 'grpc' ? headers : withoutReserved(headers, settings),
+    compression: settings.read('OTEL_EXPORTER_OTLP_COMPRESSION'),
     timeout: Math.min(
-      settings.readOrWarn('TIMEOUT', 10_000, timeout),
-      readOrWarn(env, EXPORT_TIMEOUT[signal], 30_000, timeout, warn),
+      settings.read('OTEL_EXPORTER_OTLP_TIMEOUT'),
+      settings.read(EXPORT_TIMEOUT[signal]),
     ),
-    certificate: settings.read('CERTIFICATE', undefined, file),
+    certificate: settings.read('OTEL_EXPORTER_OTLP_CERTIFICATE'),
     clientKey,
     clientCertificate,
-    proxy: readProxy(env, receiver, protocol),
+    proxy: readProxy(settings.env, receiver, protocol),
   };
 }
 
-/** `OTEL_EXPORTER_OTLP_…` as one signal has them: its own variable before the common one. */
-class OtlpSettings {
-  private readonly env: Env;
-  private readonly signal: Signal;
-  private readonly warn: Warn;
-
-  constructor(env: Env, signal: Signal, warn: Warn) {
-    this.env = env;
-    this.signal = signal;
-    this.warn = warn;
-  }
-
-  /** The variable that is in force. */
-  name(name: string): string {
-    const own = `OTEL_EXPORTER_OTLP_${this.signal.toUpperCase()}_${name}`;
-    return this.env[own]?.trim() ? own : `OTEL_EXPORTER_OTLP_${name}`;
-  }
-
-  /** Whether the signal's own variable is in force. */
-  isOwn(name: string): boolean {
-    return this.name(name) !== `OTEL_EXPORTER_OTLP_${name}`;
-  }
-
-  read<T, D>(name: string, fallback: D, parser: Parser<T>): T | D {
-    return read(this.env, this.name(name), fallback, parser);
-  }
-
-  /** For what may be passed over. */
-  readOrWarn<T, D>(name: string, fallback: D, parser: Parser<T>): T | D {
-    return readOrWarn(this.env, this.name(name), fallback, parser, this.warn);
-  }
-}
-
 /** Addresses of OTLP over HTTP come from the same documentation as those of gRPC, and nothing answers gRPC there. */
-function readGrpcEndpoint(settings: OtlpSettings, warn: Warn): string {
-  const url = settings.read('ENDPOINT', 'http://localhost:4317', endpoint);
-  const setting = settings.name('ENDPOINT');
+function readGrpcEndpoint(settings: SettingsReader): string {
+  const url = settings.read(ENDPOINT);
+  const setting = settings.nameOf(ENDPOINT);
   const path = /\/v1\/(traces|metrics|logs)(?=\/?$)/.exec(url)?.[0];
   if (path !== undefined) {
-    warn(setting, `gRPC has no path, ${path} is that of OTLP over HTTP: ${targetOf(url)} is used`);
+    settings.warn(
+      setting,
+      `gRPC has no path, ${path} is that of OTLP over HTTP: ${targetOf(url)} is used`,
+    );
   }
   if (portOf(url) === 4318) {
-    warn(setting, '4318 is the port of OTLP over HTTP, that of gRPC is 4317');
+    settings.warn(setting, '4318 is the port of OTLP over HTTP, that of gRPC is 4317');
   }
   return url;
 }
@@ -138,34 +81,24 @@ function readGrpcEndpoint(settings: OtlpSettings, warn: Warn): string {
  * The URL that requests go to: the path of the signal is appended to the endpoint of all signals, and that of one signal
  * is used as it is.
  */
-function readHttpEndpoint(settings: OtlpSettings, signal: Signal, warn: Warn): string {
-  const setting = settings.name('ENDPOINT');
-  const text = settings.read('ENDPOINT', 'http://localhost:4318', {
-    accepts: httpEndpoint.accepts,
-    parse: (value) => {
-      const accepted = httpEndpoint.parse(value);
-      // A password may be in it.
-      if (accepted === undefined) {
-        throw notAccepted(setting, withoutUserInfo(value), httpEndpoint.accepts);
-      }
-      return accepted;
-    },
-  });
+function readHttpEndpoint(settings: SettingsReader, signal: Signal): string {
+  const setting = settings.nameOf(ENDPOINT);
+  const text = settings.readAs(ENDPOINT, httpEndpoint, 'http://localhost:4318');
   if (text.startsWith('unix')) return text;
   const url = new URL(text);
   url.hash = '';
   if (portOf(text) === 4317) {
-    warn(setting, '4317 is the port of OTLP over gRPC, that of HTTP is 4318');
+    settings.warn(setting, '4317 is the port of OTLP over gRPC, that of HTTP is 4318');
   }
   const path = `/v1/${signal}`;
-  if (settings.isOwn('ENDPOINT')) {
+  if (setting !== ENDPOINT) {
     if (url.pathname === '/') {
-      warn(setting, `is used as it is: receivers have ${path} behind the port, mostly`);
+      settings.warn(setting, `is used as it is: receivers have ${path} behind the port, mostly`);
     }
     return url.href;
   }
   if (/\/v1\/(traces|metrics|logs)\/?$/.test(url.pathname)) {
-    warn(setting, `${path} is appended to it, which has ${url.pathname} already`);
+    settings.warn(setting, `${path} is appended to it, which has ${url.pathname} already`);
   }
   url.pathname = url.pathname.replace(/\/*$/, path);
   return url.href;
@@ -177,12 +110,14 @@ const RESERVED =
 
 function withoutReserved(
   headers: Readonly<Record<string, string>>,
-  settings: OtlpSettings,
-  warn: Warn,
+  settings: SettingsReader,
 ): Record<string, string> {
   const names = Object.keys(headers).filter((name) => RESERVED.test(name));
   if (names.length > 0) {
-    warn(settings.name('HEADERS'), `${names.join(', ')}: is passed over, it is the exporter's own`);
+    settings.warn(
+      settings.nameOf('OTEL_EXPORTER_OTLP_HEADERS'),
+      `${names.join(', ')}: is passed over, it is the exporter's own`,
+    );
   }
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.includes(name)));
 }

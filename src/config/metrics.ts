@@ -1,36 +1,14 @@
-import { type Env, integerFrom, LONGEST, oneOf, readOrWarn, type Warn } from '../settings.ts';
-import {
-  EXEMPLAR_FILTERS,
-  HISTOGRAM_AGGREGATIONS,
-  type MetricsConfig,
-  TEMPORALITY_PREFERENCES,
-} from '../telemetry/config.ts';
+import type { Warn } from '../settings.ts';
+import type { MetricsConfig } from '../telemetry/config.ts';
+import type { SettingsReader } from './reader.ts';
 
-/** How metrics are collected, with the specification's defaults. */
-export function readMetrics(env: Env, warn: Warn): MetricsConfig {
+/** How metrics are collected. */
+export function readMetrics(settings: SettingsReader): MetricsConfig {
   return {
-    interval: readOrWarn(env, 'OTEL_METRIC_EXPORT_INTERVAL', 60_000, integerFrom(1, LONGEST), warn),
-    temporality: readOrWarn(
-      env,
-      'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
-      'cumulative',
-      oneOf(TEMPORALITY_PREFERENCES),
-      warn,
-    ),
-    histogramAggregation: readOrWarn(
-      env,
-      'OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION',
-      'explicit_bucket_histogram',
-      oneOf(HISTOGRAM_AGGREGATIONS),
-      warn,
-    ),
-    exemplarFilter: readOrWarn(
-      env,
-      'OTEL_METRICS_EXEMPLAR_FILTER',
-      'trace_based',
-      oneOf(EXEMPLAR_FILTERS),
-      warn,
-    ),
+    interval: settings.read('OTEL_METRIC_EXPORT_INTERVAL'),
+    temporality: settings.read('OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE'),
+    histogramAggregation: settings.read('OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION'),
+    exemplarFilter: settings.read('OTEL_METRICS_EXEMPLAR_FILTER'),
   };
 }
 

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError, decodePercent, type Env, file, read } from '../settings.ts';
+import { ConfigError, decodePercent } from '../settings.ts';
 import type { Signal } from '../telemetry/config.ts';
 import { credential, readToken } from './credentials.ts';
+import type { SettingsReader } from './reader.ts';
 
 /**
  * Headers of export calls, each source before the one above it: variables, the token and the file with headers
@@ -9,31 +10,29 @@ import { credential, readToken } from './credentials.ts';
  *
  * @throws ConfigError that says where the flaw is, never what the value is: secrets are in here
  */
-export function readOtlpHeaders(env: Env, signal: Signal): Record<string, string> {
-  const token = credential(env, 'otlp_token');
-  const headers = read(
-    env,
-    'HAPROXY_OTEL_OTLP_HEADERS_FILE',
-    credential(env, 'otlp_headers'),
-    file,
-  );
+export function readOtlpHeaders(settings: SettingsReader, signal: Signal): Record<string, string> {
+  const token = credential(settings.env, 'otlp_token');
+  const headers =
+    settings.read('HAPROXY_OTEL_OTLP_HEADERS_FILE') ?? credential(settings.env, 'otlp_headers');
   return {
-    ...readVariables(env, signal),
+    ...readVariables(settings, signal),
     ...(token === undefined ? {} : { authorization: `Bearer ${readToken(token, token)}` }),
     ...(headers === undefined ? {} : parseHeadersFile(headers)),
   };
 }
 
-function readVariables(env: Env, signal: Signal): Record<string, string> {
+function readVariables(common: SettingsReader, signal: Signal): Record<string, string> {
   const headers: Record<string, string> = {};
-  const own = `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_HEADERS`;
-  for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', own]) {
-    const text = env[name]?.trim();
-    if (!text) continue;
-    text.split(',').forEach((pair, index) => {
-      if (pair.trim() === '') return;
-      addPair(headers, pair, true, `${name}, item ${index + 1}`);
-    });
+  const name = 'OTEL_EXPORTER_OTLP_HEADERS';
+  // Both are sent: where the signal has none of its own, the common ones are read twice.
+  for (const settings of [common, common.of(signal)]) {
+    settings
+      .text(name)
+      ?.split(',')
+      .forEach((pair, index) => {
+        if (pair.trim() === '') return;
+        addPair(headers, pair, true, `${settings.nameOf(name)}, item ${index + 1}`);
+      });
   }
   return headers;
 }

@@ -1,21 +1,21 @@
-import { decodePercent, type Env, notAccepted, orUnset, type Warn } from '../settings.ts';
+import { decodePercent, notAccepted } from '../settings.ts';
+import type { SettingsReader } from './reader.ts';
+import { defaultOf, SETTINGS } from './table.ts';
 
 /** Attributes of the resource as the user has them; one pair that is wrong makes the specification discard all. */
-export function readResource(env: Env, warn: Warn): Record<string, string> {
-  const attributes = orUnset(env, 'OTEL_RESOURCE_ATTRIBUTES', warn, parseAttributes);
-  const serviceName = env.OTEL_SERVICE_NAME?.trim();
+export function readResource(settings: SettingsReader): Record<string, string> {
+  const attributes = settings.parse('OTEL_RESOURCE_ATTRIBUTES', parseAttributes);
+  const serviceName = settings.text('OTEL_SERVICE_NAME');
   return {
-    'service.name': 'haproxy',
+    'service.name': defaultOf('OTEL_SERVICE_NAME'),
     ...attributes,
     ...(serviceName ? { 'service.name': serviceName } : {}),
   };
 }
 
 /** A value begins behind the first `=`: who has another one in it meant it so. */
-function parseAttributes(env: Env): Record<string, string> {
-  const pairs = (env.OTEL_RESOURCE_ATTRIBUTES ?? '')
-    .split(',')
-    .filter((pair) => pair.trim() !== '');
+function parseAttributes(text = ''): Record<string, string> {
+  const pairs = text.split(',').filter((pair) => pair.trim() !== '');
   return Object.fromEntries(
     pairs.map((pair) => {
       const [name, value] = pair.split(/=(.*)/s).map((part) => decodePercent(part.trim()));
@@ -23,7 +23,7 @@ function parseAttributes(env: Env): Record<string, string> {
       throw notAccepted(
         'OTEL_RESOURCE_ATTRIBUTES',
         pair.trim(),
-        'name=value,name=value, percent-encoded where there is a comma or a percent sign in it,',
+        SETTINGS.OTEL_RESOURCE_ATTRIBUTES.type.accepts,
       );
     }),
   );

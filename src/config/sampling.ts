@@ -1,57 +1,43 @@
 import { FORMATS, type Format } from '../context/propagation.ts';
-import { SAMPLER_NAMES, type SamplerConfig, type SamplerName } from '../context/sampling.ts';
-import {
-  boolean,
-  type Env,
-  integerFrom,
-  notAccepted,
-  oneOf,
-  origin,
-  orUnset,
-  perSecond,
-  ratio,
-  read,
-  readOrWarn,
-  type Warn,
-} from '../settings.ts';
+import type { SamplerConfig, SamplerName } from '../context/sampling.ts';
+import { type Env, integerFrom, notAccepted, origin, ratio, read } from '../settings.ts';
 import type { KeepConfig } from '../telemetry/config.ts';
+import type { SettingsReader } from './reader.ts';
+import { defaultOf, PROPAGATOR_NAMES } from './table.ts';
 
 /** Shares while a service has told nothing yet: what Jaeger's own clients have, and AWS's. */
 const INITIAL_RATIO = { jaeger: 0.001, xray: 0.05 } as const;
 
-export function readSampler(env: Env, warn: Warn): SamplerConfig {
-  const name = readOrWarn(
-    env,
-    'OTEL_TRACES_SAMPLER',
-    'parentbased_always_on',
-    oneOf(SAMPLER_NAMES),
-    warn,
-  );
-  if (!TAKES_ARGUMENT.test(name) && env[ARGUMENT]?.trim()) {
-    warn(ARGUMENT, `is not used: the sampler is ${name}, which has none`);
+export function readSampler(settings: SettingsReader): SamplerConfig {
+  const name = settings.read('OTEL_TRACES_SAMPLER');
+  if (!TAKES_ARGUMENT.test(name) && settings.text(ARGUMENT) !== undefined) {
+    settings.warn(ARGUMENT, `is not used: the sampler is ${name}, which has none`);
   }
   return {
     name,
-    maxTracesPerSecond: read(env, 'HAPROXY_OTEL_MAX_TRACES_PER_SECOND', undefined, perSecond),
-    ...orUnset(env, ARGUMENT, warn, (settings) => readArgument(settings, name)),
+    maxTracesPerSecond: settings.read('HAPROXY_OTEL_MAX_TRACES_PER_SECOND'),
+    ...settings.parse(ARGUMENT, (text) => parseArgument(text, name)),
   };
 }
 
 const ARGUMENT = 'OTEL_TRACES_SAMPLER_ARG';
 const TAKES_ARGUMENT = /(ratio|probability|remote|xray)$/;
 
-function readArgument(env: Env, name: SamplerName): Pick<SamplerConfig, 'ratio' | 'remote'> {
+function parseArgument(
+  text: string | undefined,
+  name: SamplerName,
+): Pick<SamplerConfig, 'ratio' | 'remote'> {
   switch (name) {
     case 'traceidratio':
     case 'parentbased_traceidratio':
     case 'probability':
     case 'parentbased_probability':
-      return { ratio: read(env, ARGUMENT, 1, ratio) };
+      return { ratio: read({ [ARGUMENT]: text }, ARGUMENT, Number(defaultOf(ARGUMENT)), ratio) };
     case 'jaeger_remote':
     case 'parentbased_jaeger_remote': {
       const parts = ['endpoint', 'pollingIntervalMs', 'initialSamplingRate'];
       const [endpoint = '', interval = '', rate = ''] = parts.map(partName);
-      const values = readParts(env, parts);
+      const values = parseParts(text, parts);
       return {
         ratio: read(values, rate, INITIAL_RATIO.jaeger, ratio),
         remote: {
@@ -62,7 +48,7 @@ function readArgument(env: Env, name: SamplerName): Pick<SamplerConfig, 'ratio' 
       };
     }
     case 'xray': {
-      const values = readParts(env, ['endpoint']);
+      const values = parseParts(text, ['endpoint']);
       const endpoint = read(values, partName('endpoint'), 'http://localhost:2000', origin('http'));
       return { ratio: INITIAL_RATIO.xray, remote: { kind: 'xray', endpoint } };
     }
@@ -75,9 +61,8 @@ function readArgument(env: Env, name: SamplerName): Pick<SamplerConfig, 'ratio' 
 const partName = (name: string): string => `${name} in ${ARGUMENT}`;
 
 /** `name=value,name=value`, by `partName`. */
-function readParts(env: Env, names: readonly string[]): Env {
-  const text = env[ARGUMENT]?.trim() ?? '';
-  if (text === '') return {};
+function parseParts(text: string | undefined, names: readonly string[]): Env {
+  if (text === undefined) return {};
   const pairs = text.split(',').map((pair) => pair.split(/=(.*)/s).map((part) => part.trim()));
   const known = pairs.every(([name = '', value = '']) => names.includes(name) && value !== '');
   if (!known || new Set(pairs.map(([name]) => name)).size < pairs.length) {
@@ -87,24 +72,29 @@ function readParts(env: Env, names: readonly string[]): Env {
   return Object.fromEntries(pairs.map(([name = '', value]) => [partName(name), value]));
 }
 
-const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'xray', 'none'] as const;
-
 /**
  * Both encodings of B3 are read by either name; baggage is HAProxy's, which passes it on. Names that are unknown, and
  * `none` among others, are passed over.
  */
-export function readFormats(env: Env, warn: Warn): readonly Format[] {
+export function readFormats(settings: SettingsReader): readonly Format[] {
   const setting = 'OTEL_PROPAGATORS';
-  const given = (env[setting] ?? '').split(',').map((name) => name.trim().toLowerCase());
-  const names = given.filter((name) => PROPAGATORS.some((known) => known === name));
+  const given = settings
+    .read(setting)
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim());
+  const names = given.filter((name) => PROPAGATOR_NAMES.some((known) => known === name));
   const unknown = given.filter((name) => name !== '' && !names.includes(name));
   if (unknown.length > 0) {
-    const accepted = PROPAGATORS.join(', ');
-    warn(setting, `"${unknown.join(',')}" is passed over: a list of ${accepted} is accepted`);
+    const accepted = PROPAGATOR_NAMES.join(', ');
+    settings.warn(
+      setting,
+      `"${unknown.join(',')}" is passed over: a list of ${accepted} is accepted`,
+    );
   }
   if (names.length === 0) return FORMATS;
   if (names.includes('none') && new Set(names).size > 1) {
-    warn(setting, '"none" is passed over: it is accepted alone');
+    settings.warn(setting, '"none" is passed over: it is accepted alone');
   }
   const formats = names.map((name) => (name === 'b3multi' ? 'b3' : name));
   return [...new Set(formats)].filter((name): name is Format =>
@@ -113,10 +103,10 @@ export function readFormats(env: Env, warn: Warn): readonly Format[] {
 }
 
 /** Which hops of traces that are not sampled are exported all the same. */
-export function readKeep(env: Env): KeepConfig {
+export function readKeep(settings: SettingsReader): KeepConfig {
   return {
-    errors: read(env, 'HAPROXY_OTEL_KEEP_ERRORS', false, boolean),
-    slowerThan: read(env, 'HAPROXY_OTEL_KEEP_SLOWER_THAN', undefined, integerFrom(1)),
-    perSecond: read(env, 'HAPROXY_OTEL_KEEP_PER_SECOND', 100, perSecond),
+    errors: settings.read('HAPROXY_OTEL_KEEP_ERRORS'),
+    slowerThan: settings.read('HAPROXY_OTEL_KEEP_SLOWER_THAN'),
+    perSecond: settings.read('HAPROXY_OTEL_KEEP_PER_SECOND'),
   };
 }

@@ -1,5 +1,6 @@
-import { DEFAULT_ADDRESSES, type ListenAddress } from '../listen.ts';
-import { address, type Env, integerFrom, type Parser } from '../settings.ts';
+import { defaultOf, SETTINGS, type SettingName, type SettingValue } from '../config/table.ts';
+import type { ListenAddress } from '../listen.ts';
+import type { Env } from '../settings.ts';
 
 /** What HAProxy's lines have to agree with, of the agent's own settings. */
 export type AgentSettings = {
@@ -15,14 +16,14 @@ export type AgentSettings = {
  */
 export function agentSettings(env: Env): AgentSettings {
   return {
-    spop: usable(env, 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop, address),
-    records: usable(env, 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records, address),
+    spop: usable(env, 'HAPROXY_OTEL_SPOP'),
+    records: usable(env, 'HAPROXY_OTEL_RECORDS'),
     maxFrameSize:
-      usable(env, 'HAPROXY_OTEL_MAX_FRAME_SIZE', 65_536, integerFrom(256, 16_777_216)) ?? 65_536,
+      usable(env, 'HAPROXY_OTEL_MAX_FRAME_SIZE') ?? defaultOf('HAPROXY_OTEL_MAX_FRAME_SIZE'),
   };
 }
 
-function usable<T>(env: Env, name: string, fallback: T, parser: Parser<T>): T | undefined {
+function usable<N extends SettingName>(env: Env, name: N): SettingValue<N> | undefined {
   const text = env[name]?.trim();
-  return text ? parser.parse(text) : fallback;
+  return text ? (SETTINGS[name].type.parse(text) as SettingValue<N> | undefined) : defaultOf(name);
 }

@@ -1,7 +1,8 @@
 import { type ServiceSettings, serviceSettings } from '../config/settings-file.ts';
-import { DEFAULT_ADDRESSES, type ListenAddress } from '../listen.ts';
+import { defaultOf } from '../config/table.ts';
+import type { ListenAddress } from '../listen.ts';
 import { parseOptions, ToolExit } from '../options.ts';
-import { address, ConfigError, type Env, integerFrom, read } from '../settings.ts';
+import { address, addressOrOff, ConfigError, type Env, integerFrom, read } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import type { AdminAccess } from './agent-view.ts';
 import { type Verified, verify } from './verify.ts';
@@ -89,7 +90,7 @@ function spopAccess(
 ): { spop: ListenAddress; isSpopKnown: boolean } {
   const name = flag === undefined ? 'HAPROXY_OTEL_SPOP' : '--spop';
   const text = (flag ?? env.HAPROXY_OTEL_SPOP)?.trim();
-  const spop = read({ [name]: text }, name, DEFAULT_ADDRESSES.spop, address);
+  const spop = read({ [name]: text }, name, defaultOf('HAPROXY_OTEL_SPOP'), address);
   return { spop, isSpopKnown: Boolean(text) };
 }
 
@@ -100,11 +101,12 @@ function adminAccess(
 ): AdminAccess | undefined {
   const name = flag === undefined ? 'HAPROXY_OTEL_ADMIN' : '--admin';
   const text = (flag ?? env.HAPROXY_OTEL_ADMIN)?.trim();
-  if (text?.toLowerCase() === 'off') return undefined;
+  const where = read({ [name]: text }, name, defaultOf('HAPROXY_OTEL_ADMIN'), addressOrOff);
+  if (where === 'off') return undefined;
   // The token of the service is for no other address than that of its settings.
   const isService = flag === undefined && !environment.HAPROXY_OTEL_ADMIN?.trim();
   return {
-    address: read({ [name]: text }, name, DEFAULT_ADDRESSES.admin, address),
+    address: where,
     tokenFile:
       env.HAPROXY_OTEL_ADMIN_TOKEN_FILE?.trim() || (isService ? adminTokenFile : undefined),
   };

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { DEFAULT_ADDRESSES, formatAddress, type ListenAddress } from '../listen.ts';
+import { defaultOf } from '../config/table.ts';
+import { formatAddress, type ListenAddress } from '../listen.ts';
 import type { Choice } from '../records/chosen-attributes.ts';
 import {
   address,
@@ -68,9 +69,12 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
   const given: Env = Object.fromEntries(
     Object.entries(words).map(([name, value]) => [`--${name}`, value]),
   );
-  const listener = (flag: string, variable: string, fallback: ListenAddress): ListenAddress => {
+  const listener = (
+    flag: string,
+    variable: 'HAPROXY_OTEL_SPOP' | 'HAPROXY_OTEL_RECORDS',
+  ): ListenAddress => {
     const name = given[flag]?.trim() ? flag : variable;
-    const found = read({ ...settings, ...given }, name, fallback, address);
+    const found = read({ ...settings, ...given }, name, defaultOf(variable), address);
     if (found.kind !== 'fd') return found;
     throw new ConfigError(`${variable} is "fd:${found.fd}": ${flag} has to say where that is`);
   };
@@ -79,8 +83,8 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
     tcp: words.tcp !== undefined,
     trust: read(given, '--trust', undefined, trust),
     propagators: read(given, '--propagators', [], listOf(PROPAGATORS)),
-    spop: listener('--spop', 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop),
-    records: listener('--records', 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records),
+    spop: listener('--spop', 'HAPROXY_OTEL_SPOP'),
+    records: listener('--records', 'HAPROXY_OTEL_RECORDS'),
     engine: read(given, '--engine', undefined, path),
     states: words.states !== undefined,
     ratio: read(given, '--ratio', undefined, ratio),
