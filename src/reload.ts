@@ -1,5 +1,6 @@
 import type { Config } from './config/config.ts';
 import { summarize } from './config/summary.ts';
+import { errorText } from './error-text.ts';
 import type { Logger } from './log.ts';
 import type { Env } from './settings.ts';
 import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
@@ -134,7 +135,7 @@ export class Reloader {
         log.warn({ settings: named }, 'changed settings that are in force after a restart');
       }
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorText(error);
       log.error({ reason }, 'reload failed, the configuration before stays in force');
     }
     notifier?.send('READY=1');
