@@ -1,5 +1,5 @@
+import type { Histogram } from '../histogram.ts';
 import type { Family } from './family.ts';
-import type { Histogram } from './histogram.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
 import type { MintSnapshot } from './mint-numbers.ts';
 import type { HopObserver } from './observer.ts';

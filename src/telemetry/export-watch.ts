@@ -1,5 +1,5 @@
-import { Histogram } from '../admin/histogram.ts';
 import { targetOf } from '../endpoint.ts';
+import { Histogram } from '../histogram.ts';
 import type { Batch } from './batch.ts';
 import type { ExporterConfig } from './config.ts';
 import type { SendResult } from './otlp.ts';
@@ -45,7 +45,7 @@ export class ExportWatch {
     return async (batch) => {
       const started = performance.now();
       const result = await send(batch);
-      this.latency.observe((performance.now() - started) / 1000);
+      this.latency.record((performance.now() - started) / 1000);
       this.take(result, batch);
       return result;
     };

@@ -1,4 +1,4 @@
-import type { Histogram } from '../../admin/histogram.ts';
+import type { Histogram } from '../../histogram.ts';
 import type { OtlpProtocol, Signal } from '../config.ts';
 import type { QueueCounts } from '../queue.ts';
 import type { Instrument } from './instruments.ts';

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Histogram } from '../../../src/admin/histogram.ts';
 import { loadConfig } from '../../../src/config/config.ts';
 import { PACKAGE_ROOT } from '../../../src/demo/haproxy.ts';
+import { Histogram } from '../../../src/histogram.ts';
 import { AccessLog } from '../../../src/records/access-log.ts';
 import { HopMetrics } from '../../../src/telemetry/metrics/hop-metrics.ts';
 import { INSTRUMENTS, type Instrument } from '../../../src/telemetry/metrics/instruments.ts';
