@@ -3,6 +3,7 @@
 // does nothing else: what it measures then is the machine.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
+import { percentilesOf } from './spread.mjs';
 
 if (isMainThread && process.send !== undefined) {
   const histogram = monitorEventLoopDelay({ resolution: 1 });
@@ -13,12 +14,6 @@ if (isMainThread && process.send !== undefined) {
       return;
     }
     histogram.disable();
-    const milliseconds = (nanoseconds) => nanoseconds / 1e6;
-    process.send({
-      p50: milliseconds(histogram.percentile(50)),
-      p99: milliseconds(histogram.percentile(99)),
-      p999: milliseconds(histogram.percentile(99.9)),
-      max: milliseconds(histogram.max),
-    });
+    process.send(percentilesOf(histogram));
   });
 }

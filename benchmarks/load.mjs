@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from './processes.mjs';
+import { histogramOf, percentilesOf } from './spread.mjs';
 
 const CONNECTIONS = 32;
 
@@ -44,13 +45,10 @@ export async function fixedRate(port, rate, seconds) {
   const lines = readFileSync(log, 'latin1').trim().split('\n');
   rmSync(folder, { recursive: true });
   const answered = lines.map((line) => line.split('\t').map(Number));
-  const latencies = answered.map(([, , microseconds]) => microseconds / 1000).sort((a, b) => a - b);
-  const percentile = (share) => latencies[Math.floor(share * (latencies.length - 1))];
+  const latencies = answered.map(([, , microseconds]) => microseconds / 1000);
   return {
     requests: answered.length,
     failed: answered.filter(([, status]) => status !== 200).length,
-    p50: percentile(0.5),
-    p99: percentile(0.99),
-    p999: percentile(0.999),
+    ...percentilesOf(histogramOf(latencies)),
   };
 }

@@ -4,6 +4,7 @@
 //     node benchmarks/mint-probe.mjs PORT
 import { connect } from 'node:net';
 import { HELLO, notify, PLAIN } from './inputs.mjs';
+import { histogramOf, percentilesOf } from './spread.mjs';
 
 const PAUSE = 1;
 const NOTIFY = notify(1, 1, PLAIN);
@@ -32,7 +33,5 @@ process.on('message', (message) => {
     waits = [];
     return;
   }
-  waits.sort((a, b) => a - b);
-  const percentile = (share) => waits[Math.floor(share * (waits.length - 1))];
-  process.send({ p50: percentile(0.5), p99: percentile(0.99), p999: percentile(0.999) });
+  process.send(percentilesOf(histogramOf(waits)));
 });

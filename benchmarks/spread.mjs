@@ -1,4 +1,5 @@
 // How figures of noisy machines are told.
+import { createHistogram } from 'node:perf_hooks';
 
 /** Minimum, median and maximum. */
 export function spreadOf(values) {
@@ -14,4 +15,17 @@ export function spread(values, digits) {
   return spreadOf(values)
     .map((value) => value.toFixed(digits))
     .join(' / ');
+}
+
+/** A histogram of times in milliseconds, as Node's own have them: in nanoseconds, to three digits. */
+export function histogramOf(milliseconds) {
+  const histogram = createHistogram();
+  for (const each of milliseconds) histogram.record(Math.max(1, Math.round(each * 1e6)));
+  return histogram;
+}
+
+/** Of a histogram in nanoseconds, in milliseconds. */
+export function percentilesOf(histogram) {
+  const at = (percentile) => histogram.percentile(percentile) / 1e6;
+  return { p50: at(50), p99: at(99), p999: at(99.9), max: histogram.max / 1e6 };
 }

@@ -1,7 +1,7 @@
 // The shipped HAProxy configuration, an agent that tells the event loop delay of its main thread when asked
 // (event-loop-delay.mjs), and a receiver.
 import { Haproxy } from '../dist/demo/haproxy.js';
-import { OtlpReceiver } from '../dist/demo/otlp-receiver.js';
+import { OtlpServer } from '../dist/demo/otlp-receiver.js';
 import { freePorts } from '../dist/demo/ports.js';
 import { startAgent, stop } from './processes.mjs';
 
@@ -10,7 +10,7 @@ export const DELAY = new URL('event-loop-delay.mjs', import.meta.url);
 /** @param env settings of the agent beside its addresses */
 export async function startWatchedChain(env) {
   const ports = await freePorts();
-  const receiver = await OtlpReceiver.start({ onRequest: () => {} });
+  const receiver = await OtlpServer.start({ traces: () => {} });
   const agent = await startAgent(
     {
       HAPROXY_OTEL_SPOP: `127.0.0.1:${ports.spop}`,

@@ -6,6 +6,7 @@ import type { BadArgument } from './context/mint-request.ts';
 import { Sampler } from './context/sampling.ts';
 import { type Listening, listen } from './listen.ts';
 import type { Logger } from './log.ts';
+import { throttle } from './log-throttle.ts';
 import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
 import { SpopServer } from './spop/server.ts';
 import { MintMeter } from './threads/mint-meter.ts';
@@ -152,38 +153,31 @@ export class Agent {
   }
 }
 
-/** How often arguments that nobody understands are told of, in milliseconds. */
-const BAD_ARGUMENT_EPISODE = 60_000;
-
 /** Each argument once a minute: HAProxy says it again with every request. */
 function createBadArgumentLog(log: Logger): BadArgument {
-  const told = new Set<string>();
-  return (name, value, accepts) => {
-    if (told.has(name)) return;
-    told.add(name);
-    setTimeout(() => told.delete(name), BAD_ARGUMENT_EPISODE).unref();
-    log.warn({ [name]: value, accepts }, 'HAProxy asks for something that is not accepted');
-  };
+  return throttle(
+    (name, value, accepts) =>
+      log.warn({ [name]: value, accepts }, 'HAProxy asks for something that is not accepted'),
+    { kindOf: (name) => name },
+  );
 }
 
 /** How often it is logged that nothing is said of callers, in milliseconds: it is so until somebody edits a file. */
-const TRUST_UNSET_EPISODE = 3_600_000;
+const TRUST_UNSET_INTERVAL = 3_600_000;
 
-/** Logs the first request at once, and once an hour how many there were. */
 function createTrustUnsetLog(log: Logger): () => void {
-  let requests = 0;
-  return () => {
-    requests += 1;
-    if (requests > 1) return;
-    const hint =
-      'no rule sets txn.otel.trust to continue or restart, or a rule before it ends evaluation: haproxy-otel-spoa check names it';
-    log.warn(
-      { hint },
-      'HAProxy does not say whom to trust: no trace of these callers is continued',
-    );
-    setTimeout(() => {
-      if (requests > 1) log.warn({ requests, hint }, 'requests of callers of whom nothing is said');
-      requests = 0;
-    }, TRUST_UNSET_EPISODE).unref();
-  };
+  const hint =
+    'no rule sets txn.otel.trust to continue or restart, or a rule before it ends evaluation: haproxy-otel-spoa check names it';
+  return throttle(
+    () =>
+      log.warn(
+        { hint },
+        'HAProxy does not say whom to trust: no trace of these callers is continued',
+      ),
+    {
+      interval: TRUST_UNSET_INTERVAL,
+      logCount: (requests) =>
+        log.warn({ requests, hint }, 'requests of callers of whom nothing is said'),
+    },
+  );
 }

@@ -28,3 +28,18 @@ export function uint32At(bytes: Uint8Array, position: number): number {
   const low = ((bytes[position + 2] ?? 0) << 8) | (bytes[position + 3] ?? 0);
   return high * 0x10000 + low;
 }
+
+/**
+ * A longer buffer that begins with `used` bytes of `buffer`: of twice its length, but of `needed` at least and of `most`
+ * at most. Not out of Node's pool: it is written over, and it lasts.
+ */
+export function grow(
+  buffer: Buffer,
+  used: number,
+  needed: number,
+  most = Number.POSITIVE_INFINITY,
+): Buffer<ArrayBuffer> {
+  const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(needed, buffer.length * 2), most));
+  buffer.copy(grown, 0, 0, used);
+  return grown;
+}

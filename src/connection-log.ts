@@ -1,10 +1,8 @@
 import type { Logger } from './log.ts';
+import { throttle } from './log-throttle.ts';
 import type { ConnectionEnd } from './spop/connection.ts';
 import { StatusCode } from './spop/constants.ts';
 import type { Agreement } from './spop/handshake.ts';
-
-/** How long the same trouble is only counted after it was told, in milliseconds. */
-const TROUBLE_EPISODE = 60_000;
 
 /**
  * How long HAProxy has to be away to be told of, in milliseconds: it closes its connections when it has nothing to ask
@@ -21,7 +19,7 @@ const IDLE = 500;
 /** Tells the operator of SPOP connections by episodes, and of each one at the level debug. */
 export class ConnectionLog {
   private readonly log: Logger;
-  private readonly troubles = new Map<string, number>();
+  private readonly trouble: (fields: Record<string, unknown>, message: string) => void;
   private state: 'waiting' | 'connected' = 'waiting';
   private open = 0;
   private opened = 0;
@@ -29,6 +27,11 @@ export class ConnectionLog {
 
   constructor(log: Logger) {
     this.log = log;
+    this.trouble = throttle((fields, message) => log.warn(fields, message), {
+      kindOf: (_fields, message) => message,
+      logCount: (connections, _fields, message) =>
+        log.warn({ connections }, `${message}, within a minute`),
+    });
   }
 
   hello(peer: string, agreement: Agreement): void {
@@ -81,19 +84,6 @@ export class ConnectionLog {
       default:
         end satisfies never;
     }
-  }
-
-  /** The first at once, and how many there were a minute later. */
-  private trouble(fields: Record<string, unknown>, message: string): void {
-    const count = this.troubles.get(message);
-    this.troubles.set(message, (count ?? 0) + 1);
-    if (count !== undefined) return;
-    this.log.warn(fields, message);
-    setTimeout(() => {
-      const connections = this.troubles.get(message) ?? 0;
-      if (connections > 1) this.log.warn({ connections }, `${message}, within a minute`);
-      this.troubles.delete(message);
-    }, TROUBLE_EPISODE).unref();
   }
 }
 

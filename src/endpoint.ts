@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /**
  * A URL, or a host and port alone, without the name and password that may be in front of the host. Paths of unix
  * sockets stay as they are.
@@ -30,4 +32,24 @@ export function portOf(endpoint: string): number | undefined {
 export function hostAndPort(host: string, port?: number): string {
   const bracketed = host.includes(':') ? `[${host}]` : host;
   return port === undefined ? bracketed : `${bracketed}:${port}`;
+}
+
+/**
+ * Host and port of `host`, `host:port`, `[address]` or `[address]:port`, where brackets are left out and have to be
+ * around an IPv6 address; undefined for anything else.
+ */
+export function parseHostAndPort(
+  text: string,
+): { readonly host: string; readonly port: number | undefined } | undefined {
+  const [, bracketed, plain, port] =
+    /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port ?? 0) > 65_535) return undefined;
+  if (bracketed !== undefined && isIP(bracketed) !== 6) return undefined;
+  return { host, port: port === undefined ? undefined : Number(port) };
+}
+
+/** The host of a URL as sockets have it: an IPv6 address without brackets. */
+export function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
 }

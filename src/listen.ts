@@ -3,6 +3,7 @@ import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, isIP, type Server, type ServerOpts } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { hostAndPort } from './endpoint.ts';
+import { errorText } from './error-text.ts';
 
 /**
  * Where a listener stands: `host:port`, `unix:/path`, `abns@name` or `abnsz@name` for a socket that has a name in the
@@ -68,8 +69,9 @@ export async function listen(
     if (address.kind === 'tcp') return await listenOnAll(server, address, options, lookup);
     await open(server, address.kind === 'fd' ? { fd: address.fd } : { path: socketPath(address) });
   } catch (error) {
-    const { message } = error as Error;
-    throw new Error(`cannot listen on ${formatAddress(address)}: ${message}`, { cause: error });
+    throw new Error(`cannot listen on ${formatAddress(address)}: ${errorText(error)}`, {
+      cause: error,
+    });
   }
   return {
     server,

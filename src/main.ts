@@ -4,6 +4,7 @@ import { type CommandLine, parseCommandLine } from './config/command-line.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { gatherSettings } from './config/settings-file.ts';
 import { summarize } from './config/summary.ts';
+import { errorText } from './error-text.ts';
 import type { Logger } from './log.ts';
 import { ToolExit } from './options.ts';
 import { Reloader } from './reload.ts';
@@ -186,9 +187,7 @@ function warnOfUnused(env: Env, sockets: InheritedSockets, log: Logger): void {
 
 function tell(error: unknown): void {
   const priority = isJournal(process.env) ? '<3>' : '';
-  process.stderr.write(
-    `${priority}haproxy-otel-spoa: ${error instanceof Error ? error.message : error}\n`,
-  );
+  process.stderr.write(`${priority}haproxy-otel-spoa: ${errorText(error)}\n`);
 }
 
 function exitCodeFor(error: unknown): number {

@@ -1,6 +1,7 @@
 import type { Config } from './config/config.ts';
 import { summarize } from './config/summary.ts';
 import { settingOf } from './config/table.ts';
+import { errorText } from './error-text.ts';
 import type { Logger } from './log.ts';
 import type { Env } from './settings.ts';
 import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
@@ -138,7 +139,7 @@ export class Reloader {
         log.warn({ settings }, 'changed settings that are in force after a restart');
       }
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorText(error);
       log.error({ reason }, 'reload failed, the configuration before stays in force');
     }
     notifier?.send('READY=1');

@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { errorText } from './error-text.ts';
 import { ConfigError } from './settings.ts';
 
 /** What a file is to be; undefined is not to be there. */
@@ -28,7 +29,7 @@ export function readIfThere(path: string): Buffer | undefined {
     return readFileSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new ConfigError(`cannot read ${path}: ${(error as Error).message}`);
+    throw new ConfigError(`cannot read ${path}: ${errorText(error)}`);
   }
 }
 
@@ -73,7 +74,7 @@ export function applyChanges(changes: readonly Change[], model: string): void {
       kept.length === 0
         ? 'nothing is written'
         : `only ${kept.map(({ target }) => target).join(', ')} could be written, and not be put back`;
-    throw new ConfigError(`${what}: ${(error as Error).message}`);
+    throw new ConfigError(`${what}: ${errorText(error)}`);
   } finally {
     for (const { temporary } of staged) {
       if (temporary !== undefined) rmSync(temporary, { force: true });

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { isIP } from 'node:net';
+import { parseHostAndPort } from './endpoint.ts';
 import type { ListenAddress } from './listen.ts';
 
 /** HAProxy's limit, and what its configuration need not quote. */
@@ -190,11 +190,8 @@ export const address: Parser<ListenAddress> = {
     if (name !== undefined) return { kind: 'abstract', name, padded: unpadded === '' };
     const fd = /^fd:(\d{1,6})$/.exec(text)?.[1];
     if (fd !== undefined) return { kind: 'fd', fd: Number(fd) };
-    const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-    const host = bracketed ?? plain;
-    if (host === undefined || Number(port) > 65_535) return undefined;
-    if (bracketed !== undefined && isIP(bracketed) !== 6) return undefined;
-    return tcp(host, Number(port));
+    const { host, port } = parseHostAndPort(text) ?? {};
+    return host === undefined || port === undefined ? undefined : tcp(host, port);
   },
 };
 

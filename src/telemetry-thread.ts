@@ -6,6 +6,7 @@ import { HopObserver } from './admin/observer.ts';
 import type { AdminServer } from './admin/server.ts';
 import type { AdminSources } from './admin/sources.ts';
 import { listenForDatagrams } from './datagrams.ts';
+import { errorText } from './error-text.ts';
 import { formatAddress, isTaken, type Listening } from './listen.ts';
 import { createLogger, type Logger } from './log.ts';
 import { RecordReceiver } from './records/receiver.ts';
@@ -105,7 +106,7 @@ export async function runTelemetry(
       log.level = next.logLevel;
       report({ type: 'reloaded', failure: undefined });
     } catch (error) {
-      const failure = error instanceof Error ? error.message : String(error);
+      const failure = errorText(error);
       report({ type: 'reloaded', failure });
     }
   }

@@ -1,5 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { errorText } from './error-text.ts';
 import { listen } from './listen.ts';
 import { BEAT_SOCKETS } from './records/beat.ts';
 import type { Report, WorkerData } from './threads/messages.ts';
@@ -13,7 +14,7 @@ const report = (message: Report): void => port.postMessage(message);
 try {
   await run(workerData as WorkerData);
 } catch (error) {
-  report({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
+  report({ type: 'failed', reason: errorText(error) });
 }
 
 /** Listens before it loads all that is done with records, which takes longest: HAProxy need not wait for that. */

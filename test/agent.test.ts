@@ -3,11 +3,11 @@ import { connect, createServer, type Socket } from 'node:net';
 import { constants, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
 import { freePort } from '../src/demo/ports.ts';
 import { LOG_LEVELS } from '../src/settings.ts';
 import { VERSION } from '../src/version.ts';
 import { AgentProcess, until } from './agent-process.ts';
+import { OtlpReceiver } from './otlp-receiver.ts';
 import { hopOf, octetCounted, recordLine } from './records/lines.ts';
 import { decodeAgentFrames, hello, notify } from './spop/frames.ts';
 

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
-import { OtlpReceiver, OtlpSpanKind, type ReceivedSpan } from '../src/demo/otlp-receiver.ts';
+import { OtlpSpanKind, type ReceivedSpan } from '../src/demo/otlp-receiver.ts';
 import { freePort } from '../src/demo/ports.ts';
 import { VERSION } from '../src/version.ts';
 import { AgentProcess, until } from './agent-process.ts';
 import { get, HAPROXY } from './haproxy/chain.ts';
+import { OtlpReceiver } from './otlp-receiver.ts';
 import { render } from './wiring/corpus.ts';
 
 const IMAGE = `haproxy-otel-spoa:${VERSION}`;

@@ -7,12 +7,12 @@ import { generate } from 'selfsigned';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { loadConfig } from '../src/config/config.ts';
 import { gatherSettings, serviceSettings } from '../src/config/settings-file.ts';
-import { OtlpReceiver } from '../src/demo/otlp-receiver.ts';
 import { freePort } from '../src/demo/ports.ts';
 import { changesBetween, Reloader } from '../src/reload.ts';
 import type { Env } from '../src/settings.ts';
 import { until } from './agent-process.ts';
 import { Chain } from './haproxy/chain.ts';
+import { OtlpReceiver } from './otlp-receiver.ts';
 import { DOCUMENTATION } from './readme.ts';
 
 vi.setConfig({ testTimeout: 60_000 });

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
+import { parseHostAndPort } from '../endpoint.ts';
 import { isLoopback } from '../listen.ts';
 import type { AdminConfig } from './config.ts';
 
@@ -62,8 +63,7 @@ export class Guard {
    * are safe, and names only if they are known. Ports may be forwarded.
    */
   private isOwnName(host: string): boolean {
-    const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::\d{1,5})?$/.exec(host) ?? [];
-    const name = (bracketed ?? plain)?.toLowerCase();
+    const name = parseHostAndPort(host)?.host.toLowerCase();
     if (name === undefined) return false;
     if (isLoopback(name) || this.names.has(name)) return true;
     return !this.local && isIP(name) !== 0;

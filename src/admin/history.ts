@@ -1,3 +1,4 @@
+import { percentileOf } from '../histogram.ts';
 import { LATENCY_BOUNDS, type MintSnapshot } from './mint-snapshot.ts';
 import { SLOTS } from './series.ts';
 import type { AdminSources } from './sources.ts';
@@ -73,12 +74,7 @@ export class History {
 }
 
 function bound(counts: readonly number[], share: number): number | null {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  if (total === 0) return null;
-  let left = share * total;
-  for (const [bucket, count] of counts.entries()) {
-    left -= count;
-    if (left <= 0) return (LATENCY_BOUNDS[bucket] ?? Number.POSITIVE_INFINITY) * 1000;
-  }
-  return Number.POSITIVE_INFINITY;
+  const found = percentileOf(counts, share);
+  if (found === undefined) return null;
+  return (LATENCY_BOUNDS[found.bucket] ?? Number.POSITIVE_INFINITY) * 1000;
 }

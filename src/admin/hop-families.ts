@@ -5,6 +5,7 @@ import type { Instrument } from '../telemetry/metrics/instruments.ts';
 import type { Metric, MetricAttributes } from '../telemetry/metrics/points.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Family, Sample } from './family.ts';
+import { histogramSamples } from './family.ts';
 import type { OutcomeCount } from './sources.ts';
 
 /** OpenTelemetry's metrics as Prometheus names them. */
@@ -18,7 +19,12 @@ function hopFamilies({ histograms, counters }: HopSeries): Family[] {
       familyOf(
         instrument,
         series.flatMap(({ attributes, total, exemplars }) =>
-          histogramSamples(instrument, attributes, total, exemplars),
+          histogramSamples(
+            nameOf(instrument),
+            total,
+            { sharedLabels: labelsOf(attributes) },
+            (bucket) => exemplarOf(exemplars, bucket),
+          ),
         ),
       ),
     ),
@@ -39,7 +45,8 @@ function familiesOf(metrics: readonly Metric[]): Family[] {
         if (point.kind === 'number') return [numberSample(point.attributes, point.value)];
         const { attributes, buckets, sum } = point;
         if (buckets.kind !== 'explicit') return [];
-        return histogramSamples(instrument, attributes, { ...buckets, sum });
+        const sharedLabels = labelsOf(attributes);
+        return histogramSamples(nameOf(instrument), { ...buckets, sum }, { sharedLabels });
       }),
     ),
   );
@@ -87,43 +94,15 @@ function numberSample(attributes: MetricAttributes, value: number): Sample {
   return { value, labels: labelsOf(attributes) };
 }
 
-type Counted = {
-  readonly bounds: readonly number[];
-  readonly counts: ArrayLike<number>;
-  readonly sum: number;
-};
-
-function histogramSamples(
-  instrument: Instrument,
-  attributes: MetricAttributes,
-  { bounds, counts, sum }: Counted,
-  exemplars?: ExemplarReservoir,
-): Sample[] {
-  const name = nameOf(instrument);
-  const sharedLabels = labelsOf(attributes);
-  let count = 0;
-  const buckets = Array.from(counts, (own, bucket): Sample => {
-    count += own;
-    const exemplar = exemplars?.of(bucket);
-    return {
-      value: count,
-      labels: { le: bounds[bucket] ?? '+Inf' },
-      sharedLabels,
-      metricName: `${name}_bucket`,
-      ...(exemplar && {
-        exemplar: {
-          labelSet: { trace_id: exemplar.traceId, span_id: exemplar.spanId },
-          value: exemplar.value,
-          timestamp: exemplar.time / 1e6,
-        },
-      }),
-    };
-  });
-  return [
-    ...buckets,
-    { value: sum, labels: {}, sharedLabels, metricName: `${name}_sum` },
-    { value: count, labels: {}, sharedLabels, metricName: `${name}_count` },
-  ];
+function exemplarOf(exemplars: ExemplarReservoir, bucket: number): Sample['exemplar'] {
+  const exemplar = exemplars.of(bucket);
+  return (
+    exemplar && {
+      labelSet: { trace_id: exemplar.traceId, span_id: exemplar.spanId },
+      value: exemplar.value,
+      timestamp: exemplar.time / 1e6,
+    }
+  );
 }
 
 function labelsOf(attributes: MetricAttributes): Record<string, string> {

@@ -83,13 +83,15 @@ export function viewTraffic(observer: HopObserver, history: History, now: number
   };
 }
 
+export type StateView = ReturnType<typeof viewState>;
+
 /** The agent's own state. */
 export function viewState(
   sources: AdminSources,
   history: History,
   traceUrl: string | undefined,
   now: number,
-): Readonly<Record<string, unknown>> {
+) {
   const { version, startedAt, records, exporter, spans } = sources;
   const mint = sources.mint();
   const slot = slotAt(now * 1000);

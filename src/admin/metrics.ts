@@ -1,8 +1,8 @@
 import { memoryUsage } from 'node:process';
 import { getHeapStatistics } from 'node:v8';
 import { type Metric, Registry, type RegistryContentType } from 'prom-client';
-import { Histogram } from '../histogram.ts';
-import type { Family } from './family.ts';
+import type { Buckets } from '../histogram.ts';
+import { type Family, histogramSamples } from './family.ts';
 import { metricFamilies, outcomeCounts } from './hop-families.ts';
 import { decidedBy, LATENCY_BOUNDS } from './mint-snapshot.ts';
 import type { AdminSources, OutcomeCount } from './sources.ts';
@@ -42,11 +42,7 @@ function families(sources: AdminSources): Family[] {
 function mintFamilies(sources: AdminSources): Family[] {
   const mint = sources.mint();
   const decided = decidedBy(mint);
-  const latency = new Histogram(LATENCY_BOUNDS);
-  mint.latency.forEach((count, bucket) => {
-    latency.counts[bucket] = count;
-  });
-  latency.sum = mint.latencySum / 1000;
+  const latency = { bounds: LATENCY_BOUNDS, counts: mint.latency, sum: mint.latencySum / 1000 };
   return [
     gauge('spop_connections', 'SPOP connections that are open', mint.connectionsOpen),
     counter(
@@ -221,25 +217,7 @@ function counter(
   };
 }
 
-function histogram(name: string, help: string, { bounds, counts, sum }: Histogram): Family {
+function histogram(name: string, help: string, buckets: Buckets): Family {
   const full = `${PREFIX}${name}`;
-  let count = 0;
-  const buckets = counts.map((own, bucket) => {
-    count += own;
-    return {
-      value: count,
-      labels: { le: bounds[bucket] ?? '+Inf' },
-      metricName: `${full}_bucket`,
-    };
-  });
-  return {
-    name: full,
-    help,
-    type: 'histogram',
-    values: [
-      ...buckets,
-      { value: sum, labels: {}, metricName: `${full}_sum` },
-      { value: count, labels: {}, metricName: `${full}_count` },
-    ],
-  };
+  return { name: full, help, type: 'histogram', values: histogramSamples(full, buckets) };
 }

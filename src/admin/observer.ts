@@ -58,7 +58,7 @@ export class HopObserver {
     this.addToBackend(record, slot, failed, step);
     if (this.frontendNames.size < MAX_SERIES) this.frontendNames.add(record.frontend);
     if (record.phases.agent !== undefined && !hop.mintedByHaproxy) {
-      this.agentWait.observe(record.phases.agent / 1e6);
+      this.agentWait.record(record.phases.agent / 1e6);
       this.waits.add(slot, false, stepOf(record.phases.agent / 1000));
     }
     this.recent.add({ record, hop }, outcome, duration, end / 1000);

@@ -1,3 +1,5 @@
+import { percentileOf } from '../histogram.ts';
+
 /** What became of the hops of the last minutes, in slots of a few seconds: rates, errors and durations. */
 
 /** Seconds of a slot, and how many there are: five minutes. */
@@ -105,19 +107,12 @@ export function stepOf(milliseconds: number): number {
 
 /** Milliseconds, to three digits: within its step in proportion; null where nothing was counted. */
 function percentile(steps: ArrayLike<number>, share: number): number | null {
-  const total = sum(steps);
-  if (total === 0) return null;
-  let left = share * total;
-  for (let step = 0; step < steps.length; step += 1) {
-    const count = steps[step] ?? 0;
-    if (count > 0 && left <= count) {
-      const lower = step === 0 ? 0 : LOWEST_MS * 2 ** ((step - 1) / STEPS_AN_OCTAVE);
-      const upper = LOWEST_MS * 2 ** (step / STEPS_AN_OCTAVE);
-      return Number((lower + (upper - lower) * (left / count)).toPrecision(3));
-    }
-    left -= count;
-  }
-  return null;
+  const found = percentileOf(steps, share);
+  if (found === undefined) return null;
+  const { bucket, within } = found;
+  const lower = bucket === 0 ? 0 : LOWEST_MS * 2 ** ((bucket - 1) / STEPS_AN_OCTAVE);
+  const upper = LOWEST_MS * 2 ** (bucket / STEPS_AN_OCTAVE);
+  return Number((lower + (upper - lower) * within).toPrecision(3));
 }
 
 function sum(values: ArrayLike<number>): number {

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { targetOf, withoutUserInfo } from '../endpoint.ts';
+import { parseHostAndPort, targetOf, withoutBrackets, withoutUserInfo } from '../endpoint.ts';
 import { decodePercent, type Env, notAccepted } from '../settings.ts';
 import type { OtlpProtocol, ProxyConfig } from '../telemetry/config.ts';
 
@@ -71,10 +71,7 @@ function readExceptions(env: Env, { exceptions }: Variables): string[] {
 }
 
 function bareHost(hostname: string): string {
-  return hostname
-    .replace(/^\[(.*)\]$/, '$1')
-    .replace(/\.$/, '')
-    .toLowerCase();
+  return withoutBrackets(hostname).replace(/\.$/, '').toLowerCase();
 }
 
 function isLoopback(host: string): boolean {
@@ -89,10 +86,9 @@ function isExcepted(host: string, port: string, exceptions: readonly string[]): 
     if (exception === '*') return true;
     const [network = '', prefix] = exception.split('/');
     if (prefix !== undefined) return isInNetwork(host, network, Number(prefix));
-    const [, name = '', only] =
-      /^(.*?)(?::(\d+))?$/.exec(isIP(exception) === 6 ? `[${exception}]` : exception) ?? [];
-    if (only !== undefined && only !== port) return false;
-    const bare = bareHost(name).replace(/^\*?\./, '');
+    const only = parseHostAndPort(exception) ?? { host: exception, port: undefined };
+    if (only.port !== undefined && only.port !== Number(port)) return false;
+    const bare = bareHost(only.host).replace(/^\*?\./, '');
     return host === bare || (isIP(host) === 0 && host.endsWith(`.${bare}`));
   });
 }

@@ -1,5 +1,6 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { errorText } from '../error-text.ts';
 import { ConfigError, type Env, noWarn, type Warn } from '../settings.ts';
 import { withConfigFile } from './config-file.ts';
 import { nearestSetting, useOf } from './names.ts';
@@ -74,7 +75,7 @@ function readSettingsFile(path: string, warn: Warn): Env {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new ConfigError(`the file of HAPROXY_OTEL_CONFIG cannot be read: ${reason}`);
   }
   const settings: Record<string, string> = {};

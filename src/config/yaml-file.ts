@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { LineCounter as LineCounterType, Node, Pair, Scalar } from 'yaml';
+import { errorText } from '../error-text.ts';
 import { ConfigError } from '../settings.ts';
 
 /**
@@ -34,7 +35,7 @@ export function readYaml(path: string, variable: Variable): YamlValue {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new ConfigError(`the file of OTEL_CONFIG_FILE cannot be read: ${reason}`);
   }
   // Nobody else waits for it to be loaded.

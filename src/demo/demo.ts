@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { Haproxy } from './haproxy.ts';
-import { OtlpReceiver, type ReceivedSpan } from './otlp-receiver.ts';
+import { decodeSpans, OtlpServer, type ReceivedSpan } from './otlp-receiver.ts';
 import { type Ports, portsForDemo, SHIPPED_PORTS } from './ports.ts';
 import { DemoServer } from './server.ts';
 import { formatTrace } from './tree.ts';
@@ -58,7 +58,9 @@ export async function demo(options: { readonly once: boolean }): Promise<void> {
   const interruption = watchInterruption();
   const interrupted = once(interruption, 'abort');
   try {
-    const receiver = await OtlpReceiver.start({ onSpans: (spans) => sort(spans, traces) });
+    const receiver = await OtlpServer.start({
+      traces: (request) => void sort(decodeSpans(request), traces),
+    });
     running.push(() => receiver.stop());
     const server = await DemoServer.start(ports.server, receiver.endpoint);
     running.push(() => server.stop());

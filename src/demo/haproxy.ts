@@ -19,8 +19,6 @@ export type HaproxyOptions = {
   readonly ports: Ports;
   /** The program, with arguments before HAProxy's own. */
   readonly command?: readonly string[];
-  /** A master process with workers, which `reload` needs. */
-  readonly masterWorker?: boolean;
   /** Changes the plain configuration before `add` is run on it. */
   readonly site?: (config: string) => string;
   /** Options of `add`, by name. */
@@ -51,16 +49,6 @@ export class Haproxy {
     return this.lines.join('');
   }
 
-  /** Workers that a master started so far. */
-  get startedWorkers(): number {
-    return this.output.match(/Loading success/g)?.length ?? 0;
-  }
-
-  /** Those that ended because they were replaced. */
-  get formerWorkers(): number {
-    return this.output.match(/Former worker \(\d+\) exited/g)?.length ?? 0;
-  }
-
   /** Resolves when HAProxy accepts connections. @throws with HAProxy's own words when it does not start */
   static async start(options: HaproxyOptions): Promise<Haproxy> {
     const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-'));
@@ -68,8 +56,7 @@ export class Haproxy {
     const config = tracedConfig(options, path);
     writeFileSync(path, options.edit?.(config) ?? config);
     const [program = 'haproxy', ...args] = options.command ?? ['haproxy'];
-    const mode = options.masterWorker ? ['-W', '-db'] : ['-db'];
-    const child = spawn(program, [...args, ...mode, '-f', path], {
+    const child = spawn(program, [...args, '-db', '-f', path], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
     });
@@ -88,11 +75,6 @@ export class Haproxy {
       throw error;
     }
     return haproxy;
-  }
-
-  /** Starts a new worker, as a reload does; the old one ends when its last request is over. */
-  reload(): void {
-    this.process.kill('SIGUSR2');
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {

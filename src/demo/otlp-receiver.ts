@@ -1,10 +1,11 @@
 import {
+  type ChannelOptions,
+  type handleUnaryCall,
+  type Metadata,
   Server,
   ServerCredentials,
-  type ServerUnaryCall,
   type ServiceDefinition,
   type ServiceError,
-  type sendUnaryData,
 } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 
@@ -37,73 +38,53 @@ export type ReceivedLink = {
 export const OtlpSpanKind = { SERVER: 2, CLIENT: 3 } as const;
 export const OtlpStatus = { UNSET: 0, ERROR: 2 } as const;
 
-/** Decides what an export call gets: nothing to accept it, or a gRPC error. */
-export type Verdict = (spans: readonly ReceivedSpan[]) => Partial<ServiceError> | undefined;
+/** The signals of OTLP, by the service that each has. */
+const SERVICES = {
+  traces: 'trace.v1.TraceService',
+  metrics: 'metrics.v1.MetricsService',
+  logs: 'logs.v1.LogsService',
+} as const;
 
-export type ReceiverOptions = {
-  readonly port?: number;
-  /** A unix socket in place of a port. */
-  readonly path?: string;
+/** What an export call is answered with: a response message, of which an empty one accepts all, or an error of gRPC. */
+export type OtlpAnswer = Buffer | Partial<ServiceError> | undefined;
+
+/** Gets the bytes of each export call of a signal. */
+export type OtlpHandler = (request: Buffer, metadata: Metadata) => OtlpAnswer | Promise<OtlpAnswer>;
+
+export type OtlpServerOptions = {
+  /** `host:port` or `unix:/path`. */
+  readonly address?: string;
   readonly credentials?: ServerCredentials;
-  /** Takes what is accepted; without it, spans are kept in `spans`. */
-  readonly onSpans?: (spans: readonly ReceivedSpan[]) => void;
-  readonly verdict?: Verdict;
-  /** The largest request that is accepted, in bytes; gRPC's 4 MiB otherwise. */
-  readonly maxRequest?: number;
-  /** Milliseconds before an export is answered. */
-  readonly delay?: number;
-  /** Takes what comes as it is, in place of all others: for whom decoding costs too much. */
-  readonly onRequest?: (request: Buffer) => void;
+  readonly channel?: ChannelOptions;
 };
 
-/** An OTLP/gRPC trace receiver in this process: what a Collector is to the agent. */
-export class OtlpReceiver {
-  /** What was accepted so far. */
-  readonly spans: ReceivedSpan[] = [];
-  /** The metadata of the last export call. */
-  metadata: Readonly<Record<string, string>> = {};
-  calls = 0;
+/** An OTLP/gRPC server in this process: what a Collector is to the agent. */
+export class OtlpServer {
   port = 0;
   private readonly server: Server;
 
-  private constructor(maxRequest?: number) {
-    this.server = new Server(
-      maxRequest === undefined ? {} : { 'grpc.max_receive_message_length': maxRequest },
-    );
+  private constructor(channel: ChannelOptions) {
+    this.server = new Server(channel);
   }
 
-  static async start(options: ReceiverOptions = {}): Promise<OtlpReceiver> {
-    const receiver = new OtlpReceiver(options.maxRequest);
-    receiver.server.addService(TRACE_SERVICE, {
-      export: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
-        receiver.calls += 1;
-        receiver.metadata = Object.fromEntries(
-          Object.entries(call.metadata.getMap()).map(([name, value]) => [name, String(value)]),
-        );
-        if (options.onRequest !== undefined) {
-          options.onRequest(call.request);
-          callback(null, Buffer.alloc(0));
-          return;
-        }
-        const spans = decodeSpans(call.request);
-        const error = options.verdict?.(spans);
-        if (error !== undefined) {
-          callback(error, null);
-          return;
-        }
-        if (options.onSpans === undefined) receiver.spans.push(...spans);
-        else options.onSpans(spans);
-        setTimeout(() => callback(null, Buffer.alloc(0)), options.delay ?? 0);
-      },
-    });
-    receiver.port = await new Promise<number>((resolve, reject) => {
-      receiver.server.bindAsync(
-        options.path === undefined ? `127.0.0.1:${options.port ?? 0}` : `unix:${options.path}`,
-        options.credentials ?? ServerCredentials.createInsecure(),
+  /** @param handlers of the signals that it has a service for */
+  static async start(
+    handlers: Readonly<Partial<Record<keyof typeof SERVICES, OtlpHandler>>>,
+    { address = '127.0.0.1:0', credentials, channel = {} }: OtlpServerOptions = {},
+  ): Promise<OtlpServer> {
+    const otlp = new OtlpServer(channel);
+    for (const [signal, handler] of Object.entries(handlers)) {
+      const service = SERVICES[signal as keyof typeof SERVICES];
+      otlp.server.addService(exportService(service), { export: answerWith(handler) });
+    }
+    otlp.port = await new Promise<number>((resolve, reject) => {
+      otlp.server.bindAsync(
+        address,
+        credentials ?? ServerCredentials.createInsecure(),
         (error, port) => (error === null ? resolve(port) : reject(error)),
       );
     });
-    return receiver;
+    return otlp;
   }
 
   get endpoint(): string {
@@ -116,19 +97,32 @@ export class OtlpReceiver {
   }
 }
 
+function answerWith(handler: OtlpHandler): handleUnaryCall<Buffer, Buffer> {
+  return (call, callback) => {
+    Promise.resolve(handler(call.request, call.metadata)).then((answer) => {
+      if (answer === undefined || Buffer.isBuffer(answer)) callback(null, answer ?? EMPTY);
+      else callback(answer, null);
+    }, callback);
+  };
+}
+
+const EMPTY = Buffer.alloc(0);
+
 const bytes = (value: Buffer): Buffer => value;
 
-const TRACE_SERVICE: ServiceDefinition = {
-  export: {
-    path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: bytes,
-    requestDeserialize: bytes,
-    responseSerialize: bytes,
-    responseDeserialize: bytes,
-  },
-};
+function exportService(service: string): ServiceDefinition {
+  return {
+    export: {
+      path: `/opentelemetry.proto.collector.${service}/Export`,
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: bytes,
+      requestDeserialize: bytes,
+      responseSerialize: bytes,
+      responseDeserialize: bytes,
+    },
+  };
+}
 
 /** opentelemetry-proto's trace.proto and common.proto, as far as this receiver looks. */
 const { root } = protobuf.parse(`

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { BlockList, isIP } from 'node:net';
+import { withoutBrackets } from '../endpoint.ts';
 import { type AbstractAddress, formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
 
 /** Where a line of HAProxy leads to or listens. */
@@ -24,7 +25,7 @@ export function parseAddress(text: string): HaproxyAddress {
   const [, host, port] = /^(.*):(\d+)(?:-\d+)?$/.exec(plain) ?? [];
   return {
     kind: 'tcp',
-    host: (host ?? plain).replace(/^\[(.*)\]$/, '$1'),
+    host: withoutBrackets(host ?? plain),
     port: Number(port ?? 0),
   };
 }

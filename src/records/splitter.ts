@@ -1,3 +1,5 @@
+import { grow } from '../bytes.ts';
+
 /** `buffer[start, end)` is one record. The bytes are valid during the call only. */
 export type RecordSink = (buffer: Buffer, start: number, end: number) => void;
 
@@ -74,9 +76,7 @@ export class RecordSplitter {
   private hold(chunk: Buffer, start: number, end: number): void {
     const needed = this.pending + end - start;
     if (needed > this.held.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.held.length * 2, MIN_HELD));
-      this.held.copy(grown, 0, 0, this.pending);
-      this.held = grown;
+      this.held = grow(this.held, this.pending, Math.max(needed, MIN_HELD));
     }
     chunk.copy(this.held, this.pending, start, end);
     this.pending = needed;

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ChannelCredentials, Client } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import type { JaegerConfig } from '../context/sampling.ts';
+import { errorText } from '../error-text.ts';
 import { VERSION } from '../version.ts';
 import { type JaegerStrategy, samplerOf } from './jaeger-strategy.ts';
 import type { RemoteRules, RemoteRulesEvents } from './rules.ts';
@@ -81,7 +82,7 @@ export class JaegerRules implements RemoteRules {
     } catch (error) {
       delay = Math.min(pollingInterval, RETRY);
       if (this.state === 'running') {
-        this.events.onFailure(error instanceof Error ? error.message : String(error));
+        this.events.onFailure(errorText(error));
       }
     }
     if (this.state === 'running') {

@@ -1,6 +1,9 @@
-import { uint32At } from '../bytes.ts';
+import { grow, uint32At } from '../bytes.ts';
 import { LENGTH_BYTES, MIN_FRAME_BYTES, StatusCode } from './constants.ts';
 import { SpopError } from './error.ts';
+
+/** Room for one of most frames, in bytes. */
+const MIN_HELD = 1_024;
 
 /** `buffer[start, end)` is one frame without its length. The bytes are valid during the call only. */
 export type FrameSink = (buffer: Buffer, start: number, end: number) => void;
@@ -59,11 +62,8 @@ export class FrameSplitter {
   private hold(chunk: Buffer, start: number, end: number): void {
     const needed = this.heldLength + end - start;
     if (needed > this.held.length) {
-      const grown = Buffer.allocUnsafeSlow(
-        Math.min(Math.max(needed, this.held.length * 2, 1024), this.limit + LENGTH_BYTES),
-      );
-      this.held.copy(grown, 0, 0, this.heldLength);
-      this.held = grown;
+      const most = this.limit + LENGTH_BYTES;
+      this.held = grow(this.held, this.heldLength, Math.max(needed, MIN_HELD), most);
     }
     chunk.copy(this.held, this.heldLength, start, end);
     this.heldLength = needed;

@@ -1,4 +1,4 @@
-import { copyBytes, viewOf } from '../bytes.ts';
+import { copyBytes, grow, viewOf } from '../bytes.ts';
 import { BOOLEAN_TRUE, DataType, LENGTH_BYTES } from './constants.ts';
 import type { TypedData } from './reader.ts';
 
@@ -35,11 +35,7 @@ export class Writer {
   reserve(length: number): number {
     const start = this.position;
     const needed = start + length;
-    if (needed > this.buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
-      this.buffer.copy(grown, 0, 0, start);
-      this.use(grown);
-    }
+    if (needed > this.buffer.length) this.use(grow(this.buffer, start, needed));
     this.position = needed;
     return start;
   }

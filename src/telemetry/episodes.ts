@@ -1,44 +1,25 @@
 import type { Logger } from '../log.ts';
+import { throttle } from '../log-throttle.ts';
 import { RECORD_VERSION } from '../records/table.ts';
 import type { Signal } from './config.ts';
 import type { QueueEvent } from './export/queue-report.ts';
 import { SIGNALS } from './transport/signal.ts';
 
-/** How often lines that are no records are told of, in milliseconds. */
-const UNUSABLE_EPISODE = 60_000;
-
-/** Tells of the first line at once, and of how many there were a minute later. */
 export function createUnusableLog(log: Logger): (line: string) => void {
-  let count = 0;
-  return (line) => {
-    count += 1;
-    if (count > 1) return;
-    log.warn({ line }, 'a log line without a record');
-    setTimeout(() => {
-      if (count > 1) log.warn({ lines: count }, 'log lines that are not records');
-      count = 0;
-    }, UNUSABLE_EPISODE).unref();
-  };
+  return throttle((line) => log.warn({ line }, 'a log line without a record'), {
+    logCount: (lines) => log.warn({ lines }, 'log lines that are not records'),
+  });
 }
 
-/** How often records of another version are reported, in milliseconds. */
-const OTHER_VERSION_EPISODE = 60_000;
-
-/** Reports the first record of another version at once, with what to do, and a minute later how many there were. */
 export function createOtherVersionLog(log: Logger): (version: number) => void {
-  let count = 0;
-  return (version) => {
-    count += 1;
-    if (count > 1) return;
-    log.error(
-      { version, expected: RECORD_VERSION },
-      "HAProxy's configuration writes the records of another release: run haproxy-otel-spoa add --write and reload HAProxy",
-    );
-    setTimeout(() => {
-      if (count > 1) log.error({ records: count }, 'records of another release');
-      count = 0;
-    }, OTHER_VERSION_EPISODE).unref();
-  };
+  return throttle(
+    (version) =>
+      log.error(
+        { version, expected: RECORD_VERSION },
+        "HAProxy's configuration writes the records of another release: run haproxy-otel-spoa add --write and reload HAProxy",
+      ),
+    { logCount: (records) => log.error({ records }, 'records of another release') },
+  );
 }
 
 /** HAProxy tells of dropped records in many small numbers: how long they are added up, in milliseconds. */
@@ -58,25 +39,12 @@ export function createDroppedLog(log: Logger): (records: number) => void {
   };
 }
 
-/** How often faults of what only watches are told of, in milliseconds. */
-const FAULT_EPISODE = 60_000;
-
-/** Tells of the first fault at once, and of how many there were a minute later. */
+/** For faults of what only watches. */
 export function createFaultLog(log: Logger): (error: unknown) => void {
-  let count = 0;
-  return (error) => {
-    count += 1;
-    if (count > 1) return;
-    log.error(
-      { err: error },
-      'a fault in metrics or in what the admin listener shows, tracing goes on',
-    );
-    setTimeout(() => {
-      if (count > 1)
-        log.error({ faults: count }, 'faults in metrics or in what the admin listener shows');
-      count = 0;
-    }, FAULT_EPISODE).unref();
-  };
+  const what = 'in metrics or in what the admin listener shows';
+  return throttle((error) => log.error({ err: error }, `a fault ${what}, tracing goes on`), {
+    logCount: (faults) => log.error({ faults }, `faults ${what}`),
+  });
 }
 
 /** Logs what happens to the export queue of one signal: once when it starts, once when it is over. */

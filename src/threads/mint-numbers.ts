@@ -4,6 +4,7 @@ import {
   type MintName,
   type MintSnapshot,
 } from '../admin/mint-snapshot.ts';
+import { bucketOf } from '../histogram.ts';
 
 /**
  * What the mint thread counts, in memory that the telemetry thread reads: no message is sent and nothing waits. The mint
@@ -51,9 +52,8 @@ export class MintNumbers {
   answered(notifies: number, milliseconds: number, minted: number): void {
     const { own } = this;
     this.live[0] = minted;
-    let bucket = 0;
-    while (bucket < BUCKETS - 1 && milliseconds > (BOUNDS_MS[bucket] ?? 0)) bucket += 1;
-    own[FIRST_BUCKET + bucket] = (own[FIRST_BUCKET + bucket] ?? 0) + notifies;
+    const slot = FIRST_BUCKET + bucketOf(BOUNDS_MS, milliseconds);
+    own[slot] = (own[slot] ?? 0) + notifies;
     own[SLOT.notifies] = (own[SLOT.notifies] ?? 0) + notifies;
     own[SLOT.latencySum] = (own[SLOT.latencySum] ?? 0) + notifies * milliseconds;
   }

@@ -40,7 +40,7 @@ export function checkSpop(address: ListenAddress): Promise<void> {
           resolve();
         });
       } catch (error) {
-        reject(error instanceof Error ? error : new Error(String(error)));
+        reject(error);
       }
     });
   }).finally(() => socket.destroy());

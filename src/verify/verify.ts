@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { errorText } from '../error-text.ts';
 import { formatAddress, type ListenAddress } from '../listen.ts';
 import { type AdminAccess, type AgentView, askAgent, type SeenHop } from './agent-view.ts';
 import { type Probe, type ProbeOptions, probe } from './probe.ts';
@@ -37,7 +38,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   try {
     sent = await probe(options, own);
   } catch (error) {
-    const text = `${options.url}: ${reasonOf(error)}`;
+    const text = `${options.url}: ${errorText(error)}`;
     return { traceId: undefined, steps: [{ name: 'request', state: 'failed', text }] };
   }
   const traceId = sent.told?.traceId ?? sent.upstream?.traceId ?? sent.traceId;
@@ -71,7 +72,7 @@ async function spopStep({ spop, isSpopKnown }: VerifyOptions, answered: boolean)
     await checkSpop(spop);
     return { name, state: 'ok', text: `the agent answers at ${where}` };
   } catch (error) {
-    const reason = reasonOf(error);
+    const reason = errorText(error);
     if (answered && !isSpopKnown) {
       const text = `not at ${where}: ${reason}. HAProxy got an answer all the same: --spop says where the agent is`;
       return { name, state: 'unseen', text };
@@ -127,7 +128,7 @@ async function lookAt(admin: AdminAccess | undefined, traceId: string): Promise<
   } catch (error) {
     const where = formatAddress(admin.address);
     return {
-      reason: `the admin listener of the agent cannot be asked at ${where}: ${reasonOf(error)}`,
+      reason: `the admin listener of the agent cannot be asked at ${where}: ${errorText(error)}`,
     };
   }
 }
@@ -227,10 +228,4 @@ function unseen(reason: string): Followed {
 
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, INTERVAL));
-}
-
-/** Node's own errors for several addresses have no message. */
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return message || code || String(error);
 }

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import { summarize } from '../../src/config/summary.ts';
-import { portOf, targetOf, withoutUserInfo } from '../../src/endpoint.ts';
+import {
+  hostAndPort,
+  parseHostAndPort,
+  portOf,
+  targetOf,
+  withoutUserInfo,
+} from '../../src/endpoint.ts';
 import { ExportWatch } from '../../src/telemetry/export/export-watch.ts';
 
 test.each([
@@ -42,5 +48,23 @@ test.each(['user:geheim@host:4317', 'https://user:geheim@host:4317'])(
     expect(told).not.toContain('geheim');
     expect(told).toContain('https://ui.internal/trace/{traceId}');
     expect(new ExportWatch(config.telemetry.exporters.traces).target).toBe('host:4317');
+  },
+);
+
+test.each([
+  ['host:80', 'host', 80],
+  ['host', 'host', undefined],
+  ['[::1]:80', '::1', 80],
+  ['[::1]', '::1', undefined],
+  ['127.0.0.1:65535', '127.0.0.1', 65_535],
+])('%s is the host %s and the port %s', (text, host, port) => {
+  expect(parseHostAndPort(text)).toEqual({ host, port });
+  expect(hostAndPort(host, port)).toBe(text);
+});
+
+test.each(['', ':80', 'host:', 'host:65536', '::1', '[host]:80', '[::1', 'a:b', 'host:80/path'])(
+  '%s is no host and port',
+  (text) => {
+    expect(parseHostAndPort(text)).toBeUndefined();
   },
 );

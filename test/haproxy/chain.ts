@@ -1,16 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { Agent as HttpAgent, request } from 'node:http';
 import { Haproxy } from '../../src/demo/haproxy.ts';
-import {
-  OtlpReceiver,
-  OtlpSpanKind,
-  type ReceivedSpan,
-  type ReceiverOptions,
-} from '../../src/demo/otlp-receiver.ts';
+import { OtlpSpanKind, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
 import { freePorts, type Ports } from '../../src/demo/ports.ts';
 import { DemoServer } from '../../src/demo/server.ts';
 import type { Words } from '../../src/wiring/options.ts';
 import { AgentProcess, until } from '../agent-process.ts';
+import { OtlpReceiver, type ReceiverOptions } from '../otlp-receiver.ts';
 
 /** The HAProxy under test; Debian's own unless the environment names another. */
 export const HAPROXY = process.env.HAPROXY ?? 'haproxy';
@@ -21,6 +17,7 @@ export const VERSION = execFileSync(HAPROXY, ['-v'], { encoding: 'utf8' });
 export type ChainOptions = {
   readonly agentEnv?: Readonly<Record<string, string>>;
   readonly receiver?: ReceiverOptions;
+  /** A master process with workers, which `reload` needs. */
   readonly masterWorker?: boolean;
   /** Changes the plain configuration before `add` is run on it. */
   readonly site?: (config: string, ports: Ports) => string;
@@ -72,8 +69,7 @@ export class Chain {
     const { site, add, editConfig } = options;
     const haproxy = await Haproxy.start({
       ports,
-      command: [HAPROXY],
-      ...(options.masterWorker === undefined ? {} : { masterWorker: options.masterWorker }),
+      command: options.masterWorker ? [HAPROXY, '-W'] : [HAPROXY],
       ...(site === undefined ? {} : { site: (config) => site(config, ports) }),
       ...(add === undefined ? {} : { add }),
       ...(editConfig === undefined ? {} : { edit: (config) => editConfig(config, ports) }),
@@ -97,6 +93,21 @@ export class Chain {
     await this.agent.end();
     await this.server.stop();
     this.receiver.stop();
+  }
+
+  /** Starts a new worker, as a reload does; the old one ends when its last request is over. */
+  reload(): void {
+    this.haproxy.process.kill('SIGUSR2');
+  }
+
+  /** Workers that a master started so far. */
+  get startedWorkers(): number {
+    return this.haproxy.output.match(/Loading success/g)?.length ?? 0;
+  }
+
+  /** Those that ended because they were replaced. */
+  get formerWorkers(): number {
+    return this.haproxy.output.match(/Former worker \(\d+\) exited/g)?.length ?? 0;
   }
 
   /** A new agent in place of one that ended. */

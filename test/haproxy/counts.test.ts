@@ -240,13 +240,13 @@ test('HAProxy reloaded under load, with slow requests, downloads and a WebSocket
     const close = await openWebSocket(http);
     sockets += 1;
     await fast.more(400);
-    chain.haproxy.reload();
-    await until('the new worker', () => chain.haproxy.startedWorkers > i + 1);
+    chain.reload();
+    await until('the new worker', () => chain.startedWorkers > i + 1);
     await fast.more(200);
     await close();
   }
   await Promise.all([fast, ...others].map((load) => load.stop()));
-  await until('the old workers to end', () => chain.haproxy.formerWorkers >= reloads, 30_000);
+  await until('the old workers to end', () => chain.formerWorkers >= reloads, 30_000);
   const all = [fast, ...others];
   const answered = all.reduce((sum, load) => sum + load.answered, 0) + sockets;
   const total = {

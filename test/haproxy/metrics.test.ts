@@ -118,8 +118,8 @@ test('counts by status are those of the clients, at 1 % of the traces, through r
   await allCounted();
   await requestAll();
   await allCounted();
-  chain.haproxy.reload();
-  await until('the new worker', () => chain.haproxy.startedWorkers > 1);
+  chain.reload();
+  await until('the new worker', () => chain.startedWorkers > 1);
   await requestAll();
   await allCounted();
 

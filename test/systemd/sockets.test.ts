@@ -5,10 +5,10 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
-import { OtlpReceiver } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { inheritedSockets } from '../../src/systemd/sockets.ts';
 import { AgentProcess, until } from '../agent-process.ts';
+import { OtlpReceiver } from '../otlp-receiver.ts';
 import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
 import { decodeAgentFrames, hello, notify } from '../spop/frames.ts';
 

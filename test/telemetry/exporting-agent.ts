@@ -1,6 +1,6 @@
 import { afterEach } from 'vitest';
-import { OtlpReceiver, type ReceiverOptions } from '../../src/demo/otlp-receiver.ts';
 import { AgentProcess } from '../agent-process.ts';
+import { OtlpReceiver, type ReceiverOptions } from '../otlp-receiver.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { expect } from 'vitest';
-import { type OtlpReceiver, OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
+import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import type { AgentProcess } from '../agent-process.ts';
+import type { OtlpReceiver } from '../otlp-receiver.ts';
 import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
 
 /** Sends the records of these hops as HAProxy's ring does, with changes to the fields of each. */

@@ -1,11 +1,6 @@
-import {
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  type sendUnaryData,
-} from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { OtlpServer } from '../../src/demo/otlp-receiver.ts';
+import { attributesOf, attributeValue, type WireAttributes, type WireValue } from './otlp-types.ts';
 
 /** A log record as it came over OTLP. Ids are hexadecimal, times are nanoseconds since the epoch. */
 export type ReceivedLog = {
@@ -48,8 +43,6 @@ const { root } = protobuf.parse(`
 `);
 const Request = root.lookupType('Request');
 
-type WireValue = { value?: string; [kind: string]: unknown };
-type WireAttributes = { key: string; value?: WireValue }[];
 type WireRequest = {
   resourceLogs: {
     resource?: { attributes: WireAttributes };
@@ -76,7 +69,6 @@ export function decodeLogs(request: Uint8Array): ReceivedLog[] {
   const { resourceLogs } = Request.toObject(Request.decode(Buffer.from(request)), {
     arrays: true,
     defaults: true,
-    oneofs: true,
     longs: String,
     bytes: Buffer,
   }) as WireRequest;
@@ -87,77 +79,38 @@ export function decodeLogs(request: Uint8Array): ReceivedLog[] {
         observed: BigInt(log.observedTimeUnixNano),
         severity: log.severityNumber,
         severityText: log.severityText,
-        body: readValue(log.body),
+        body: attributeValue(log.body),
         eventName: log.eventName,
-        attributes: readAttributes(log.attributes),
+        attributes: attributesOf(log.attributes),
         droppedAttributes: log.droppedAttributesCount,
         flags: log.flags,
         traceId: log.traceId.toString('hex'),
         spanId: log.spanId.toString('hex'),
-        resource: readAttributes(resource?.attributes ?? []),
+        resource: attributesOf(resource?.attributes ?? []),
         scope: { name: scope?.name ?? '', version: scope?.version ?? '' },
       })),
     ),
   );
 }
 
-function readAttributes(attributes: WireAttributes): Record<string, unknown> {
-  return Object.fromEntries(attributes.map(({ key, value }) => [key, readValue(value)]));
-}
-
-function readValue(value: WireValue | undefined): unknown {
-  const kind = value?.value;
-  const content = kind === undefined ? undefined : value?.[kind];
-  if (kind === 'intValue') return Number(content);
-  if (kind === 'arrayValue') return (content as { values: WireValue[] }).values.map(readValue);
-  return content;
-}
-
-const bytes = (value: Buffer): Buffer => value;
-
-const LOGS_SERVICE: ServiceDefinition = {
-  export: {
-    path: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: bytes,
-    requestDeserialize: bytes,
-    responseSerialize: bytes,
-    responseDeserialize: bytes,
-  },
-};
-
-/** An OTLP/gRPC receiver of logs in this process. */
+/** A receiver of logs. */
 export class LogReceiver {
   readonly logs: ReceivedLog[] = [];
-  private readonly server = new Server();
-  private port = 0;
-
-  private constructor() {
-    this.server.addService(LOGS_SERVICE, {
-      export: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
-        this.logs.push(...decodeLogs(call.request));
-        callback(null, Buffer.alloc(0));
-      },
-    });
-  }
+  private server: OtlpServer | undefined;
 
   static async start(): Promise<LogReceiver> {
     const receiver = new LogReceiver();
-    receiver.port = await new Promise<number>((resolve, reject) => {
-      receiver.server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-        error === null ? resolve(port) : reject(error),
-      );
+    receiver.server = await OtlpServer.start({
+      logs: (request) => void receiver.logs.push(...decodeLogs(request)),
     });
     return receiver;
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return this.server?.endpoint ?? '';
   }
 
-  /** Ends open calls and connections at once. */
   stop(): void {
-    this.server.forceShutdown();
+    this.server?.stop();
   }
 }

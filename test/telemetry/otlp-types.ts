@@ -25,6 +25,21 @@ export const OTLP_TYPES: Readonly<Record<'traces' | 'metrics' | 'logs', Codec>> 
   },
 };
 
+export type WireValue = Readonly<Record<string, unknown>>;
+export type WireAttributes = readonly { readonly key: string; readonly value?: WireValue }[];
+
+/** Attributes as they are decoded, whole numbers as texts. */
+export function attributesOf(attributes: WireAttributes): Record<string, unknown> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, attributeValue(value)]));
+}
+
+export function attributeValue(value: WireValue = {}): unknown {
+  const { intValue, arrayValue, ...others } = value;
+  if (intValue !== undefined) return Number(intValue);
+  if (arrayValue === undefined) return Object.values(others)[0];
+  return (arrayValue as { readonly values: readonly WireValue[] }).values.map(attributeValue);
+}
+
 type DecodedSpan = { readonly traceId: string; readonly spanId: string; readonly name: string };
 
 /** The spans of a request, ids in hexadecimal. */

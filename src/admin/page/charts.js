@@ -1,4 +1,9 @@
+// @ts-check
 import { count, duration, element, percent, rate } from './text.js';
+
+/** @import { StateView, TrafficView } from '../live-view.ts' */
+/** @import { SeriesView } from '../series.ts' */
+/** @typedef {(backend: string | undefined, server: string | undefined) => void} OnPick called for a backend and, perhaps, a server */
 
 /** Small charts of the last minutes: figures over all hops, then a row for each backend and server. */
 
@@ -6,6 +11,11 @@ const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 240;
 const HEIGHT = 28;
 
+/**
+ * @param {string} name
+ * @param {Readonly<Record<string, string>>} attributes
+ * @param {...Node} children
+ */
 function svg(name, attributes, ...children) {
   const made = document.createElementNS(SVG, name);
   for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
@@ -13,6 +23,10 @@ function svg(name, attributes, ...children) {
   return made;
 }
 
+/**
+ * @param {string} label
+ * @param {...Node} children
+ */
 function frame(label, ...children) {
   return svg(
     'svg',
@@ -27,12 +41,19 @@ function frame(label, ...children) {
   );
 }
 
-/** Bars of how many came, the failed ones of them in red at the foot. */
+/**
+ * Bars of how many came, the failed ones of them in red at the foot.
+ *
+ * @param {readonly number[]} values
+ * @param {readonly number[]} failed
+ * @param {string} label
+ */
 function bars(values, failed, label) {
   const most = Math.max(1, ...values);
   const step = WIDTH / values.length;
-  const height = (value) => (value === 0 ? 0 : Math.max(1, (value / most) * HEIGHT));
-  const path = (list) =>
+  const height = (/** @type {number} */ value) =>
+    value === 0 ? 0 : Math.max(1, (value / most) * HEIGHT);
+  const path = (/** @type {readonly number[]} */ list) =>
     list
       .map((value, i) =>
         value === 0
@@ -47,15 +68,21 @@ function bars(values, failed, label) {
   );
 }
 
-/** Two lines on one logarithmic scale: half of all hops took less than the lower one. */
+/**
+ * Two lines on one logarithmic scale: half of all hops took less than the lower one.
+ *
+ * @param {readonly (number | null)[]} lower
+ * @param {readonly (number | null)[]} upper
+ * @param {string} label
+ */
 function lines(lower, upper, label) {
-  const known = [...lower, ...upper].filter((value) => value !== null && value > 0);
+  const known = [...lower, ...upper].flatMap((value) => (value !== null && value > 0 ? value : []));
   const least = Math.log(Math.min(...known, 1));
   const most = Math.log(Math.max(...known, 10));
   const step = WIDTH / lower.length;
-  const y = (value) =>
+  const y = (/** @type {number} */ value) =>
     HEIGHT - 2 - ((Math.log(Math.max(value, 1e-3)) - least) / (most - least)) * (HEIGHT - 4);
-  const path = (list) => {
+  const path = (/** @type {readonly (number | null)[]} */ list) => {
     let pen = 'M';
     let drawn = '';
     list.forEach((value, i) => {
@@ -78,7 +105,11 @@ function lines(lower, upper, label) {
   );
 }
 
-/** @param traffic as the feed has it */
+/**
+ * @param {HTMLElement} into
+ * @param {StateView} state
+ * @param {TrafficView} traffic
+ */
 export function showFigures(into, state, traffic) {
   const { all, waits, minted, unsampled, slotSeconds } = traffic;
   const { total } = all;
@@ -120,6 +151,13 @@ export function showFigures(into, state, traffic) {
   );
 }
 
+/**
+ * @param {string} name
+ * @param {string} value
+ * @param {string} note
+ * @param {Node} chart
+ * @param {string} tone
+ */
 function figure(name, value, note, chart, tone = '') {
   return element(
     'div',
@@ -131,7 +169,11 @@ function figure(name, value, note, chart, tone = '') {
   );
 }
 
-/** @param onPick called with a backend and, perhaps, a server */
+/**
+ * @param {HTMLTableElement} table
+ * @param {TrafficView} traffic
+ * @param {OnPick} onPick
+ */
 export function showTraffic(table, traffic, onPick) {
   const rows = traffic.backends.flatMap((backend) => [
     row(backend.name, undefined, backend, traffic.slotSeconds, onPick),
@@ -143,19 +185,29 @@ export function showTraffic(table, traffic, onPick) {
       : []),
   ]);
   const [body] = table.tBodies;
-  const focused = document.activeElement?.closest?.('#traffic button')?.dataset.key;
-  body.replaceChildren(...rows);
-  if (focused !== undefined) {
-    [...body.querySelectorAll('button')].find(({ dataset }) => dataset.key === focused)?.focus();
+  /** @type {HTMLElement | null | undefined} */
+  const focused = document.activeElement?.closest('#traffic button');
+  const key = focused?.dataset.key;
+  body?.replaceChildren(...rows);
+  if (key !== undefined) {
+    [...table.querySelectorAll('button')].find(({ dataset }) => dataset.key === key)?.focus();
   }
-  table.closest('section').classList.toggle('nothing', rows.length === 0);
+  table.closest('section')?.classList.toggle('nothing', rows.length === 0);
 }
 
+/**
+ * @param {string} backend
+ * @param {string | undefined} server
+ * @param {SeriesView} series
+ * @param {number} slotSeconds
+ * @param {OnPick} onPick
+ */
 function row(backend, server, series, slotSeconds, onPick) {
   const { total, requests, errors, p50, p99 } = series;
   const name = server ?? backend;
   const [now = 0] = requests.slice(-2);
-  const number = (text, tone = '') => element('td', { className: `number ${tone}` }, text);
+  const number = (/** @type {string} */ text, tone = '') =>
+    element('td', { className: `number ${tone}` }, text);
   const pick = element(
     'button',
     {

@@ -1,9 +1,19 @@
+// @ts-check
 import { bytes, element } from './text.js';
 import { waterfall } from './waterfall.js';
 
-/** All that is known of a hop: each phase where it lies in the whole, then everything else. */
+/** @import { HopView } from '../hop-view.ts' */
+/** @import { Actions } from './hops.js' */
+
+/**
+ * All that is known of a hop: each phase where it lies in the whole, then everything else.
+ *
+ * @param {HopView} hop
+ * @param {Actions} actions
+ */
 export function details(hop, actions) {
   const link = actions.traceLink(hop);
+  /** @type {(readonly [name: string, value: string | Node | undefined])[]} */
   const known = [
     ['Trace id', element('code', {}, hop.traceId)],
     ['Spans', element('code', {}, [hop.spanId, hop.clientSpanId].filter(Boolean).join(' → '))],
@@ -76,6 +86,7 @@ export function details(hop, actions) {
   );
 }
 
+/** @param {HopView} hop */
 function outcomeOf({ fault, cause, status }) {
   if (cause === undefined) return fault === 'none' ? undefined : `${status}, ${fault}'s fault`;
   return `${cause.replaceAll('_', ' ')}, ${fault}'s fault`;

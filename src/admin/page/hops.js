@@ -1,32 +1,56 @@
+// @ts-check
 import { details } from './details.js';
 import { clock, duration, element } from './text.js';
 import { bar } from './waterfall.js';
 
+/** @import { HopView } from '../hop-view.ts' */
+/** @import { HopsView } from '../live-view.ts' */
+/**
+ * @typedef {{
+ *   copy: (hop: HopView) => void,
+ *   traceLink: (hop: HopView) => string | undefined,
+ *   pick: (backend: string | undefined, server: string | undefined) => void,
+ * }} Actions what is asked of the page
+ * @typedef {'kept' | 'errors' | 'slow' | 'latest'} GroupName
+ * @typedef {Omit<HopsView, 'frontends'>} Hops
+ * @typedef {{
+ *   readonly key: string,
+ *   readonly hop: HopView,
+ *   readonly head: HTMLElement,
+ *   readonly item: HTMLElement,
+ *   isOpen: boolean,
+ * }} Line
+ */
+
 /** Recent hops: a line each, with its phases, and all that is known of it when it is opened. */
 
 /** How many of a kind are shown until somebody asks for more: the newest, so that nothing new is hidden. */
+/** @type {Readonly<Partial<Record<GroupName, number>>>} */
 const FOLDED = { errors: 10 };
+
+/** @type {Readonly<Record<GroupName, string>>} */
+const TITLES = { kept: 'Opened before', errors: 'Failed', slow: 'Slowest', latest: 'Latest' };
+
+const GROUPS = /** @type {GroupName[]} */ (Object.keys(TITLES));
 
 /** The list: lines stay the same elements while hops come and go, so that what is opened stays open. */
 export class HopList {
   /**
-   * @param into the element that holds the list
-   * @param actions what is asked of the page: `copy(hop)`, and `traceLink(hop)` for an address or undefined
+   * @param {HTMLElement} into the element that holds the list
+   * @param {Actions} actions
    */
   constructor(into, actions) {
     this.into = into;
     this.actions = actions;
+    /** @type {Map<string, Line>} */
     this.lines = new Map();
+    /** @type {string | undefined} */
     this.selected = undefined;
+    /** @type {Set<GroupName>} */
     this.unfolded = new Set();
     this.again = () => {};
     this.groups = new Map(
-      Object.entries({
-        kept: 'Opened before',
-        errors: 'Failed',
-        slow: 'Slowest',
-        latest: 'Latest',
-      }).map(([name, title]) => {
+      GROUPS.map((name) => {
         const list = element('ul', { className: 'lines' });
         const more = element('button', { type: 'button', className: 'more' });
         more.addEventListener('click', () => {
@@ -36,11 +60,11 @@ export class HopList {
         const group = element(
           'section',
           { className: `hops-${name}` },
-          element('h3', { className: 'hops-title' }, title),
+          element('h3', { className: 'hops-title' }, TITLES[name]),
           list,
           more,
         );
-        return [name, { group, list, more }];
+        return /** @type {const} */ ([name, { group, list, more }]);
       }),
     );
     this.empty = element('p', { className: 'empty' });
@@ -48,19 +72,18 @@ export class HopList {
   }
 
   /**
-   * @param hops as the feed has them
-   * @param emptyText what to say where there are none
-   * @param isFiltered whether these are what somebody looks for: then all of them are shown
+   * @param {Hops} hops
+   * @param {string} emptyText what stands there where there are none
+   * @param {boolean} isFiltered whether these are what somebody looks for: then all of them are shown
    */
   show(hops, emptyText, isFiltered) {
     this.again = () => this.show(hops, emptyText, isFiltered);
-    const wanted = { kept: [], errors: hops.errors, slow: hops.slow, latest: hops.latest };
-    const present = new Set([...hops.errors, ...hops.slow, ...hops.latest].map(keyOf));
-    wanted.kept = [...this.lines.values()]
-      .filter(
-        ({ key, hop, isOpen }) => !present.has(key) && (isOpen || this.selected === key) && hop,
-      )
+    const { errors, slow, latest } = hops;
+    const present = new Set([...errors, ...slow, ...latest].map(keyOf));
+    const kept = [...this.lines.values()]
+      .filter(({ key, isOpen }) => !present.has(key) && (isOpen || this.selected === key))
       .map(({ hop }) => hop);
+    const wanted = { kept, errors, slow, latest };
     const focused = this.into.contains(document.activeElement) ? this.selected : undefined;
     const used = new Set();
     let shown = 0;
@@ -90,24 +113,25 @@ export class HopList {
 
   /** The hop that the keyboard is at. */
   get current() {
-    return this.lines.get(this.selected)?.hop;
+    return this.selected === undefined ? undefined : this.lines.get(this.selected)?.hop;
   }
 
-  /** @param step 1 for the next, -1 for the one before */
+  /** @param {1 | -1} step to the next or to the one before */
   move(step) {
-    const heads = [...this.into.querySelectorAll('.hop > .line > .head')];
-    if (heads.length === 0) return;
-    const at = heads.indexOf(this.lines.get(this.selected)?.head);
+    /** @type {NodeListOf<HTMLElement>} */
+    const found = this.into.querySelectorAll('.hop > .line > .head');
+    const heads = [...found];
+    const at = heads.findIndex((head) => head === this.lines.get(this.selected ?? '')?.head);
     const next = heads[Math.min(heads.length - 1, Math.max(0, at === -1 ? 0 : at + step))];
-    next.focus();
-    next.closest('.hop').scrollIntoView({ block: 'nearest' });
+    next?.focus();
+    next?.closest('.hop')?.scrollIntoView({ block: 'nearest' });
   }
 
+  /** @param {HopView} hop */
   line(hop) {
     const key = keyOf(hop);
     const known = this.lines.get(key);
     if (known !== undefined) return known;
-    const line = { key, hop, isOpen: false, head: undefined, item: undefined };
     const copy = element(
       'button',
       { type: 'button', className: 'copy', title: 'Copy the trace id' },
@@ -115,12 +139,12 @@ export class HopList {
     );
     copy.setAttribute('aria-label', `Copy trace id ${hop.traceId}`);
     copy.addEventListener('click', () => this.actions.copy(hop));
-    line.head = element(
+    const head = element(
       'button',
       { type: 'button', className: 'head', attributes: { 'aria-expanded': 'false' } },
       ...what(hop),
     );
-    line.head.addEventListener('focus', () => {
+    head.addEventListener('focus', () => {
       this.selected = key;
     });
     const summary = element(
@@ -128,24 +152,27 @@ export class HopList {
       { className: 'line' },
       element('time', {}, clock(hop.end)),
       badge(hop),
-      line.head,
+      head,
       element('span', { className: 'where' }, where(hop)),
       bar(hop),
       element('span', { className: 'took' }, duration(hop.duration)),
       copy,
     );
-    line.item = element(
+    const item = element(
       'li',
       { className: `hop ${toneOf(hop)}`, dataset: { trace: hop.traceId } },
       summary,
     );
+    /** @type {Line} */
+    const line = { key, hop, head, item, isOpen: false };
     summary.addEventListener('click', ({ target }) => {
-      if (target.closest('.copy') === null) this.toggle(line);
+      if (target instanceof Element && target.closest('.copy') === null) this.toggle(line);
     });
     this.lines.set(key, line);
     return line;
   }
 
+  /** @param {Line} line */
   toggle(line) {
     line.isOpen = !line.isOpen;
     line.head.setAttribute('aria-expanded', String(line.isOpen));
@@ -155,11 +182,17 @@ export class HopList {
   }
 }
 
+/** @param {HopView} hop */
 function keyOf({ traceId, spanId }) {
   return `${traceId}-${spanId}`;
 }
 
-/** Puts `items` into `list` in their order and touches none that is in its place. */
+/**
+ * Puts `items` into `list` in their order and touches none that is in its place.
+ *
+ * @param {HTMLElement} list
+ * @param {readonly HTMLElement[]} items
+ */
 function arrange(list, items) {
   let at = list.firstChild;
   for (const item of items) {
@@ -173,12 +206,14 @@ function arrange(list, items) {
   }
 }
 
+/** @param {HopView} hop */
 function toneOf({ fault, status }) {
   if (fault === 'server' || fault === 'proxy') return 'failed';
   if (fault === 'client') return 'left';
-  return status >= 400 ? 'warned' : '';
+  return status !== undefined && status >= 400 ? 'warned' : '';
 }
 
+/** @param {HopView} hop */
 function badge(hop) {
   const { status, kind } = hop;
   const tone = status === undefined ? 'none' : `s${Math.floor(status / 100)}`;
@@ -186,6 +221,7 @@ function badge(hop) {
   return element('span', { className: `badge ${tone} ${toneOf(hop)}` }, text);
 }
 
+/** @param {HopView} hop */
 function what({
   kind,
   method,
@@ -222,6 +258,7 @@ function what({
   ].filter((part) => part !== undefined);
 }
 
+/** @param {HopView} hop */
 function where({ frontend, backend, server }) {
   if (backend === undefined || backend === frontend)
     return server === undefined ? frontend : `${frontend} / ${server}`;

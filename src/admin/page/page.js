@@ -1,27 +1,40 @@
+// @ts-check
 import { showFigures, showTraffic } from './charts.js';
 import { HopList } from './hops.js';
 import { showFacts, showLamps } from './state.js';
-import { count, element, percent } from './text.js';
+import { byId, count, element, percent } from './text.js';
 import { showLegend } from './waterfall.js';
 
 /** The page: what it hears from the agent, what is filtered, and the keyboard. */
 
-const byId = (id) => document.getElementById(id);
-const form = byId('filters');
-const FIELDS = ['frontend', 'backend', 'server', 'status', 'trace'];
+/** @import { HopView } from '../hop-view.ts' */
+/** @import { HopsView, StateView, TrafficView } from '../live-view.ts' */
+
+const form = byId('filters', HTMLFormElement);
+const FIELDS = /** @type {const} */ (['frontend', 'backend', 'server', 'status', 'trace']);
+/** @typedef {(typeof FIELDS)[number]} FieldName */
+
+/** @param {FieldName} name */
+const fieldOf = (name) =>
+  /** @type {HTMLInputElement | HTMLSelectElement} */ (form.elements.namedItem(name));
 
 /** Milliseconds. */
 const RETRY = 3_000;
 const TYPING = 150;
 
-const told = { state: undefined, traffic: undefined, hops: undefined };
+/** @type {{ state?: StateView, traffic?: TrafficView, hops?: HopsView }} */
+const told = {};
+const EVENTS = /** @type {const} */ (['state', 'traffic', 'hops']);
 let feed = 'connecting';
 let paused = false;
 /** Whether a mouse is on the list of hops. */
 let pointing = false;
+/** @type {EventSource | undefined} */
 let source;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let retry;
 
+const help = byId('help', HTMLDialogElement);
 const list = new HopList(byId('hops'), { copy, traceLink, pick });
 showLegend(byId('legend'));
 
@@ -30,15 +43,16 @@ showLegend(byId('legend'));
 function connect() {
   disconnect();
   if (paused || document.hidden) return;
-  source = new EventSource(`api/events?${filterQuery()}`);
-  source.onopen = () => setFeed('live');
-  source.onerror = () => {
+  const opened = new EventSource(`api/events?${filterQuery()}`);
+  source = opened;
+  opened.onopen = () => setFeed('live');
+  opened.onerror = () => {
     setFeed('disconnected');
     // The browser comes back by itself, unless it was refused.
-    if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY);
+    if (opened.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY);
   };
-  for (const name of Object.keys(told)) {
-    source.addEventListener(name, ({ data }) => {
+  for (const name of EVENTS) {
+    opened.addEventListener(name, ({ data }) => {
       told[name] = JSON.parse(data);
       show();
     });
@@ -51,6 +65,7 @@ function disconnect() {
   source = undefined;
 }
 
+/** @param {string} next */
 function setFeed(next) {
   feed = next;
   showLamps(feed, told.state);
@@ -68,7 +83,7 @@ function show() {
     if (state === undefined || traffic === undefined || hops === undefined) return;
     showLamps(feed, state);
     showFigures(byId('figures'), state, traffic);
-    showTraffic(byId('traffic'), traffic, pick);
+    showTraffic(byId('traffic', HTMLTableElement), traffic, pick);
     showFacts(byId('facts'), state);
     offer(traffic, hops);
     // Nothing moves under a pointer that is about to press.
@@ -83,13 +98,15 @@ function show() {
 function showHops() {
   const { hops, traffic } = told;
   if (hops === undefined || traffic === undefined) return;
-  if (wrongTrace() !== undefined) {
-    list.show(NO_HOPS, wrongTrace(), true);
+  const wrong = wrongTrace();
+  if (wrong !== undefined) {
+    list.show(NO_HOPS, wrong, true);
     return;
   }
   list.show(hops, emptyNote(traffic), filterQuery() !== '');
 }
 
+/** @param {TrafficView} traffic */
 function sampledNote({ all, unsampled }) {
   const seen = all.total.requests;
   const rest = unsampled.reduce((sum, value) => sum + value, 0);
@@ -97,6 +114,7 @@ function sampledNote({ all, unsampled }) {
   return `sampled ones only, ${percent(seen, seen + rest)} of all: ${count(rest)} in five minutes were not sampled and are not read`;
 }
 
+/** @param {TrafficView} traffic */
 function emptyNote({ all, unsampled }) {
   if (filterQuery() !== '') return 'No recent hop is like that.';
   const rest = unsampled.reduce((sum, value) => sum + value, 0);
@@ -108,10 +126,10 @@ function emptyNote({ all, unsampled }) {
 // Filters
 
 function filterQuery() {
-  const values = new FormData(form);
   const query = new URLSearchParams();
   for (const name of FIELDS) {
-    const value = name === 'trace' ? traceOf(values.get(name)) : values.get(name);
+    const { value: text } = fieldOf(name);
+    const value = name === 'trace' ? traceOf(text) : text;
     if (value) query.set(name, value);
   }
   return query.toString();
@@ -121,16 +139,18 @@ const NO_HOPS = { errors: [], slow: [], latest: [] };
 
 /** What is wrong with what stands in place of a trace id: no hop is of it. */
 function wrongTrace() {
-  const text = form.elements.trace.value.trim();
+  const text = fieldOf('trace').value.trim();
   if (text === '' || traceOf(text) !== '') return undefined;
   return `"${text}" is no trace id: 32 hexadecimal digits, or how they begin, are searched for.`;
 }
 
-/** A trace id or its beginning, also out of a traceparent or an address. */
+/**
+ * A trace id or its beginning, also out of a traceparent or an address.
+ *
+ * @param {string} text
+ */
 function traceOf(text) {
-  const lower = String(text ?? '')
-    .trim()
-    .toLowerCase();
+  const lower = text.trim().toLowerCase();
   const whole = /[0-9a-f]{32}/.exec(lower)?.[0];
   return whole ?? (/^[0-9a-f]{1,31}$/.test(lower) ? lower : '');
 }
@@ -139,7 +159,7 @@ function refilter() {
   // What was just chosen shows at once, wherever the pointer is.
   pointing = false;
   const isWrong = wrongTrace() !== undefined;
-  form.elements.trace.setAttribute('aria-invalid', String(isWrong));
+  fieldOf('trace').setAttribute('aria-invalid', String(isWrong));
   const query = filterQuery();
   form.classList.toggle('active', query !== '' || isWrong);
   history.replaceState(null, '', query === '' ? location.pathname : `#${query}`);
@@ -148,22 +168,31 @@ function refilter() {
   else connect();
 }
 
-/** Names come with what is told; one that is chosen stays, even if nothing came of it lately. */
+/**
+ * Names come with what is told; one that is chosen stays, even if nothing came of it lately.
+ *
+ * @param {TrafficView} traffic
+ * @param {HopsView} hops
+ */
 function offer({ backends }, { frontends }) {
   options('frontend', frontends);
   options(
     'backend',
     backends.map(({ name }) => name),
   );
-  const chosen = form.elements.backend.value;
+  const chosen = fieldOf('backend').value;
   const servers = backends
     .filter(({ name }) => chosen === '' || name === chosen)
     .flatMap((backend) => backend.servers.map(({ name }) => name));
   options('server', [...new Set(servers)].sort());
 }
 
+/**
+ * @param {'frontend' | 'backend' | 'server'} field
+ * @param {readonly string[]} names
+ */
 function options(field, names) {
-  const select = form.elements[field];
+  const select = /** @type {HTMLSelectElement} */ (fieldOf(field));
   const chosen = select.value;
   const wanted = ['', ...names];
   if (chosen !== '' && !names.includes(chosen)) wanted.push(chosen);
@@ -176,9 +205,12 @@ function options(field, names) {
   );
 }
 
+/** @param {Readonly<Partial<Record<FieldName, string>>>} values */
 function choose(values) {
-  for (const [name, value] of Object.entries(values)) {
-    const field = form.elements[name];
+  for (const name of FIELDS) {
+    const value = values[name];
+    if (value === undefined) continue;
+    const field = fieldOf(name);
     if (
       field instanceof HTMLSelectElement &&
       ![...field.options].some((option) => option.value === value)
@@ -190,6 +222,10 @@ function choose(values) {
   refilter();
 }
 
+/**
+ * @param {string | undefined} backend
+ * @param {string | undefined} server
+ */
 function pick(backend, server) {
   choose({ backend: backend ?? '', server: server ?? '' });
 }
@@ -199,10 +235,11 @@ function readHash() {
   choose(Object.fromEntries(FIELDS.map((name) => [name, query.get(name) ?? ''])));
 }
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let typing;
 form.addEventListener('change', refilter);
 form.addEventListener('input', ({ target }) => {
-  if (target.name !== 'trace') return;
+  if (target !== fieldOf('trace')) return;
   clearTimeout(typing);
   typing = setTimeout(refilter, TYPING);
 });
@@ -215,6 +252,7 @@ addEventListener('hashchange', readHash);
 
 // Copy and link
 
+/** @param {HopView} hop */
 async function copy({ traceId }) {
   let done = true;
   try {
@@ -227,16 +265,19 @@ async function copy({ traceId }) {
     area.select();
     done = document.execCommand('copy');
     area.remove();
-    before?.focus();
+    if (before instanceof HTMLElement) before.focus();
   }
   toast(done ? `Copied ${traceId}` : 'The browser does not let this page copy');
 }
 
+/** @param {HopView} hop */
 function traceLink({ traceId }) {
   return told.state?.traceUrl?.replaceAll('{traceId}', traceId);
 }
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let toasting;
+/** @param {string} text */
 function toast(text) {
   const shown = byId('toast');
   shown.textContent = text;
@@ -249,6 +290,7 @@ function toast(text) {
 
 // Pause, theme, keyboard
 
+/** @param {boolean} next */
 function setPaused(next) {
   paused = next;
   byId('pause').setAttribute('aria-pressed', String(paused));
@@ -261,6 +303,7 @@ function setPaused(next) {
 
 const THEME = 'haproxy-otel-spoa theme';
 
+/** @param {string | null} theme */
 function setTheme(theme) {
   if (theme === null) return;
   document.documentElement.dataset.theme = theme;
@@ -274,28 +317,36 @@ function otherTheme() {
   setTheme(dark ? 'light' : 'dark');
 }
 
+/**
+ * What a key does on an element; false where it has its usual effect.
+ *
+ * @type {Readonly<Record<string, (target: Element) => unknown>>}
+ */
 const KEYS = {
   j: () => list.move(1),
   k: () => list.move(-1),
   ArrowDown: (target) => target.closest('#hops') !== null && list.move(1),
   ArrowUp: (target) => target.closest('#hops') !== null && list.move(-1),
   c: () => list.current && copy(list.current),
-  o: () =>
-    list.current && traceLink(list.current) && open(traceLink(list.current), '_blank', 'noopener'),
+  o: () => {
+    const link = list.current && traceLink(list.current);
+    if (link) open(link, '_blank', 'noopener');
+  },
   f: () => list.current && pick(list.current.backend, list.current.server),
   '/': () => {
-    form.elements.trace.focus();
-    form.elements.trace.select();
+    const trace = /** @type {HTMLInputElement} */ (fieldOf('trace'));
+    trace.focus();
+    trace.select();
   },
   p: () => setPaused(!paused),
   x: () => form.reset(),
   t: otherTheme,
-  '?': () => byId('help').showModal(),
+  '?': () => help.showModal(),
 };
 
 addEventListener('keydown', (event) => {
   const { key, target } = event;
-  if (event.ctrlKey || event.metaKey || event.altKey || byId('help').open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
   if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) {
     if (key === 'Escape') {
       // By itself it empties a field of this kind.
@@ -305,7 +356,7 @@ addEventListener('keydown', (event) => {
     return;
   }
   const action = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
-  if (action === undefined || action(target) === false) return;
+  if (action === undefined || !(target instanceof Element) || action(target) === false) return;
   event.preventDefault();
 });
 
@@ -319,7 +370,7 @@ byId('hops').addEventListener('pointerleave', () => {
 });
 byId('pause').addEventListener('click', () => setPaused(!paused));
 byId('theme').addEventListener('click', otherTheme);
-byId('keys').addEventListener('click', () => byId('help').showModal());
+byId('keys').addEventListener('click', () => help.showModal());
 document.addEventListener('visibilitychange', connect);
 
 setTheme(localStorage.getItem(THEME));

@@ -1,8 +1,15 @@
-import { ago, bytes, count, duration, element, percent } from './text.js';
+// @ts-check
+import { ago, byId, bytes, count, duration, element, percent } from './text.js';
+
+/** @import { StateView } from '../live-view.ts' */
+/** @typedef {readonly [name: string, value: string, tone?: string]} Fact */
 
 /** The agent's own state: three lamps at the top, and the facts at the foot of the page. */
 
-/** @param feed whether the page hears from the agent */
+/**
+ * @param {string} feed whether the page hears from the agent
+ * @param {StateView | undefined} state
+ */
 export function showLamps(feed, state) {
   lamp('lamp-feed', feed === 'live' ? 'good' : feed === 'paused' ? 'idle' : 'bad', feed);
   if (state === undefined) return;
@@ -11,15 +18,24 @@ export function showLamps(feed, state) {
   if (kind === 'none') lamp('lamp-exporter', 'idle', 'no exporter');
   else if (exporting === 'working') lamp('lamp-exporter', 'good', 'exporter works');
   else if (exporting === 'refusing') lamp('lamp-exporter', 'bad', 'receiver refuses spans');
-  else lamp('lamp-exporter', 'bad', `export fails for ${ago(state.now - since)}`);
+  else lamp('lamp-exporter', 'bad', `export fails for ${ago(state.now - (since ?? state.now))}`);
 }
 
+/**
+ * @param {string} id
+ * @param {string} tone
+ * @param {string} text
+ */
 function lamp(id, tone, text) {
-  const shown = document.getElementById(id);
+  const shown = byId(id);
   shown.dataset.tone = tone;
   if (shown.textContent !== text) shown.textContent = text;
 }
 
+/**
+ * @param {HTMLElement} into
+ * @param {StateView} state
+ */
 export function showFacts(into, state) {
   const { mint, records, exporter, spans } = state;
   into.replaceChildren(
@@ -73,13 +89,18 @@ export function showFacts(into, state) {
   );
 }
 
+/** @param {StateView} state */
 function stateOf({ now, exporter }) {
   if (exporter.kind === 'none') return 'nothing is exported';
   if (exporter.state === 'working') return 'works';
   const verb = exporter.state === 'failing' ? 'fails' : 'refuses';
-  return `${verb} for ${ago(now - exporter.since)}: ${exporter.reason ?? ''}`;
+  return `${verb} for ${ago(now - (exporter.since ?? now))}: ${exporter.reason ?? ''}`;
 }
 
+/**
+ * @param {string} title
+ * @param {readonly Fact[]} facts
+ */
 function group(title, facts) {
   return element(
     'div',

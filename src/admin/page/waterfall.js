@@ -1,8 +1,15 @@
+// @ts-check
 import { duration, element } from './text.js';
+
+/** @import { HopView, PhaseName } from '../hop-view.ts' */
 
 /** The phases of a hop: as one bar in its line, and each by itself where it is opened. */
 
-/** In the order in which they come, with HAProxy's name for the timer. */
+/**
+ * In the order in which they come, with HAProxy's name for the timer.
+ *
+ * @type {Readonly<Record<PhaseName, readonly [title: string, timer: string]>>}
+ */
 const PHASES = {
   handshake: ['handshake', '%Th'],
   request: ['request', '%TR less agent'],
@@ -18,9 +25,13 @@ const PHASES = {
 const SHORTEST = 0.5;
 const LONGEST = 60_000;
 
+/** @type {readonly PhaseName[]} */
+const LEGEND = ['request', 'agent', 'queue', 'retry', 'connect', 'response', 'transfer'];
+
+/** @param {HTMLElement} into */
 export function showLegend(into) {
   into.replaceChildren(
-    ...['request', 'agent', 'queue', 'retry', 'connect', 'response', 'transfer'].map((name) =>
+    ...LEGEND.map((name) =>
       element('span', {}, element('i', { className: `phase ${name}` }), PHASES[name][0]),
     ),
     element('span', {}, element('i', { className: 'phase response unfinished' }), 'not finished'),
@@ -28,12 +39,16 @@ export function showLegend(into) {
   );
 }
 
-/** One bar, as long as the logarithm of the whole, its parts in proportion. */
+/**
+ * One bar, as long as the logarithm of the whole, its parts in proportion.
+ *
+ * @param {HopView} hop
+ */
 export function bar(hop) {
   const { phases, unfinished } = hop;
   const share =
     Math.log(Math.max(hop.duration, SHORTEST) / SHORTEST) / Math.log(LONGEST / SHORTEST);
-  const part = ({ name, ms }, extra = '') => {
+  const part = (/** @type {{ name: string, ms: number }} */ { name, ms }, extra = '') => {
     const made = element('i', { className: `phase ${name} ${extra}` });
     made.style.flexGrow = String(ms);
     return made;
@@ -60,11 +75,12 @@ export function bar(hop) {
   );
 }
 
+/** @param {HopView} hop */
 export function waterfall(hop) {
   const whole = Math.max(hop.duration, 0.001);
   let passed = 0;
   const rows = [
-    ...hop.phases,
+    ...hop.phases.map((phase) => ({ ...phase, cut: false })),
     ...(hop.unfinished === undefined ? [] : [{ ...hop.unfinished, cut: true }]),
   ].map(({ name, ms, cut }) => {
     const [title, timer] = PHASES[name];

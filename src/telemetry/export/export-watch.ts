@@ -45,7 +45,7 @@ export class ExportWatch {
     return async (batch) => {
       const started = performance.now();
       const result = await send(batch);
-      this.latency.observe((performance.now() - started) / 1000);
+      this.latency.record((performance.now() - started) / 1000);
       this.take(result, batch);
       return result;
     };

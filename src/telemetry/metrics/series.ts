@@ -1,5 +1,5 @@
+import { Histogram } from '../../histogram.ts';
 import { ExemplarReservoir, type MeasuredSpan } from './exemplars.ts';
-import { ExplicitHistogram } from './explicit-histogram.ts';
 import { ExponentialHistogram } from './exponential-histogram.ts';
 import type { Buckets, HistogramPoint, MetricAttributes, NumberPoint } from './points.ts';
 
@@ -49,10 +49,10 @@ export class HistogramSeries {
   readonly exemplars = new ExemplarReservoir();
   /** The first measurement, in microseconds since the epoch. */
   private readonly start: number;
-  private readonly current: ExplicitHistogram;
+  private readonly current: Histogram;
   private readonly exponential: ExponentialHistogram | undefined;
   /** What collections of deltas have taken. */
-  private collected: ExplicitHistogram | undefined;
+  private collected: Histogram | undefined;
 
   constructor(
     attributes: MetricAttributes,
@@ -62,14 +62,14 @@ export class HistogramSeries {
   ) {
     this.attributes = attributes;
     this.start = start;
-    this.current = new ExplicitHistogram(bounds);
+    this.current = new Histogram(bounds);
     this.exponential = isExponential ? new ExponentialHistogram() : undefined;
   }
 
-  get total(): ExplicitHistogram {
+  get total(): Histogram {
     const { current, collected } = this;
     if (collected === undefined) return current;
-    const total = new ExplicitHistogram(current.bounds);
+    const total = new Histogram(current.bounds);
     total.add(collected);
     total.add(current);
     return total;
@@ -120,7 +120,7 @@ export class HistogramSeries {
   }
 
   private startAnew(): void {
-    this.collected ??= new ExplicitHistogram(this.current.bounds);
+    this.collected ??= new Histogram(this.current.bounds);
     this.collected.add(this.current);
     this.current.clear();
     this.exponential?.clear();

@@ -1,4 +1,4 @@
-import { copyBytes, viewOf } from '../../bytes.ts';
+import { copyBytes, grow, viewOf } from '../../bytes.ts';
 import { hexDigit } from '../../context/hex.ts';
 
 const INITIAL_BYTES = 64 * 1024;
@@ -216,11 +216,7 @@ export class ProtobufWriter {
   private reserve(length: number): number {
     const start = this.position;
     this.position += length;
-    if (this.position > this.buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(this.position, this.buffer.length * 2));
-      this.buffer.copy(grown, 0, 0, start);
-      this.use(grown);
-    }
+    if (this.position > this.buffer.length) this.use(grow(this.buffer, start, this.position));
     return start;
   }
 

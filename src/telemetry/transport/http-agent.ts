@@ -3,7 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
-import { unixPathOf } from '../../endpoint.ts';
+import { hostAndPort, unixPathOf, withoutBrackets } from '../../endpoint.ts';
 import type { OtlpConfig, ProxyConfig } from '../config.ts';
 import { readTlsFiles } from './tls-files.ts';
 
@@ -62,13 +62,8 @@ export function routeTo(config: OtlpConfig, path: string, connectLimit: number):
       createAgent,
     };
   }
-  const { hostname, port } = new URL(`http://${proxy.address}`);
   return {
-    options: {
-      host: bare(hostname),
-      port: port || 80,
-      path: `${url.origin}${url.pathname}${url.search}`,
-    },
+    options: { ...addressOf(proxy), path: `${url.origin}${url.pathname}${url.search}` },
     headers: { ...headers, ...authorization('proxy-authorization', proxy.credentials) },
     createAgent,
   };
@@ -97,14 +92,12 @@ class TunnelAgent extends HttpsAgent {
     { port }: ClientRequestArgs,
     callback: (error: Error | null, stream: Duplex) => void,
   ): undefined {
-    const { hostname, port: proxyPort } = new URL(`http://${this.proxy.address}`);
     const { host } = this.secure;
-    const target = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+    const target = hostAndPort(host, Number(port));
     // Whoever waits for a connection hears of an error in place of a stream.
     const fail = callback as (error: Error) => void;
     const connecting = request({
-      host: bare(hostname),
-      port: proxyPort || 80,
+      ...addressOf(this.proxy),
       method: 'CONNECT',
       path: target,
       headers: { host: target, ...authorization('proxy-authorization', this.proxy.credentials) },
@@ -145,6 +138,9 @@ function authorization(name: string, credentials: string | undefined): Record<st
   return { [name]: `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
-const hostOf = (url: URL): string => bare(url.hostname);
+function addressOf({ address }: ProxyConfig): { readonly host: string; readonly port: number } {
+  const url = new URL(`http://${address}`);
+  return { host: hostOf(url), port: Number(url.port || 80) };
+}
 
-const bare = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
+const hostOf = (url: URL): string => withoutBrackets(url.hostname);

@@ -1,19 +1,13 @@
-import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/config.ts';
+import { type OtlpHandler, OtlpServer } from '../../../src/demo/otlp-receiver.ts';
 import { SIGNAL_NAMES, type Signal } from '../../../src/telemetry/config.ts';
 import { ExportWatch } from '../../../src/telemetry/export/export-watch.ts';
 import type { QueueEvent } from '../../../src/telemetry/export/queue-report.ts';
 import { createSignalExporter } from '../../../src/telemetry/export/signal-exporter.ts';
 import { until } from '../../agent-process.ts';
 import { afterwards } from '../exporting-agent.ts';
-
-const SERVICES: Readonly<Record<Signal, string>> = {
-  traces: 'opentelemetry.proto.collector.trace.v1.TraceService',
-  metrics: 'opentelemetry.proto.collector.metrics.v1.MetricsService',
-  logs: 'opentelemetry.proto.collector.logs.v1.LogsService',
-};
 
 /** As each signal's service answers: its own message, of the same shape. */
 const Response = protobuf
@@ -24,45 +18,20 @@ const Response = protobuf
   )
   .root.lookupType('Response');
 
-const bytes = (value: Buffer): Buffer => value;
-
 /** A gRPC server with the services of all signals, that answers with `response`. */
 async function serveAll(response: Buffer) {
   const calls: { signal: Signal; token: unknown; body: string }[] = [];
-  const server = new Server();
-  for (const signal of SIGNAL_NAMES) {
-    const definition: ServiceDefinition = {
-      export: {
-        path: `/${SERVICES[signal]}/Export`,
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: bytes,
-        requestDeserialize: bytes,
-        responseSerialize: bytes,
-        responseDeserialize: bytes,
-      },
+  const handlerOf =
+    (signal: Signal): OtlpHandler =>
+    (request, metadata) => {
+      calls.push({ signal, token: metadata.get('token')[0], body: request.toString() });
+      return response;
     };
-    server.addService(definition, {
-      export: (
-        call: { request: Buffer; metadata: { get(name: string): unknown[] } },
-        callback: (error: null, value: Buffer) => void,
-      ) => {
-        calls.push({
-          signal,
-          token: call.metadata.get('token')[0],
-          body: call.request.toString(),
-        });
-        callback(null, response);
-      },
-    });
-  }
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
-  });
-  afterwards(() => server.forceShutdown());
-  return { endpoint: `http://127.0.0.1:${port}`, calls };
+  const server = await OtlpServer.start(
+    Object.fromEntries(SIGNAL_NAMES.map((signal) => [signal, handlerOf(signal)])),
+  );
+  afterwards(() => server.stop());
+  return { endpoint: server.endpoint, calls };
 }
 
 function exporterOf(signal: Signal, endpoint: string) {

@@ -1,11 +1,5 @@
-import {
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  type sendUnaryData,
-} from '@grpc/grpc-js';
-import { OTLP_TYPES } from '../otlp-types.ts';
+import { OtlpServer } from '../../../src/demo/otlp-receiver.ts';
+import { attributesOf, OTLP_TYPES, type WireAttributes } from '../otlp-types.ts';
 
 export type ReceivedExemplar = {
   readonly value: number;
@@ -52,7 +46,7 @@ export function pointsIn(request: Uint8Array): ReceivedPoint[] {
     arrays: true,
   });
   return list(decoded, 'resourceMetrics').flatMap((resourceMetrics) => {
-    const resource = attributesOf(list(resourceMetrics.resource as Wire, 'attributes'));
+    const resource = attributesOf(attributesIn(resourceMetrics.resource as Wire));
     return list(resourceMetrics, 'scopeMetrics').flatMap((scopeMetrics) => {
       const { name: scope } = scopeMetrics.scope as { name: string };
       return list(scopeMetrics, 'metrics').flatMap((metric) =>
@@ -77,7 +71,7 @@ function pointsOf(metric: Wire): Omit<ReceivedPoint, 'resource' | 'scope'>[] {
       type,
       temporality: Number(data.aggregationTemporality),
       monotonic: data.isMonotonic === true,
-      attributes: attributesOf(list(point, 'attributes')),
+      attributes: attributesOf(attributesIn(point)),
       start: BigInt(String(point.startTimeUnixNano)),
       time: BigInt(String(point.timeUnixNano)),
       count: Number(point.count ?? point.asInt ?? point.asDouble),
@@ -99,68 +93,35 @@ function pointsOf(metric: Wire): Omit<ReceivedPoint, 'resource' | 'scope'>[] {
   });
 }
 
+function attributesIn(message: Wire): WireAttributes {
+  return list(message, 'attributes') as unknown as WireAttributes;
+}
+
 function list(message: Wire, name: string): Wire[] {
   return (message[name] as Wire[] | undefined) ?? [];
 }
 
-function attributesOf(attributes: readonly Wire[]): Record<string, unknown> {
-  return Object.fromEntries(
-    attributes.map(({ key, value }) => {
-      const { intValue, ...others } = value as Wire;
-      return [key, intValue === undefined ? Object.values(others)[0] : Number(intValue)];
-    }),
-  );
-}
-
-const bytes = (value: Buffer): Buffer => value;
-
-function serviceOf(path: string): ServiceDefinition {
-  return {
-    export: {
-      path: `/opentelemetry.proto.collector.${path}/Export`,
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: bytes,
-      requestDeserialize: bytes,
-      responseSerialize: bytes,
-      responseDeserialize: bytes,
-    },
-  };
-}
-
-/** An OTLP/gRPC receiver of metrics; spans it accepts and forgets. */
+/** A receiver of metrics; spans it accepts and forgets. */
 export class MetricReceiver {
   /** Of each export, the points. */
   readonly exports: ReceivedPoint[][] = [];
-  port = 0;
-  private readonly server = new Server();
+  private server: OtlpServer | undefined;
 
   static async start(): Promise<MetricReceiver> {
     const receiver = new MetricReceiver();
-    const answer = (handle: (request: Buffer) => void) => ({
-      export: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
-        handle(call.request);
-        callback(null, Buffer.alloc(0));
-      },
-    });
-    receiver.server.addService(
-      serviceOf('metrics.v1.MetricsService'),
-      answer((request) => receiver.exports.push(pointsIn(request))),
-    );
-    receiver.server.addService(
-      serviceOf('trace.v1.TraceService'),
-      answer(() => {}),
-    );
-    receiver.port = await new Promise<number>((resolve, reject) => {
-      receiver.server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-        error === null ? resolve(port) : reject(error),
-      );
+    receiver.server = await OtlpServer.start({
+      metrics: (request) => void receiver.exports.push(pointsIn(request)),
+      traces: () => {},
     });
     return receiver;
   }
 
+  get port(): number {
+    return this.server?.port ?? 0;
+  }
+
   get endpoint(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return this.server?.endpoint ?? '';
   }
 
   /** All points of a metric, of all exports. */
@@ -169,6 +130,6 @@ export class MetricReceiver {
   }
 
   stop(): void {
-    this.server.forceShutdown();
+    this.server?.stop();
   }
 }
