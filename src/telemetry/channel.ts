@@ -36,10 +36,10 @@ export class TelemetryChannel {
   private state: 'running' | 'failed' | 'stopping' | 'ended' = 'running';
 
   /** Starts the thread, which takes its time: there is no need to wait for it. */
-  constructor(config: TelemetryConfig, env: Readonly<Record<string, string>>) {
+  constructor(config: TelemetryConfig, env: Readonly<Record<string, string>>, isSuccessor = false) {
     this.mintNumbers = config.admin === undefined ? undefined : new MintNumbers();
     setFlagsFromString(`--initial-old-space-size=${HEAP_BEFORE_COLLECTION}`);
-    const workerData: WorkerData = { config, mint: this.mintNumbers?.shared };
+    const workerData: WorkerData = { config, mint: this.mintNumbers?.shared, isSuccessor };
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       name: 'telemetry',
       workerData,
