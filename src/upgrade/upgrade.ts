@@ -70,13 +70,15 @@ export class Upgrade {
     const successor = await this.start(agent);
     if (successor === undefined) return;
     this.state = 'handing over';
+    const started = performance.now();
     try {
       await successor.takeOver();
       const connections = await agent.handOver((connection, socket) =>
         successor.connection(connection, socket),
       );
       await successor.done();
-      log.info({ successor: successor.pid, connections }, 'handed over');
+      const milliseconds = Math.round(performance.now() - started);
+      log.info({ successor: successor.pid, connections, milliseconds }, 'handed over');
     } catch (error) {
       this.state = 'over';
       successor.kill('SIGKILL');

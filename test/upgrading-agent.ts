@@ -1,5 +1,7 @@
-import { readdirSync } from 'node:fs';
-import { type AgentProcess, until } from '../agent-process.ts';
+import { readFileSync } from 'node:fs';
+import { type AgentProcess, until } from './agent-process.ts';
+
+const FAILED = 'upgrade failed, this agent goes on';
 
 /** An agent that is upgraded: one process after the other, all of which log to the first one's pipe. */
 export class UpgradingAgent {
@@ -20,8 +22,14 @@ export class UpgradingAgent {
   async upgrade(): Promise<void> {
     const before = this.logged('handed over').length;
     process.kill(this.pid, 'SIGUSR2');
+    await this.follow(before);
+  }
+
+  /** Waits for the upgrade behind `before` others. */
+  async follow(before: number): Promise<void> {
+    const failures = this.logged(FAILED).length;
     const handed = await until('the connections to be handed over', () => {
-      const [failed] = this.logged('upgrade failed, this agent goes on');
+      const failed = this.logged(FAILED)[failures];
       if (failed !== undefined) throw new Error(`upgrade failed: ${failed.reason}`);
       return this.logged('handed over')[before];
     });
@@ -36,10 +44,6 @@ export class UpgradingAgent {
     await until(`process ${pid} to end`, () => !isRunning(pid));
   }
 
-  get descriptors(): number {
-    return readdirSync(`/proc/${this.pid}/fd`).length;
-  }
-
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (!isRunning(this.pid)) return;
     process.kill(this.pid, signal);
@@ -47,10 +51,10 @@ export class UpgradingAgent {
   }
 }
 
+/** Nobody may have waited for a process whose parent ended: then it is a zombie. */
 export function isRunning(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return false;
   }
