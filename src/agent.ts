@@ -1,16 +1,26 @@
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { Config } from './config/config.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { Minter } from './context/mint.ts';
 import type { BadArgument } from './context/mint-request.ts';
 import { Sampler } from './context/sampling.ts';
-import { type Listening, listen } from './listen.ts';
+import { formatAddress, isInherited, type Listening, listen } from './listen.ts';
 import type { Logger } from './log.ts';
 import { throttle } from './log-throttle.ts';
 import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
 import { SpopServer } from './spop/server.ts';
 import { MintMeter } from './threads/mint-meter.ts';
 import type { TelemetryChannel } from './threads/telemetry-channel.ts';
+import type { HandedOver, ListenerSockets } from './upgrade/messages.ts';
+import type { Adopted, Adopter } from './upgrade/predecessor.ts';
+
+/** The agent before this one. */
+export type Former = {
+  /** Resolves when this one is to listen. */
+  readonly ready: () => Promise<void>;
+  /** Resolves when this one has all connections. */
+  readonly adopt: (adopter: Adopter) => Promise<Adopted>;
+};
 
 /** The running agent: the mint path on this thread, the telemetry path on its own. */
 export class Agent {
@@ -58,9 +68,15 @@ export class Agent {
   /**
    * Starts the mint path beside the telemetry path, which was started before; resolves when both listen.
    *
+   * @param predecessor whose place it takes once nothing can fail any more
    * @throws Error when a listener or the exporter cannot be set up
    */
-  static async start(config: Config, telemetry: TelemetryChannel, log: Logger): Promise<Agent> {
+  static async start(
+    config: Config,
+    telemetry: TelemetryChannel,
+    log: Logger,
+    predecessor?: Former,
+  ): Promise<Agent> {
     const sampler = new Sampler(config.sampler);
     const minter = new Minter(sampler, {
       formats: config.formats,
@@ -71,8 +87,8 @@ export class Agent {
     const meter = mintNumbers && new MintMeter(mintNumbers, () => minter.minted);
     const connections = new ConnectionLog(log);
     const server = new SpopServer(minter.handle, config.spopLimits, {
-      onHello: (peer, agreement) => {
-        meter?.handshake(agreement.healthcheck);
+      onHello: (peer, agreement, isNew) => {
+        if (isNew) meter?.handshake(agreement.healthcheck);
         connections.hello(peer, agreement);
       },
       onEnd: (peer, end, agreement) => {
@@ -84,15 +100,30 @@ export class Agent {
     let listener: Listening | undefined;
     let records: string;
     let admin: string | undefined;
-    try {
-      // HAProxy may ask before its ring finds the agent: what the first requests leave behind waits there.
-      listener = await listen(
+    const open = (): Promise<Listening> =>
+      listen(
         createServer((socket) => server.accept(socket)),
         config.spop,
       );
+    try {
+      // HAProxy may ask before its ring finds the agent: what the first requests leave behind waits there.
+      if (predecessor === undefined || !isInherited(config.spop)) listener = await open();
+      if (predecessor !== undefined) {
+        admin = await telemetry.ready;
+        await predecessor.ready();
+        if (isInherited(config.telemetry.records)) telemetry.listen();
+      }
+      listener ??= await open();
       records = await telemetry.listening;
       meter?.start(() => ({ ...minter.counts, connectionsOpen: server.size }));
       admin = await telemetry.ready;
+      if (predecessor !== undefined) {
+        const connections = await predecessor.adopt({
+          spop: (socket, state) => server.accept(socket, state),
+          records: (connection) => telemetry.continue(connection),
+        });
+        log.info({ connections }, 'took over');
+      }
     } catch (error) {
       await listener?.close();
       meter?.stop();
@@ -129,6 +160,38 @@ export class Agent {
     await this.telemetry.reload({ logLevel, sampler, exporters, metrics });
     this.sampling.use(config.sampler);
     this.log.level = config.logLevel;
+  }
+
+  /** @throws Error where Node does not have the descriptors */
+  async listenerSockets(): Promise<ListenerSockets[]> {
+    const { spop, telemetry } = this.config;
+    const { records, admin } = await this.telemetry.sockets();
+    return [
+      { listener: 'spop', address: formatAddress(spop), sockets: this.listener.sockets() },
+      { listener: 'records', address: formatAddress(telemetry.records), sockets: records },
+      ...(telemetry.admin === undefined
+        ? []
+        : [
+            {
+              listener: 'admin',
+              address: formatAddress(telemetry.admin.address),
+              sockets: admin,
+            } as const,
+          ]),
+    ];
+  }
+
+  /** Leaves listeners and connections to another process that listens already; `stop` is to follow. */
+  async handOver(
+    send: (connection: HandedOver, socket: Socket | number) => Promise<void>,
+  ): Promise<Adopted> {
+    this.listener.release();
+    const spop = await this.server.handOver((state, socket) =>
+      send({ kind: 'spop', state }, socket),
+    );
+    const records = await this.telemetry.release();
+    for (const connection of records) await send({ kind: 'records', connection }, connection.fd);
+    return { spop, records: records.length };
   }
 
   /** Stops accepting, answers what was read, says DISCONNECT, reads the records and exports them. */

@@ -49,7 +49,7 @@ export class ConnectionLog {
     this.tell(peer, end);
     if (agreement === undefined || agreement.healthcheck) return;
     this.open -= 1;
-    if (this.open > 0 || end.reason === 'stopped') return;
+    if (this.open > 0 || end.reason === 'stopped' || end.reason === 'handed over') return;
     this.away = setTimeout(() => {
       this.log.info({ connections: this.opened }, 'HAProxy has had no connection for minutes');
       this.state = 'waiting';
@@ -79,6 +79,7 @@ export class ConnectionLog {
       case 'closed':
       case 'healthcheck':
       case 'stopped':
+      case 'handed over':
         this.log.debug({ peer, ...end }, 'SPOP connection closed');
         return;
       default:

@@ -1,7 +1,8 @@
 import { lookup as lookupName } from 'node:dns/promises';
-import { lstatSync, unlinkSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, createServer, isIP, type Server, type ServerOpts } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { descriptorOf } from './descriptors.ts';
 import { hostAndPort } from './endpoint.ts';
 import { errorText } from './error-text.ts';
 
@@ -10,8 +11,8 @@ import { errorText } from './error-text.ts';
  * network namespace and no file, or `fd:N` for a socket that was handed over.
  */
 export type ListenAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
+  | ({ readonly kind: 'tcp'; readonly host: string; readonly port: number } & Inheriting)
+  | ({ readonly kind: 'unix'; readonly path: string } & Inheriting)
   | AbstractAddress
   | {
       readonly kind: 'fd';
@@ -25,7 +26,17 @@ export type AbstractAddress = {
   readonly kind: 'abstract';
   readonly name: string;
   readonly padded: boolean;
+} & Inheriting;
+
+/** A socket that another process of the agent opened. */
+export type InheritedSocket = {
+  readonly type: 'listener' | 'datagrams';
+  /** An address of the listener's name, where it has any. */
+  readonly host: string | undefined;
+  readonly fd: number;
 };
+
+type Inheriting = { readonly inherited?: readonly InheritedSocket[] };
 
 /** Whether only this host reaches `host`: a name or an address without port, brackets left out. */
 export function isLoopback(host: string): boolean {
@@ -44,8 +55,12 @@ export type Listening = {
   readonly address: string;
   /** What is bound, without port: empty for a socket that has none, or that was handed over. */
   readonly hosts: readonly string[];
+  /** The sockets that listen. @throws Error where Node does not have their descriptors */
+  readonly sockets: () => InheritedSocket[];
   /** Accepts who has connected so far, and then no more. */
   readonly close: () => Promise<void>;
+  /** Accepts nobody any more: another process has the same sockets, and who has connected. */
+  readonly release: () => void;
 };
 
 /** All addresses of a name, as getaddrinfo(3) has them. */
@@ -64,21 +79,79 @@ export async function listen(
   options: ServerOpts = {},
   lookup: Lookup = lookupAll,
 ): Promise<Listening> {
-  if (address.kind === 'unix') await removeStaleSocket(address.path);
+  const inherited = inheritedFor(address);
   try {
     if (address.kind === 'tcp') return await listenOnAll(server, address, options, lookup);
-    await open(server, address.kind === 'fd' ? { fd: address.fd } : { path: socketPath(address) });
+    if (inherited !== undefined) await open(server, { fd: inherited });
+    else if (address.kind === 'unix') await openPath(server, address.path);
+    else if (address.kind === 'abstract') await open(server, { path: socketPath(address) });
   } catch (error) {
     throw new Error(`cannot listen on ${formatAddress(address)}: ${errorText(error)}`, {
       cause: error,
     });
   }
+  const path = address.kind === 'unix' ? address.path : undefined;
+  return listeningOn(server, boundAddress(server, address), [{ server, host: undefined }], path);
+}
+
+/** Whether another process listens there too, until it releases the sockets. */
+export function isInherited(address: ListenAddress): boolean {
+  return address.kind === 'fd' || address.inherited !== undefined;
+}
+
+function inheritedFor(address: ListenAddress, host?: string): number | undefined {
+  if (address.kind === 'fd') return address.fd;
+  return address.inherited?.find((socket) => socket.type === 'listener' && socket.host === host)
+    ?.fd;
+}
+
+type Bound = { readonly server: Server; readonly host: string | undefined };
+
+/** @param path a file of the socket's own */
+function listeningOn(
+  server: Server,
+  address: string,
+  bound: readonly Bound[],
+  path?: string,
+): Listening {
+  let state: 'open' | 'closed' = 'open';
   return {
     server,
-    address: boundAddress(server, address),
-    hosts: [],
-    close: () => closeAll(server, [server]),
+    address,
+    hosts: bound.flatMap(({ host }) => host ?? []),
+    sockets: () =>
+      bound.map((each) => ({
+        type: 'listener',
+        host: each.host,
+        fd: descriptorOf(each.server),
+      })),
+    close: async () => {
+      if (state === 'closed') return;
+      state = 'closed';
+      await closeAll(
+        server,
+        bound.map((each) => each.server),
+      );
+      if (path !== undefined) rmSync(path, { force: true });
+    },
+    release: () => {
+      state = 'closed';
+      for (const each of bound) each.server.close();
+    },
   };
+}
+
+/**
+ * Node removes the file that it bound when the socket is closed, and would take it from a process that has the same socket:
+ * so it binds another name.
+ */
+async function openPath(server: Server, path: string): Promise<void> {
+  await removeStaleSocket(path);
+  if (existsSync(path)) return open(server, { path });
+  const bound = `${path}~`;
+  rmSync(bound, { force: true });
+  await open(server, { path: bound });
+  renameSync(bound, path);
 }
 
 /**
@@ -111,30 +184,31 @@ async function listenOnAll(
   lookup: Lookup,
 ): Promise<Listening> {
   const found = isIP(address.host) === 0 ? await lookup(address.host) : [address.host];
-  const hosts: string[] = [];
-  const servers: Server[] = [];
+  const bound: Bound[] = [];
   let { port } = address;
   for (const [index, host] of found.entries()) {
-    const next = hosts.length === 0 ? server : createSibling(server, options);
+    const next = bound.length === 0 ? server : createSibling(server, options);
+    const fd = inheritedFor(address, host);
     try {
-      await open(next, { host, port });
+      await open(next, fd === undefined ? { host, port } : { fd });
     } catch (error) {
-      const others = hosts.length + found.length - index - 1;
+      const others = bound.length + found.length - index - 1;
       if (others > 0 && isNotOfThisHost(host, error)) continue;
-      await closeAll(server, servers);
+      await closeAll(
+        server,
+        bound.map((each) => each.server),
+      );
       throw error;
     }
-    servers.push(next);
-    hosts.push(host);
-    const bound = next.address();
-    if (bound !== null && typeof bound === 'object') port = bound.port;
+    bound.push({ server: next, host });
+    const place = next.address();
+    if (place !== null && typeof place === 'object') port = place.port;
   }
-  return {
-    server,
-    address: hostAndPort(address.host, port),
-    hosts,
-    close: () => closeAll(server, servers),
-  };
+  // The name has lost an address.
+  for (const { type, host, fd } of address.inherited ?? []) {
+    if (type === 'listener' && !bound.some((each) => each.host === host)) closeSync(fd);
+  }
+  return listeningOn(server, hostAndPort(address.host, port), bound);
 }
 
 async function lookupAll(name: string): Promise<string[]> {

@@ -15,6 +15,9 @@ import { type InheritedSockets, inheritedSockets } from './systemd/sockets.ts';
 import { startWatchdog, watchdogInterval } from './systemd/watchdog.ts';
 import { TelemetryChannel } from './threads/telemetry-channel.ts';
 import { isTool, runTool } from './tools.ts';
+import { SOCKETS_VARIABLE } from './upgrade/messages.ts';
+import { type Adopter, Predecessor } from './upgrade/predecessor.ts';
+import { Upgrade } from './upgrade/upgrade.ts';
 import { VERSION } from './version.ts';
 
 /** Exit code of the agent. */
@@ -92,15 +95,24 @@ async function run(commandLine: CommandLine): Promise<void> {
   const warnNow: Warn = (...warning) => warn(...warning);
   const gather = (): Env => gatherSettings(process.env, commandLine.settings, warnNow);
   const host = {
-    sockets: inheritedSockets(process.env, process.pid),
+    // Those of a predecessor were for this process, too.
+    sockets: inheritedSockets(
+      predecessor === undefined ? process.env : { ...process.env, LISTEN_PID: `${process.pid}` },
+      process.pid,
+    ),
     journal: isJournal(process.env),
   };
   const env = gather();
   const load = (settings: Env): Config => loadConfig(settings, host, warnNow);
-  const config = load(env);
+  const loaded = load(env);
+  const config = predecessor?.passSockets(loaded) ?? loaded;
   setFlagsFromString(`--initial-old-space-size=${HEAP_BEFORE_COLLECTION}`);
   // What takes longest comes first: all else is loaded while the thread starts.
-  const telemetry = new TelemetryChannel(config.telemetry, config.threadEnv);
+  const telemetry = new TelemetryChannel(
+    config.telemetry,
+    config.threadEnv,
+    predecessor !== undefined,
+  );
   const [{ createLogger }, { Agent }] = await Promise.all([
     import('./log.ts'),
     import('./agent.ts'),
@@ -119,35 +131,60 @@ async function run(commandLine: CommandLine): Promise<void> {
     notifier,
   });
   process.on('SIGHUP', () => reloader.request());
+  let stopping = false;
+  const upgrade = new Upgrade({
+    env: process.env,
+    systemd: Object.values(host.sockets),
+    log,
+    end: (isOrderly) => {
+      stopping = true;
+      end(isOrderly ? AgentExit.OK : AgentExit.FAILED);
+    },
+  });
+  process.on('SIGUSR2', () => upgrade.request());
   void telemetry.died.then((reason) => {
     // Half an agent is none.
     log.fatal({ reason }, 'telemetry thread died');
     process.exit(AgentExit.FAILED);
   });
-  const agent = await Agent.start(config, telemetry, log);
-  let stopping = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping) {
-      log.warn({ signal }, 'second signal, ending at once');
-      process.exit(AgentExit.FAILED);
-    }
-    stopping = true;
-    log.info({ signal }, 'stopping');
-    // A longer timeout than the unit's is granted, a shorter one changes nothing.
-    const extend = (config.stopTimeout + STOP_MARGIN) * 1_000;
-    notifier?.send('STOPPING=1', `EXTEND_TIMEOUT_USEC=${extend}`);
+  const former = predecessor && {
+    ready: async () => {
+      // systemd takes the end of its main process for the end of the service: it has to know the next one before.
+      const known = await notifier?.deliver(`MAINPID=${process.pid}`, 'READY=1');
+      if (known === false) throw new Error('systemd cannot be notified of the successor');
+      await predecessor.ready();
+    },
+    adopt: (adopter: Adopter) => predecessor.adopt(adopter),
+  };
+  const agent = await Agent.start(config, telemetry, log, former);
+  const end = (code: number): void => {
     const stopped = agent.stop().then(() => notifier?.close(LAST_MESSAGES));
     stopped.then(
-      () => process.exit(AgentExit.OK),
+      () => process.exit(code),
       (error: unknown) => {
         log.fatal({ err: error }, 'could not stop in order');
         process.exit(AgentExit.FAILED);
       },
     );
   };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping) {
+      log.warn({ signal }, 'second signal, ending at once');
+      process.exit(AgentExit.FAILED);
+    }
+    stopping = true;
+    if (upgrade.stop(signal)) return;
+    log.info({ signal }, 'stopping');
+    // A longer timeout than the unit's is granted, a shorter one changes nothing.
+    const extend = (config.stopTimeout + STOP_MARGIN) * 1_000;
+    notifier?.send('STOPPING=1', `EXTEND_TIMEOUT_USEC=${extend}`);
+    end(AgentExit.OK);
+  };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   reloader.started((next) => agent.reload(next));
+  upgrade.started(agent);
+  predecessor?.done();
   const interval = watchdogInterval(process.env, process.pid);
   if (notifier !== undefined && interval !== undefined) {
     startWatchdog(
@@ -158,7 +195,7 @@ async function run(commandLine: CommandLine): Promise<void> {
   }
   const admin = agent.admin ?? 'off';
   const where = `SPOP on ${agent.spop}, records on ${agent.records}, admin ${admin}`;
-  notifier?.send('READY=1', `STATUS=${where}`);
+  notifier?.send(...(predecessor === undefined ? ['READY=1'] : []), `STATUS=${where}`);
   // Said last: who waits for it may send a signal at once.
   log.info(
     {
@@ -195,9 +232,14 @@ function exitCodeFor(error: unknown): number {
   return error instanceof ConfigError ? AgentExit.USAGE : AgentExit.FAILED;
 }
 
+const predecessor = Predecessor.find(process.env);
+delete process.env[SOCKETS_VARIABLE];
+
 try {
   await main();
 } catch (error) {
-  tell(error);
+  // The predecessor logs it, and goes on.
+  if (predecessor === undefined) tell(error);
+  else await predecessor.failed(errorText(error));
   process.exitCode = exitCodeFor(error);
 }

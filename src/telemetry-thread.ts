@@ -1,14 +1,13 @@
-import type { Socket } from 'node:net';
 import type { MessagePort } from 'node:worker_threads';
 import type { AdminConfig } from './admin/config.ts';
 import { LoopDelayMonitor } from './admin/loop-delay.ts';
 import { HopObserver } from './admin/observer.ts';
 import type { AdminServer } from './admin/server.ts';
 import type { AdminSources } from './admin/sources.ts';
-import { listenForDatagrams } from './datagrams.ts';
 import { errorText } from './error-text.ts';
-import { formatAddress, isTaken, type Listening } from './listen.ts';
+import { formatAddress, isTaken } from './listen.ts';
 import { createLogger, type Logger } from './log.ts';
+import type { RecordListener } from './record-listener.ts';
 import { RecordReceiver } from './records/receiver.ts';
 import { createPipeline } from './telemetry/create-pipeline.ts';
 import { createFaultLog } from './telemetry/episodes.ts';
@@ -19,6 +18,7 @@ import type {
   Reloadable,
   Report,
   TelemetryCounts,
+  ThreadSockets,
   WorkerData,
 } from './threads/messages.ts';
 import { readMintNumbers } from './threads/mint-numbers.ts';
@@ -26,16 +26,14 @@ import { giveWay } from './threads/priority.ts';
 import { VERSION } from './version.ts';
 
 /**
- * All that the telemetry thread does once it listens.
+ * All that the telemetry thread does with what comes from `listener`.
  *
  * @param port where commands come from, and reports go to
- * @param early connections that were accepted so far, and are paused as all of `listening` are
  */
 export async function runTelemetry(
   { config, mint }: WorkerData,
   port: MessagePort,
-  listening: Listening,
-  early: readonly Socket[],
+  listener: RecordListener,
 ): Promise<void> {
   const report = (message: Report): void => port.postMessage(message);
   const log = createLogger(config.logLevel, { thread: 'telemetry' }, config.journal);
@@ -50,15 +48,7 @@ export async function runTelemetry(
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
     onRenew: (peer, age) => log.debug({ peer, age: Math.round(age) }, 'ring connection renewed'),
   });
-  const accept = (socket: Socket): void => {
-    receiver.accept(socket);
-    socket.resume();
-  };
-  listening.server.removeAllListeners('connection').on('connection', accept);
-  early.forEach(accept);
-  const datagrams = await listenForDatagrams(listening, config.records, (message) =>
-    receiver.datagram(message),
-  );
+  await listener.receive(receiver);
   const admin =
     config.admin === undefined || observer === undefined || mint === undefined
       ? undefined
@@ -86,6 +76,19 @@ export async function runTelemetry(
       case 'reload':
         reload(command.config);
         return;
+      case 'sockets':
+        report({ type: 'sockets', sockets: sockets() });
+        return;
+      case 'listen':
+        void listen();
+        return;
+      case 'release':
+        admin?.release();
+        report({ type: 'released', connections: listener.release() });
+        return;
+      case 'continue':
+        listener.continue(command.connection);
+        return;
       case 'stop':
         void stop(command.limit);
         return;
@@ -93,6 +96,22 @@ export async function runTelemetry(
         command satisfies never;
     }
   });
+
+  function sockets(): ThreadSockets | string {
+    try {
+      return { records: listener.sockets(), admin: admin?.sockets() ?? [] };
+    } catch (error) {
+      return errorText(error);
+    }
+  }
+
+  async function listen(): Promise<void> {
+    try {
+      report({ type: 'listening', records: await listener.open() });
+    } catch (error) {
+      report({ type: 'failed', reason: errorText(error) });
+    }
+  }
 
   function reload(next: Reloadable): void {
     try {
@@ -113,10 +132,8 @@ export async function runTelemetry(
 
   async function stop(limit: number): Promise<void> {
     const started = performance.now();
-    await listening.close();
     sampling.stop();
-    await receiver.stop(limit / 2);
-    datagrams?.close();
+    await listener.close(limit / 2);
     // Who asks meanwhile is told that the agent stops.
     const left = Math.max(0, limit - (performance.now() - started));
     await Promise.all([spans.output.flush(left), logs?.output.flush(left), metrics?.stop(left)]);

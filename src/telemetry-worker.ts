@@ -1,11 +1,8 @@
-import { createServer, type Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { errorText } from './error-text.ts';
-import { listen } from './listen.ts';
-import { BEAT_SOCKETS } from './records/beat.ts';
+import { isInherited } from './listen.ts';
+import { RecordListener } from './record-listener.ts';
 import type { Report, WorkerData } from './threads/messages.ts';
-
-const MAX_RECORD_CONNECTIONS = 1024;
 
 if (parentPort === null) throw new Error('telemetry/worker.ts runs as a worker thread only');
 const port: MessagePort = parentPort;
@@ -19,13 +16,10 @@ try {
 
 /** Listens before it loads all that is done with records, which takes longest: HAProxy need not wait for that. */
 async function run(data: WorkerData): Promise<void> {
-  const early: Socket[] = [];
-  const options = { pauseOnConnect: true, ...BEAT_SOCKETS };
-  const server = createServer(options, (socket) => early.push(socket));
-  server.maxConnections = MAX_RECORD_CONNECTIONS;
   const { records } = data.config;
-  const listening = await listen(server, records, options);
-  report({ type: 'listening', records: listening.address });
+  const listener = new RecordListener(records);
+  const waits = data.isSuccessor && isInherited(records);
+  if (!waits) report({ type: 'listening', records: await listener.open() });
   const { runTelemetry } = await import('./telemetry-thread.ts');
-  await runTelemetry(data, port, listening, early);
+  await runTelemetry(data, port, listener);
 }

@@ -253,7 +253,7 @@ describe('SIGTERM', () => {
 test('a telemetry thread that dies takes the process with it, and the reason is told', async () => {
   const preload = join(import.meta.dirname, 'telemetry/die-when-told.mjs');
   const agent = await start({ NODE_OPTIONS: `--import=${preload}` });
-  agent.process.kill('SIGUSR2');
+  agent.process.kill('SIGWINCH');
   expect(await agent.exited()).toBe(1);
   expect(agent.logged('telemetry thread died')?.reason).toContain('told to die');
 });

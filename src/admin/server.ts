@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { isLoopback, type Listening, listen } from '../listen.ts';
+import { type InheritedSocket, isLoopback, type Listening, listen } from '../listen.ts';
 import type { AdminConfig } from './config.ts';
 import { Guard } from './guard.ts';
 import { History } from './history.ts';
@@ -66,6 +66,16 @@ export class AdminServer {
       routes.answer(request, response).catch(() => response.destroy());
     });
     return new AdminServer(server, listening, stream);
+  }
+
+  sockets(): InheritedSocket[] {
+    return this.listening.sockets();
+  }
+
+  /** Another process answers from now on: whoever is connected connects again. */
+  release(): void {
+    this.listening.release();
+    this.server.closeAllConnections();
   }
 
   async stop(): Promise<void> {

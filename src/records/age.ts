@@ -37,9 +37,11 @@ export class RecordAge {
   records = 0;
   private readonly limits: AgeLimits;
   private readonly jitter: number;
-  private readonly born = performance.now();
+  private readonly born: number;
 
-  constructor(limits: AgeLimits) {
+  /** @param value how old it is already */
+  constructor(limits: AgeLimits, value = 0) {
+    this.born = performance.now() - value;
     this.limits = limits;
     this.jitter = Math.random() * limits.jitter;
   }

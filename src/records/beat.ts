@@ -48,11 +48,16 @@ export class Beat {
 
   /** Reads what came, and whatever comes, at once. */
   stop(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.end();
     if (this.socket.destroyed) return;
     this.liveFrom = performance.now() + BACKLOG;
     this.resume();
+  }
+
+  /** Leaves the socket as it is. */
+  end(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
   }
 
   private resume(): void {

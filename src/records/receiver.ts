@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
+import { descriptorOf, stopReading } from '../descriptors.ts';
 import { AccessLog } from './access-log.ts';
 import { type AgeLimits, CONNECTION_AGE, type Due, RecordAge } from './age.ts';
 import { Beat } from './beat.ts';
-import { FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
+import { type Framing, FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
 
 export type ReceiverEvents = {
   readonly onRecord: RecordSink;
@@ -10,6 +11,18 @@ export type ReceiverEvents = {
   readonly onBadFraming?: (peer: string, error: FramingError) => void;
   /** A connection is being renewed for its age, in milliseconds. */
   readonly onRenew?: (peer: string, age: number) => void;
+};
+
+/** A ring's connection that another process reads on, from where this one ended. */
+export type RingConnection = {
+  readonly fd: number;
+  readonly framing: Framing | undefined;
+  /** The beginning of a record. */
+  readonly unread: Uint8Array;
+  /** Milliseconds. */
+  readonly age: number;
+  /** It is being ended, for its age. */
+  readonly isParting: boolean;
 };
 
 /** Takes records from HAProxy's rings, and datagrams from processes of HAProxy that are stopping. */
@@ -26,9 +39,12 @@ export class RecordReceiver {
     this.limits = limits;
   }
 
-  accept(socket: Socket): void {
-    const connection = new RecordConnection(socket, this.events, new RecordAge(this.limits));
+  /** @param former how far another process has come with the connection */
+  accept(socket: Socket, former?: RingConnection): void {
+    const age = new RecordAge(this.limits, former?.age);
+    const connection = new RecordConnection(socket, this.events, age);
     this.connections.add(connection);
+    if (former !== undefined) connection.continue(former);
     this.renewal ??= setInterval(() => this.renew(), this.limits.tick).unref();
     socket.once('close', () => this.connections.delete(connection));
   }
@@ -40,6 +56,15 @@ export class RecordReceiver {
   datagram(message: Buffer): void {
     if (!this.accessLog.isStopping(message, 0, message.length)) return;
     this.events.onRecord(message, 0, message.length);
+  }
+
+  /**
+   * Reads nothing any more of any connection: another process reads on. Each is to be closed by `stop` when that has its
+   * descriptor; of that, HAProxy notices nothing.
+   */
+  release(): RingConnection[] {
+    clearInterval(this.renewal);
+    return [...this.connections].flatMap((connection) => connection.release() ?? []);
   }
 
   /** Closes each connection between two records; after `limit` milliseconds closes what is left. */
@@ -72,9 +97,9 @@ const HALF_CLOSE = 1_000;
 
 /**
  * `waiting` is for silence, and open again when there is none; `parting` waits for a half-close to be answered,
- * `resetting` for the end of what HAProxy writes.
+ * `resetting` for the end of what HAProxy writes. What is `released` is another process's.
  */
-type State = 'open' | 'waiting' | 'parting' | 'resetting';
+type State = 'open' | 'waiting' | 'parting' | 'resetting' | 'released';
 
 class RecordConnection {
   /** `address:port`, or `unix` for a local socket, which has no reset. */
@@ -111,6 +136,26 @@ class RecordConnection {
       clearTimeout(this.timer);
       this.beat.stop();
     });
+  }
+
+  continue({ framing, unread, isParting }: RingConnection): void {
+    this.splitter.framing = framing;
+    this.data(Buffer.from(unread), true);
+    if (isParting) this.part();
+  }
+
+  /** @returns undefined where the connection is closed, or cannot be read */
+  release(): RingConnection | undefined {
+    if (this.socket.destroyed) return undefined;
+    const isParting = this.state === 'parting' || this.state === 'resetting';
+    this.state = 'released';
+    clearTimeout(this.timer);
+    this.beat.end();
+    stopReading(this.socket);
+    if (this.socket.destroyed) return undefined;
+    const { framing } = this.splitter;
+    const unread = this.splitter.rest();
+    return { fd: descriptorOf(this.socket), framing, unread, age: this.age.value, isParting };
   }
 
   /** Whether to renew this connection; to be asked once a tick. */
@@ -157,6 +202,7 @@ class RecordConnection {
 
   /** As `part`; resolves when it is closed, after `limit` milliseconds at the latest. */
   async stop(limit: number): Promise<void> {
+    if (this.state === 'released') this.socket.destroy();
     if (this.socket.destroyed) return;
     const closed = new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
     const timer = setTimeout(() => this.socket.destroy(), limit);
@@ -217,7 +263,7 @@ class RecordConnection {
 
   private reset(): void {
     const { socket } = this;
-    if (socket.destroyed) return;
+    if (socket.destroyed || this.state === 'released') return;
     // While its half-close is under way Node cannot reset a socket: it would never be closed, nor its thread end.
     const isEnding = socket.writableEnded && !socket.writableFinished;
     if (this.peer === 'unix' || isEnding) socket.destroy();

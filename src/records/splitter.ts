@@ -30,6 +30,11 @@ export class RecordSplitter {
   private held: Buffer = Buffer.alloc(0);
   pending = 0;
 
+  /** The beginning of an unfinished record. */
+  rest(): Buffer {
+    return Buffer.from(this.held.subarray(0, this.pending));
+  }
+
   /** @throws FramingError when a count is not a number, or a record too large */
   push(chunk: Buffer, sink: RecordSink): void {
     const position = this.pending > 0 ? this.complete(chunk, sink) : 0;

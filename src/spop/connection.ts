@@ -22,7 +22,7 @@ export type ConnectionLimits = {
 
 /** Why a connection ended; told once per connection. */
 export type ConnectionEnd =
-  | { readonly reason: 'healthcheck' | 'closed' | 'stopped' }
+  | { readonly reason: 'healthcheck' | 'closed' | 'stopped' | 'handed over' }
   | {
       readonly reason: 'disconnected';
       readonly status: number;
@@ -41,6 +41,14 @@ export type ConnectionEvents = {
   readonly onAnswered?: (notifies: number, milliseconds: number) => void;
 };
 
+/** What another process needs in order to read on where this one ended. */
+export type ConnectionState = {
+  /** Undefined before the HAPROXY-HELLO. */
+  readonly agreement: Agreement | undefined;
+  /** The beginning of a frame. */
+  readonly unread: Uint8Array;
+};
+
 type State = 'hello' | 'open' | 'ended';
 
 /** How long a peer has to take the last frame and close, in milliseconds. */
@@ -49,6 +57,7 @@ const LINGER = 1000;
 /** One SPOP connection over any duplex stream: handshake, NOTIFY to ACK, DISCONNECT both ways. */
 export class Connection {
   private state: State = 'hello';
+  private agreement: Agreement | undefined;
   /** NOTIFYs of the chunk that is being read. */
   private answered = 0;
   /** When the last NOTIFY, or else the HAPROXY-HELLO, was answered. */
@@ -62,7 +71,7 @@ export class Connection {
   private readonly notify = new NotifyReader(this.reader);
   private readonly out = new Writer();
   private readonly ack = new AckWriter(this.out);
-  private readonly helloTimer: NodeJS.Timeout;
+  private readonly helloTimer: NodeJS.Timeout | undefined;
   private readonly onFrame = (buffer: Buffer, start: number, end: number): void =>
     this.frame(buffer, start, end);
 
@@ -71,21 +80,36 @@ export class Connection {
     handler: NotifyHandler,
     limits: ConnectionLimits,
     events: ConnectionEvents = {},
+    former?: ConnectionState,
   ) {
     this.stream = stream;
     this.handler = handler;
     this.limits = limits;
     this.events = events;
-    this.splitter = new FrameSplitter(limits.maxFrameSize);
-    this.helloTimer = setTimeout(() => {
-      this.fail(
-        new SpopError(StatusCode.TIMEOUT, `no HAPROXY-HELLO within ${limits.helloTimeout} ms`),
-      );
-    }, limits.helloTimeout);
+    this.agreement = former?.agreement;
+    // What was agreed on holds, whatever the limit is now.
+    const agreed = this.agreement?.maxFrameSize ?? 0;
+    this.splitter = new FrameSplitter(Math.max(limits.maxFrameSize, agreed));
+    if (this.agreement === undefined) this.helloTimer = this.startHelloTimer();
+    else this.open(this.agreement);
+    if (former !== undefined) this.data(Buffer.from(former.unread));
     stream.on('data', (chunk: Buffer) => this.data(chunk));
     stream.on('end', () => this.end({ reason: 'closed' }));
     stream.on('close', () => this.end({ reason: 'closed' }));
     stream.on('error', (error: Error) => this.end({ reason: 'socket', message: error.message }));
+  }
+
+  /**
+   * Lets go of the stream without a word, once what was read is answered.
+   *
+   * @returns undefined where the connection has ended
+   */
+  release(): ConnectionState | undefined {
+    if (this.state === 'ended') return undefined;
+    this.state = 'ended';
+    clearTimeout(this.helloTimer);
+    this.events.onEnd?.({ reason: 'handed over' });
+    return { agreement: this.agreement, unread: this.splitter.rest() };
   }
 
   /** Answers what was read, says DISCONNECT with status 0 and closes. */
@@ -156,10 +180,21 @@ export class Connection {
     const agreement = negotiate(decodeHaproxyHello(this.reader), this.limits.maxFrameSize);
     clearTimeout(this.helloTimer);
     writeAgentHello(this.out, agreement);
+    this.open(agreement);
+    if (agreement.healthcheck) this.end({ reason: 'healthcheck' });
+  }
+
+  private open(agreement: Agreement): void {
+    this.agreement = agreement;
     this.state = 'open';
     this.lastAnswer = performance.now();
     this.events.onHello?.(agreement);
-    if (agreement.healthcheck) this.end({ reason: 'healthcheck' });
+  }
+
+  private startHelloTimer(): NodeJS.Timeout {
+    const { helloTimeout } = this.limits;
+    const error = new SpopError(StatusCode.TIMEOUT, `no HAPROXY-HELLO within ${helloTimeout} ms`);
+    return setTimeout(() => this.fail(error), helloTimeout);
   }
 
   private answer(): void {

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { stopReading } from '../descriptors.ts';
 import {
   Connection,
   type ConnectionEnd,
   type ConnectionLimits,
+  type ConnectionState,
   type NotifyHandler,
 } from './connection.ts';
 import { StatusCode } from './constants.ts';
@@ -19,7 +22,8 @@ const KEEP_ALIVE = 60_000;
 
 /** `peer` names the other side in logs: `address:port`, or `unix` for a local socket. */
 export type ServerEvents = {
-  readonly onHello?: (peer: string, agreement: Agreement) => void;
+  /** @param isNew false for a connection of another process */
+  readonly onHello?: (peer: string, agreement: Agreement, isNew: boolean) => void;
   /** With the agreement of the connection, if it came that far. */
   readonly onEnd?: (peer: string, end: ConnectionEnd, agreement: Agreement | undefined) => void;
   /** As of a `Connection`. */
@@ -44,21 +48,23 @@ export class SpopServer {
     return this.connections.size;
   }
 
-  accept(socket: Socket): void {
+  /** @param former how far another process has come with the connection */
+  accept(socket: Socket, former?: ConnectionState): void {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE);
     const peer =
       socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${socket.remotePort}`;
     const { onAnswered } = this.events;
     let agreement: Agreement | undefined;
-    const connection = new Connection(socket, this.handler, this.limits, {
+    const events = {
       ...(onAnswered === undefined ? {} : { onAnswered }),
-      onHello: (agreed) => {
+      onHello: (agreed: Agreement) => {
         agreement = agreed;
-        this.events.onHello?.(peer, agreed);
+        this.events.onHello?.(peer, agreed, former === undefined);
       },
-      onEnd: (end) => this.events.onEnd?.(peer, end, agreement),
-    });
+      onEnd: (end: ConnectionEnd) => this.events.onEnd?.(peer, end, agreement),
+    };
+    const connection = new Connection(socket, this.handler, this.limits, events, former);
     this.connections.set(connection, socket);
     socket.once('close', () => this.connections.delete(connection));
     if (this.connections.size > this.limits.maxConnections) {
@@ -71,6 +77,29 @@ export class SpopServer {
     }
   }
 
+  /**
+   * Hands each connection to another process, one at a time, so that each waits as short as can be; then the own end of it is
+   * closed, of which HAProxy notices nothing.
+   *
+   * @param send resolves when the other process reads from it
+   * @returns how many
+   */
+  async handOver(send: (state: ConnectionState, socket: Socket) => Promise<void>): Promise<number> {
+    let sent = 0;
+    for (const [connection, socket] of this.connections) {
+      if (socket.destroyed) continue;
+      stopReading(socket);
+      // An answer of which a part is written cannot be written on by another process.
+      if (!(await isWritten(socket))) continue;
+      const state = connection.release();
+      if (state === undefined) continue;
+      await send(state, socket);
+      socket.destroy();
+      sent += 1;
+    }
+    return sent;
+  }
+
   /** Sends DISCONNECT on every connection; resolves when all are closed. The listener is closed before. */
   async stop(): Promise<void> {
     const closed = [...this.connections].map(([connection, socket]) => {
@@ -81,4 +110,16 @@ export class SpopServer {
     });
     await Promise.all(closed);
   }
+}
+
+/** How long a peer may take to read the last answers, in milliseconds: HAProxy waits no longer for them. */
+const UNWRITTEN = 1_000;
+
+async function isWritten(socket: Socket): Promise<boolean> {
+  if (socket.writableLength === 0) return true;
+  const signal = AbortSignal.timeout(UNWRITTEN);
+  await Promise.race(['drain', 'close'].map((name) => once(socket, name, { signal }))).catch(
+    () => {},
+  );
+  return !socket.destroyed && socket.writableLength === 0;
 }

@@ -27,6 +27,11 @@ export class FrameSplitter {
     return this.heldLength;
   }
 
+  /** These bytes. */
+  rest(): Buffer {
+    return Buffer.from(this.held.subarray(0, this.heldLength));
+  }
+
   /** @throws SpopError FRAME_TOO_BIG or INVALID_FRAME by the announced length, before its bytes are kept */
   push(chunk: Buffer, sink: FrameSink): void {
     let position = this.heldLength > 0 ? this.complete(chunk, sink) : 0;

@@ -6,7 +6,7 @@ import type { Env } from '../settings.ts';
  * status. Signals that are meant for the agent must not end the messenger before the agent says STOPPING.
  */
 const SCRIPT = `
-trap '' TERM INT HUP
+trap '' TERM INT HUP USR2
 tab=$(printf '\\t')
 set -f
 while IFS= read -r line; do
@@ -24,6 +24,7 @@ done
 export class Notifier {
   private readonly shell: ChildProcess;
   private readonly onFailure: (reason: string) => void;
+  private readonly delivering: ((isDelivered: boolean) => void)[] = [];
   private state: 'working' | 'failing' | 'closing' = 'working';
 
   /** @param onFailure called when a message could not be sent, and again only after one was */
@@ -38,12 +39,16 @@ export class Notifier {
       words = text.trim().slice(0, 500);
     });
     this.shell.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      for (const status of text.trim().split('\n')) this.delivering.shift()?.(status === '0');
       if (text.trim().split('\n').at(-1) !== '0')
         this.fail(words || `systemd-notify ended with ${text.trim()}`);
       else if (this.state === 'failing') this.state = 'working';
     });
     this.shell.on('error', (error) => this.fail(error.message));
-    this.shell.on('exit', (code, signal) => this.fail(`the messenger ended: ${code ?? signal}`));
+    this.shell.on('exit', (code, signal) => {
+      this.fail(`the messenger ended: ${code ?? signal}`);
+      for (const settle of this.delivering.splice(0)) settle(false);
+    });
     this.shell.stdin?.on('error', (error) => this.fail(error.message));
     // The agent ends when it is done, and the messenger after the last message.
     this.shell.unref();
@@ -57,8 +62,16 @@ export class Notifier {
 
   /** Sends `assignments`, as `READY=1`, in one message; messages arrive in order. */
   send(...assignments: string[]): void {
+    void this.deliver(...assignments);
+  }
+
+  /** As `send`; resolves with whether systemd has processed the message. */
+  deliver(...assignments: string[]): Promise<boolean> {
     const line = assignments.map((assignment) => assignment.replace(/[\t\n]/g, ' ')).join('\t');
     this.shell.stdin?.write(`${line}\n`);
+    if (this.shell.exitCode !== null || this.shell.signalCode !== null)
+      return Promise.resolve(false);
+    return new Promise((resolve) => this.delivering.push(resolve));
   }
 
   /** Resolves when all messages are sent, or after `limit` milliseconds. */

@@ -1,5 +1,6 @@
 import type { AdminConfig } from '../admin/config.ts';
-import type { ListenAddress } from '../listen.ts';
+import type { InheritedSocket, ListenAddress } from '../listen.ts';
+import type { RingConnection } from '../records/receiver.ts';
 import type { TelemetryConfig } from '../telemetry/config.ts';
 import type { QueueCounts } from '../telemetry/export/queue-report.ts';
 import type { RecordCounts } from '../telemetry/pipeline.ts';
@@ -22,12 +23,17 @@ export type WorkerData = {
   readonly config: ThreadConfig;
   /** The mint thread's numbers, as `admin` reads them. */
   readonly mint: SharedArrayBuffer | undefined;
+  /** Sockets that another process listens on are not listened on before `listen`. */
+  readonly isSuccessor: boolean;
 };
 
 /** From the main thread to the telemetry thread. */
 export type Command =
   | { readonly type: 'stop'; readonly limit: number }
   | { readonly type: 'ping' }
+  /** Of the next process: what it needs, that it listens, that it has what it needs, what it got. */
+  | { readonly type: 'sockets' | 'listen' | 'release' }
+  | { readonly type: 'continue'; readonly connection: RingConnection }
   | { readonly type: 'reload'; readonly config: Reloadable };
 
 /** From the telemetry thread to the main thread. */
@@ -37,10 +43,20 @@ export type Report =
   /** With where the admin listener is, if there is one. */
   | { readonly type: 'ready'; readonly admin: string | undefined }
   | { readonly type: 'pong' }
+  /** With the reason why it has none. */
+  | { readonly type: 'sockets'; readonly sockets: ThreadSockets | string }
+  /** Connections that are not read any more, and are closed by `stop`. */
+  | { readonly type: 'released'; readonly connections: readonly RingConnection[] }
   /** With the reason why everything stays as it was, if it does. */
   | { readonly type: 'reloaded'; readonly failure: string | undefined }
   | { readonly type: 'failed'; readonly reason: string }
   | ({ readonly type: 'stopped' } & TelemetryCounts);
+
+/** What the thread listens on. */
+export type ThreadSockets = {
+  readonly records: readonly InheritedSocket[];
+  readonly admin: readonly InheritedSocket[];
+};
 
 export type TelemetryCounts = {
   readonly records: RecordCounts;

@@ -1,10 +1,12 @@
 import { Worker } from 'node:worker_threads';
+import type { RingConnection } from '../records/receiver.ts';
 import type {
   Command,
   Reloadable,
   Report,
   TelemetryCounts,
   ThreadConfig,
+  ThreadSockets,
   WorkerData,
 } from './messages.ts';
 import { MintNumbers } from './mint-numbers.ts';
@@ -36,12 +38,14 @@ export class TelemetryChannel {
     stopped: new Deferred<TelemetryCounts | undefined>(),
     pings: [] as (() => void)[],
     reloads: [] as ((failure: string | undefined) => void)[],
+    sockets: [] as ((sockets: ThreadSockets | string) => void)[],
+    released: [] as ((connections: readonly RingConnection[]) => void)[],
   };
 
   /** Starts the thread, which takes its time: there is no need to wait for it. */
-  constructor(config: ThreadConfig, env: Readonly<Record<string, string>>) {
+  constructor(config: ThreadConfig, env: Readonly<Record<string, string>>, isSuccessor = false) {
     this.mintNumbers = config.admin === undefined ? undefined : new MintNumbers();
-    const workerData: WorkerData = { config, mint: this.mintNumbers?.shared };
+    const workerData: WorkerData = { config, mint: this.mintNumbers?.shared, isSuccessor };
     const worker = new Worker(new URL('../telemetry-worker.js', import.meta.url), {
       name: 'telemetry',
       workerData,
@@ -82,6 +86,32 @@ export class TelemetryChannel {
       this.waiting.reloads.push(resolve),
     );
     if (failure !== undefined) throw new Error(failure);
+  }
+
+  /** @throws Error where Node does not have their descriptors */
+  async sockets(): Promise<ThreadSockets> {
+    this.send({ type: 'sockets' });
+    const sockets = await new Promise<ThreadSockets | string>((resolve) =>
+      this.waiting.sockets.push(resolve),
+    );
+    if (typeof sockets === 'string') throw new Error(sockets);
+    return sockets;
+  }
+
+  /** Listens where another process listened. */
+  listen(): void {
+    this.send({ type: 'listen' });
+  }
+
+  /** Listens and reads no more: the next process does. */
+  release(): Promise<readonly RingConnection[]> {
+    this.send({ type: 'release' });
+    return new Promise((resolve) => this.waiting.released.push(resolve));
+  }
+
+  /** Reads a connection that another process has read. */
+  continue(connection: RingConnection): void {
+    this.send({ type: 'continue', connection });
   }
 
   /**
@@ -125,6 +155,12 @@ export class TelemetryChannel {
         return;
       case 'reloaded':
         waiting.reloads.shift()?.(report.failure);
+        return;
+      case 'sockets':
+        waiting.sockets.shift()?.(report.sockets);
+        return;
+      case 'released':
+        waiting.released.shift()?.(report.connections);
         return;
       case 'failed':
         this.state = 'failed';

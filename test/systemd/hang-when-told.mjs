@@ -1,4 +1,4 @@
-// Loaded into every thread of an agent under test: SIGUSR2 makes the telemetry thread hang, and go on after as long.
+// Loaded into every thread of an agent under test: SIGWINCH makes the telemetry thread hang, and go on after as long.
 import { BroadcastChannel, isMainThread } from 'node:worker_threads';
 
 const HANG = 2_000;
@@ -6,7 +6,7 @@ const HANG = 2_000;
 const channel = new BroadcastChannel('hang-when-told');
 channel.unref();
 if (isMainThread) {
-  process.on('SIGUSR2', () => channel.postMessage('now'));
+  process.on('SIGWINCH', () => channel.postMessage('now'));
 } else {
   channel.onmessage = () => {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, HANG);

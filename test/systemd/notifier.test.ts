@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import {
   existsSync,
@@ -14,6 +13,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { watchdogInterval } from '../../src/systemd/watchdog.ts';
 import { AgentProcess, until } from '../agent-process.ts';
+import { Supervisor } from './supervisor.ts';
 
 // Each has a process or two to start.
 vi.setConfig({ testTimeout: 30_000 });
@@ -25,56 +25,10 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Perl is on every Debian, and has what Node has not: each datagram becomes a line, its lines parted by tabs. */
-const RECEIVER = `
-use Socket;
-$| = 1;
-my $name = $ARGV[0];
-$name =~ s/^@/\\0/;
-socket(my $socket, PF_UNIX, SOCK_DGRAM, 0) or die;
-bind($socket, pack_sockaddr_un($name)) or die;
-print "bound\\n";
-while (defined recv($socket, my $message, 65536, 0)) {
-    $message =~ s/\\n+$//;
-    $message =~ s/\\n/\\t/g;
-    print "$message\\n";
-}
-`;
-
-/** systemd's side of a notification socket; a name that begins with @ is an abstract one. */
-class Supervisor {
-  readonly socket: string;
-  private text = '';
-  private readonly process: ChildProcess;
-
-  private constructor(socket: string) {
-    this.socket = socket;
-    this.process = spawn('perl', ['-e', RECEIVER, socket], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.text += text;
-    });
-  }
-
-  static async start(socket = join(folder, randomUUID())): Promise<Supervisor> {
-    const supervisor = new Supervisor(socket);
-    running.push(supervisor);
-    await until('the socket', () => supervisor.text.startsWith('bound\n'));
-    return supervisor;
-  }
-
-  /** What came so far, beside the barrier behind each message. */
-  get messages(): string[] {
-    return this.text
-      .split('\n')
-      .slice(1, -1)
-      .filter((message) => message !== 'BARRIER=1');
-  }
-
-  async end(): Promise<void> {
-    this.process.kill('SIGKILL');
-  }
+async function startSupervisor(socket = join(folder, randomUUID())): Promise<Supervisor> {
+  const supervisor = await Supervisor.start(socket);
+  running.push(supervisor);
+  return supervisor;
 }
 
 async function start(env: Record<string, string>): Promise<AgentProcess> {
@@ -93,7 +47,7 @@ describe.each([
   ['an abstract name', () => `@${randomUUID()}`],
 ])('a notification socket with %s', (_kind, name) => {
   test('is told of readiness, reload and stop, in this order', async () => {
-    const supervisor = await Supervisor.start(name());
+    const supervisor = await startSupervisor(name());
     const agent = await start({
       NOTIFY_SOCKET: supervisor.socket,
       HAPROXY_OTEL_STOP_TIMEOUT: '60000',
@@ -122,13 +76,13 @@ describe('the watchdog', () => {
     messages.filter((message) => message === 'WATCHDOG=1').length;
 
   test('is fed twice in its time', async () => {
-    const supervisor = await Supervisor.start();
+    const supervisor = await startSupervisor();
     await start({ NOTIFY_SOCKET: supervisor.socket, WATCHDOG_USEC: '200000' });
     await until('food', () => fed(supervisor) >= 5);
   });
 
   test('is not fed while the telemetry thread hangs', async () => {
-    const supervisor = await Supervisor.start();
+    const supervisor = await startSupervisor();
     const preload = join(import.meta.dirname, 'hang-when-told.mjs');
     const agent = await start({
       NOTIFY_SOCKET: supervisor.socket,
@@ -136,7 +90,7 @@ describe('the watchdog', () => {
       NODE_OPTIONS: `--import=${preload}`,
     });
     await until('food', () => fed(supervisor) >= 2);
-    agent.process.kill('SIGUSR2');
+    agent.process.kill('SIGWINCH');
     const times = [performance.now()];
     let before = fed(supervisor);
     await until('food after a long wait', () => {
@@ -185,7 +139,7 @@ test.each([1, 10, 130])('a messenger that ends with %d is told of', async (code)
 });
 
 test('the messenger ends with its agent', async () => {
-  const supervisor = await Supervisor.start();
+  const supervisor = await startSupervisor();
   const agent = await start({ NOTIFY_SOCKET: supervisor.socket });
   const { pid } = agent.process;
   const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');

@@ -89,6 +89,18 @@ async function state(unit = SERVICE): Promise<string> {
   return output.trim();
 }
 
+async function mainPid(): Promise<string> {
+  const shown = await machine.must(
+    'systemctl',
+    'show',
+    '--property',
+    'MainPID',
+    '--value',
+    SERVICE,
+  );
+  return shown.trim();
+}
+
 /** Asks for `path` until a hop of it was asked of the agent and came to the receiver, both spans. */
 async function traced(path: string): Promise<void> {
   await until(`a traced request for ${path}`, async () => {
@@ -284,8 +296,6 @@ test('an agent that hangs is restarted by the watchdog, one that is killed at on
   );
   await machine.must('systemctl', 'daemon-reload');
   await machine.must('systemctl', 'restart', SERVICE);
-  const mainPid = async (): Promise<string> =>
-    (await machine.must('systemctl', 'show', '--property', 'MainPID', '--value', SERVICE)).trim();
   const replaced = async (signal: string): Promise<void> => {
     const pid = await mainPid();
     await machine.must('sh', '-c', `kill -${signal} ${pid}`);
@@ -304,7 +314,8 @@ test('an agent that hangs is restarted by the watchdog, one that is killed at on
   await machine.must('systemctl', 'daemon-reload');
 }, 60_000);
 
-test('an upgrade keeps settings, and refuses no connection', async () => {
+test('an upgrade keeps settings, connections and every hop, and systemd knows its next main process', async () => {
+  const former = await mainPid();
   const opened = await machine.must(
     'systemctl',
     'show',
@@ -331,7 +342,21 @@ test('an upgrade keeps settings, and refuses no connection', async () => {
       `${SERVICE}-spop.socket`,
     ),
   ).toBe(opened);
-  expect((await logged('ready')).at(-1)).toMatchObject({ version: NEXT });
+  expect((await logged('ready')).at(-1)).toMatchObject({
+    version: NEXT,
+    pid: Number(await mainPid()),
+  });
+  expect(await mainPid()).not.toBe(former);
+  expect(await state()).toBe('active');
+  const [handed] = await logged('handed over');
+  expect(handed).toMatchObject({ connections: { records: 1 } });
+  await until('every hop, once', () => {
+    const hops = receiver.spans.filter(
+      ({ kind, attributes }) =>
+        kind === OtlpSpanKind.SERVER && attributes['url.path'] === '/meanwhile',
+    );
+    return hops.length === statuses.length;
+  });
   expect(await machine.must('cat', '/etc/haproxy-otel-spoa/settings.env')).toContain(
     'unix:///srv/otlp.sock',
   );
