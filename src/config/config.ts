@@ -23,6 +23,7 @@ import { readAdmin } from './admin.ts';
 import { loadInWordsOfFile } from './config-file.ts';
 import { readExporters } from './exporter.ts';
 import { readBatches, readCommonLimits, readLimits } from './limits.ts';
+import { needTls, readListenerTls } from './listener-tls.ts';
 import { readLogs, readQueryRule } from './logs.ts';
 import { readMetrics, warnOfNoPage } from './metrics.ts';
 import { readResource } from './resource.ts';
@@ -77,11 +78,17 @@ function load(env: Env, host: Host, warn: Warn): Config {
     batch: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
   });
   const limits = readCommonLimits(env, warn);
+  const tls = readListenerTls(env);
   const config: Config = {
     logLevel,
     journal,
     spop:
-      handedOver(sockets.spop) ?? read(env, 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop, address),
+      handedOver(sockets.spop) ??
+      needTls(
+        'HAPROXY_OTEL_SPOP',
+        read(env, 'HAPROXY_OTEL_SPOP', DEFAULT_ADDRESSES.spop, address),
+        tls,
+      ),
     spopLimits: {
       maxFrameSize,
       helloTimeout: read(env, 'HAPROXY_OTEL_HELLO_TIMEOUT', 5_000, integerFrom(1, LONGEST)),
@@ -95,7 +102,12 @@ function load(env: Env, host: Host, warn: Warn): Config {
       journal,
       records:
         handedOver(sockets.records, sockets['records-datagram']) ??
-        read(env, 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records, address),
+        needTls(
+          'HAPROXY_OTEL_RECORDS',
+          read(env, 'HAPROXY_OTEL_RECORDS', DEFAULT_ADDRESSES.records, address),
+          tls,
+        ),
+      tls,
       sampler,
       keep: readKeep(env),
       baggageKeys: read(env, 'HAPROXY_OTEL_BAGGAGE_KEYS', [], tokens),

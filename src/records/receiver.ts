@@ -26,8 +26,9 @@ export class RecordReceiver {
     this.limits = limits;
   }
 
-  accept(socket: Socket): void {
-    const connection = new RecordConnection(socket, this.events, new RecordAge(this.limits));
+  /** @param raw the TCP connection below one of TLS */
+  accept(socket: Socket, raw: Socket = socket): void {
+    const connection = new RecordConnection(socket, raw, this.events, new RecordAge(this.limits));
     this.connections.add(connection);
     this.renewal ??= setInterval(() => this.renew(), this.limits.tick).unref();
     socket.once('close', () => this.connections.delete(connection));
@@ -82,6 +83,7 @@ class RecordConnection {
   readonly age: RecordAge;
   private state: State = 'open';
   private readonly socket: Socket;
+  private readonly raw: Socket;
   private readonly events: ReceiverEvents;
   private readonly splitter = new RecordSplitter();
   private readonly beat: Beat;
@@ -92,8 +94,9 @@ class RecordConnection {
     this.events.onRecord(buffer, start, end);
   };
 
-  constructor(socket: Socket, events: ReceiverEvents, age: RecordAge) {
+  constructor(socket: Socket, raw: Socket, events: ReceiverEvents, age: RecordAge) {
     this.socket = socket;
+    this.raw = raw;
     this.events = events;
     this.age = age;
     const { remoteAddress, remotePort } = socket;
@@ -221,7 +224,7 @@ class RecordConnection {
     // While its half-close is under way Node cannot reset a socket: it would never be closed, nor its thread end.
     const isEnding = socket.writableEnded && !socket.writableFinished;
     if (this.peer === 'unix' || isEnding) socket.destroy();
-    else socket.resetAndDestroy();
+    else this.raw.resetAndDestroy();
   }
 }
 

@@ -1,6 +1,7 @@
 import type { AdminConfig } from '../admin/config.ts';
 import type { SamplerConfig } from '../context/sampling.ts';
 import type { ListenAddress } from '../listen.ts';
+import type { ListenerTlsConfig } from '../listener-tls.ts';
 import type { QueryRule } from '../records/redaction.ts';
 
 /** What the telemetry thread is started with: plain data, so that it can be sent to a thread. */
@@ -9,6 +10,8 @@ export type TelemetryConfig = {
   /** Standard error is the journal, which wants to be told levels in its own way. */
   readonly journal: boolean;
   readonly records: ListenAddress;
+  /** Of connections from TCP, to the listener of records and that of SPOP; undefined where only this host gets there. */
+  readonly tls: ListenerTlsConfig | undefined;
   /** Decides for requests that nobody minted for. */
   readonly sampler: SamplerConfig;
   readonly keep: KeepConfig;

@@ -21,6 +21,23 @@ export function createUnusableLog(log: Logger): (line: string) => void {
   };
 }
 
+/** How often connections that are refused are reported, in milliseconds. */
+const REFUSED_EPISODE = 60_000;
+
+/** Reports the first connection that is refused at once, and a minute later how many there were. */
+export function createRefusalLog(log: Logger): (peer: string, reason: string) => void {
+  let count = 0;
+  return (peer, reason) => {
+    count += 1;
+    if (count > 1) return;
+    log.warn({ peer, reason }, 'connection for records refused');
+    setTimeout(() => {
+      if (count > 1) log.warn({ connections: count }, 'connections for records refused');
+      count = 0;
+    }, REFUSED_EPISODE).unref();
+  };
+}
+
 /** How often records of another version are reported, in milliseconds. */
 const OTHER_VERSION_EPISODE = 60_000;
 

@@ -8,15 +8,19 @@ import type { AdminServer } from '../admin/server.ts';
 import type { AdminSources } from '../admin/sources.ts';
 import { listenForDatagrams } from '../datagrams.ts';
 import { formatAddress, isTaken, type Listening } from '../listen.ts';
+import { ListenerTls } from '../listener-tls.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { RecordReceiver } from '../records/receiver.ts';
 import { VERSION } from '../version.ts';
 import type { Reloadable } from './config.ts';
-import { createFaultLog } from './episodes.ts';
+import { createFaultLog, createRefusalLog } from './episodes.ts';
 import type { Command, Report, WorkerData } from './messages.ts';
 import { createPipeline } from './pipeline.ts';
 import { giveWay } from './priority.ts';
 import { applyAll, NOTHING_PREPARED } from './signal-exporter.ts';
+
+/** A ring has one connection for each HAProxy process. */
+const TLS_LIMITS = { handshakeTimeout: 5_000, connectionsOfPeer: 64 };
 
 /**
  * All that the telemetry thread does once it listens.
@@ -43,15 +47,24 @@ export async function runTelemetry(
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
     onRenew: (peer, age) => log.debug({ peer, age: Math.round(age) }, 'ring connection renewed'),
   });
-  const accept = (socket: Socket): void => {
-    receiver.accept(socket);
+  const accept = (socket: Socket, raw = socket): void => {
+    receiver.accept(socket, raw);
     socket.resume();
   };
-  listening.server.removeAllListeners('connection').on('connection', accept);
-  early.forEach(accept);
-  const datagrams = await listenForDatagrams(listening, config.records, (message) =>
-    receiver.datagram(message),
-  );
+  const tls =
+    config.tls &&
+    new ListenerTls(config.tls, TLS_LIMITS, {
+      onConnection: accept,
+      onRefused: createRefusalLog(log),
+    });
+  const connected = (socket: Socket): void => (tls ?? { accept }).accept(socket);
+  listening.server.removeAllListeners('connection').on('connection', connected);
+  early.forEach(connected);
+  // Datagrams have no TLS.
+  const datagrams =
+    tls === undefined
+      ? await listenForDatagrams(listening, config.records, (message) => receiver.datagram(message))
+      : undefined;
   const admin =
     config.admin === undefined || observer === undefined || mint === undefined
       ? undefined
@@ -94,6 +107,7 @@ export async function runTelemetry(
         () => exporter.prepare(next.exporters.traces),
         () => metrics?.prepare(next) ?? NOTHING_PREPARED,
         () => logs?.prepare(next.exporters.logs) ?? NOTHING_PREPARED,
+        () => ({ ...NOTHING_PREPARED, ...(tls && { apply: tls.prepare() }) }),
       ]);
       sampling.use(next.sampler);
       log.level = next.logLevel;

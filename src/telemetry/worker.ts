@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { listen } from '../listen.ts';
+import { refuseExposed } from '../listener-tls.ts';
 import { BEAT_SOCKETS } from '../records/beat.ts';
 import type { Report, WorkerData } from './messages.ts';
 
@@ -22,8 +23,9 @@ async function run(data: WorkerData): Promise<void> {
   const options = { pauseOnConnect: true, ...BEAT_SOCKETS };
   const server = createServer(options, (socket) => early.push(socket));
   server.maxConnections = MAX_RECORD_CONNECTIONS;
-  const { records } = data.config;
+  const { records, tls } = data.config;
   const listening = await listen(server, records, options);
+  refuseExposed(listening, 'HAPROXY_OTEL_RECORDS', tls);
   report({ type: 'listening', records: listening.address });
   const { runTelemetry } = await import('./telemetry.ts');
   await runTelemetry(data, port, listening, early);
