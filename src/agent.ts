@@ -5,6 +5,7 @@ import { Minter } from './context/mint.ts';
 import type { BadArgument } from './context/mint-request.ts';
 import { Sampler } from './context/sampling.ts';
 import { formatAddress, isInherited, type Listening, listen } from './listen.ts';
+import { ListenerTls, refuseExposed } from './listener-tls.ts';
 import type { Logger } from './log.ts';
 import { throttle } from './log-throttle.ts';
 import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
@@ -32,6 +33,7 @@ export class Agent {
   private readonly config: Config;
   private readonly log: Logger;
   private readonly listener: Listening;
+  private readonly tls: ListenerTls | undefined;
   private readonly server: SpopServer;
   private readonly minter: Minter;
   private readonly sampling: RemoteSampling;
@@ -43,6 +45,7 @@ export class Agent {
     log: Logger,
     parts: {
       listener: Listening;
+      tls: ListenerTls | undefined;
       server: SpopServer;
       minter: Minter;
       sampling: RemoteSampling;
@@ -55,6 +58,7 @@ export class Agent {
     this.config = config;
     this.log = log;
     this.listener = parts.listener;
+    this.tls = parts.tls;
     this.server = parts.server;
     this.minter = parts.minter;
     this.sampling = parts.sampling;
@@ -97,15 +101,33 @@ export class Agent {
       },
       ...(meter === undefined ? {} : { onAnswered: meter.answered }),
     });
+    const { tls: files } = config.telemetry;
+    let tls: ListenerTls | undefined;
     let listener: Listening | undefined;
     let records: string;
     let admin: string | undefined;
-    const open = (): Promise<Listening> =>
-      listen(
-        createServer((socket) => server.accept(socket)),
+    const open = async (): Promise<Listening> => {
+      const opened = await listen(
+        createServer((socket) => (tls ?? server).accept(socket)),
         config.spop,
       );
+      refuseExposed(opened, 'HAPROXY_OTEL_SPOP', files);
+      return opened;
+    };
     try {
+      tls =
+        files &&
+        new ListenerTls(
+          files,
+          {
+            handshakeTimeout: config.spopLimits.helloTimeout,
+            connectionsOfPeer: Math.ceil(config.spopLimits.maxConnections / 2),
+          },
+          {
+            onConnection: (socket) => server.accept(socket),
+            onRefused: (peer, reason) => connections.refused(peer, reason),
+          },
+        );
       // HAProxy may ask before its ring finds the agent: what the first requests leave behind waits there.
       if (predecessor === undefined || !isInherited(config.spop)) listener = await open();
       if (predecessor !== undefined) {
@@ -135,6 +157,7 @@ export class Agent {
     sampling.use(config.sampler);
     return new Agent(config, log, {
       listener,
+      tls,
       server,
       minter,
       sampling,
@@ -151,13 +174,15 @@ export class Agent {
   }
 
   /**
-   * Takes log level, sampler and exporter from `config`; no connection is touched.
+   * Takes log level, sampler and exporter from `config`, and reads certificates again; no connection is touched.
    *
-   * @throws Error when the exporter cannot be set up so; nothing is changed then
+   * @throws Error when the exporter cannot be set up so, or a certificate not be used; nothing is changed then
    */
   async reload(config: Config): Promise<void> {
+    const useFiles = this.tls?.prepare();
     const { logLevel, sampler, exporters, metrics } = config.telemetry;
     await this.telemetry.reload({ logLevel, sampler, exporters, metrics });
+    useFiles?.();
     this.sampling.use(config.sampler);
     this.log.level = config.logLevel;
   }

@@ -44,6 +44,11 @@ export class ConnectionLog {
     this.state = 'connected';
   }
 
+  /** Before there was a TLS connection. */
+  refused(peer: string, reason: string): void {
+    this.trouble({ peer, reason }, 'SPOP connection refused');
+  }
+
   /** @param agreement of this connection, if it came that far */
   end(peer: string, end: ConnectionEnd, agreement: Agreement | undefined): void {
     this.tell(peer, end);

@@ -1,24 +1,37 @@
 import { createServer, Socket } from 'node:net';
 import { type Datagrams, listenForDatagrams } from './datagrams.ts';
 import { type InheritedSocket, type ListenAddress, type Listening, listen } from './listen.ts';
+import {
+  ListenerTls,
+  type ListenerTlsConfig,
+  type ListenerTlsEvents,
+  refuseExposed,
+} from './listener-tls.ts';
 import { BEAT_SOCKETS } from './records/beat.ts';
 import type { RecordReceiver, RingConnection } from './records/receiver.ts';
 
 const MAX_RECORD_CONNECTIONS = 1024;
+
+/** A ring has one connection for each HAProxy process. */
+const TLS_LIMITS = { handshakeTimeout: 5_000, connectionsOfPeer: 64 };
 
 const OPTIONS = { pauseOnConnect: true, ...BEAT_SOCKETS } as const;
 
 /** Where records come in: connections wait until there is a receiver for them. */
 export class RecordListener {
   private readonly address: ListenAddress;
+  private readonly files: ListenerTlsConfig | undefined;
+  private tls: ListenerTls | undefined;
   private readonly early: Socket[] = [];
   private readonly server = createServer(OPTIONS, (socket) => this.accept(socket));
   private listening: Listening | undefined;
   private datagrams: Datagrams | undefined;
   private receiver: RecordReceiver | undefined;
 
-  constructor(address: ListenAddress) {
+  /** @param tls of connections over TCP; undefined where only this host connects */
+  constructor(address: ListenAddress, tls: ListenerTlsConfig | undefined) {
     this.address = address;
+    this.files = tls;
     this.server.maxConnections = MAX_RECORD_CONNECTIONS;
   }
 
@@ -28,15 +41,33 @@ export class RecordListener {
    */
   async open(): Promise<string> {
     this.listening = await listen(this.server, this.address, OPTIONS);
+    refuseExposed(this.listening, 'HAPROXY_OTEL_RECORDS', this.files);
     await this.openDatagrams();
     return this.listening.address;
   }
 
-  /** @throws Error when datagrams cannot be received */
-  async receive(receiver: RecordReceiver): Promise<void> {
+  /**
+   * @param onRefused as of `ListenerTls`
+   * @throws Error when datagrams cannot be received, or a certificate cannot be used
+   */
+  async receive(
+    receiver: RecordReceiver,
+    onRefused: ListenerTlsEvents['onRefused'],
+  ): Promise<void> {
     this.receiver = receiver;
+    const onConnection = (socket: Socket, raw: Socket): void => read(socket, receiver, raw);
+    this.tls = this.files && new ListenerTls(this.files, TLS_LIMITS, { onConnection, onRefused });
     for (const socket of this.early.splice(0)) this.accept(socket);
     await this.openDatagrams();
+  }
+
+  /**
+   * Reads certificates again.
+   *
+   * @throws Error when one cannot be used; nothing is changed then
+   */
+  prepare(): () => void {
+    return this.tls?.prepare() ?? (() => {});
   }
 
   /** Reads on where another process ended. */
@@ -68,16 +99,21 @@ export class RecordListener {
       this.early.push(socket);
       return;
     }
-    this.receiver.accept(socket);
-    socket.resume();
+    if (this.tls === undefined) read(socket, this.receiver);
+    else this.tls.accept(socket);
   }
 
-  /** Nothing keeps them but the socket's buffer: they are received when there is somebody to take them. */
+  /** Nothing keeps them but the socket's buffer: they are received when there is a receiver. They have no TLS. */
   private async openDatagrams(): Promise<void> {
     const { listening, receiver } = this;
-    if (listening === undefined || receiver === undefined) return;
+    if (listening === undefined || receiver === undefined || this.files !== undefined) return;
     this.datagrams ??= await listenForDatagrams(listening, this.address, (message) =>
       receiver.datagram(message),
     );
   }
+}
+
+function read(socket: Socket, receiver: RecordReceiver, raw = socket): void {
+  receiver.accept(socket, undefined, raw);
+  socket.resume();
 }

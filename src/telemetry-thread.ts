@@ -10,7 +10,7 @@ import { createLogger, type Logger } from './log.ts';
 import type { RecordListener } from './record-listener.ts';
 import { RecordReceiver } from './records/receiver.ts';
 import { createPipeline } from './telemetry/create-pipeline.ts';
-import { createFaultLog } from './telemetry/episodes.ts';
+import { createFaultLog, createRefusalLog } from './telemetry/episodes.ts';
 import type { Output } from './telemetry/export/output.ts';
 import { applyAll, NOTHING_PREPARED } from './telemetry/export/signal-exporter.ts';
 import type {
@@ -48,7 +48,7 @@ export async function runTelemetry(
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
     onRenew: (peer, age) => log.debug({ peer, age: Math.round(age) }, 'ring connection renewed'),
   });
-  await listener.receive(receiver);
+  await listener.receive(receiver, createRefusalLog(log));
   const admin =
     config.admin === undefined || observer === undefined || mint === undefined
       ? undefined
@@ -120,6 +120,7 @@ export async function runTelemetry(
         () => spans.output.prepare(next.exporters.traces),
         () => metrics?.prepare(next) ?? NOTHING_PREPARED,
         () => logs?.output.prepare(next.exporters.logs) ?? NOTHING_PREPARED,
+        () => ({ ...NOTHING_PREPARED, apply: listener.prepare() }),
       ]);
       sampling.use(next.sampler);
       log.level = next.logLevel;

@@ -16,8 +16,8 @@ try {
 
 /** Listens before it loads all that is done with records, which takes longest: HAProxy need not wait for that. */
 async function run(data: WorkerData): Promise<void> {
-  const { records } = data.config;
-  const listener = new RecordListener(records);
+  const { records, tls } = data.config;
+  const listener = new RecordListener(records, tls);
   const waits = data.isSuccessor && isInherited(records);
   if (!waits) report({ type: 'listening', records: await listener.open() });
   const { runTelemetry } = await import('./telemetry-thread.ts');

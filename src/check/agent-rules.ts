@@ -19,8 +19,8 @@ export function checkAgent(wired: Wired, subject: Subject): Finding[] {
     ...checkListener(LISTENERS.RECORDS, options.records, agent.records, subject),
     ...checkLoggers(wired, subject),
   ];
-  if (options.records.kind !== 'tcp') {
-    const what = `${haproxyAddress(options.records)} takes no datagrams`;
+  if (options.records.kind !== 'tcp' || options.tls !== undefined) {
+    const what = `${haproxyAddress(options.records)} takes no datagrams${options.tls === undefined ? '' : ', which have no TLS'}`;
     const why = 'What a process that is stopping still does is not seen: a reload loses hops.';
     findings.push(
       finding('records-datagrams', 'ring otel', headOf('ring otel', subject), what, why),

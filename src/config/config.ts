@@ -10,6 +10,7 @@ import { readAdmin } from './admin.ts';
 import { loadInWordsOfFile } from './config-file.ts';
 import { readExporters } from './exporter.ts';
 import { readBatches, readCommonLimits } from './limits.ts';
+import { readAddress, readListenerTls } from './listener-tls.ts';
 import { readLogs } from './logs.ts';
 import { readMetrics, warnOfNoPage } from './metrics.ts';
 import { SettingsReader } from './reader.ts';
@@ -59,10 +60,11 @@ function load(env: Env, { sockets, journal }: Host, warn: Warn): Config {
     'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
   );
   const limits = readCommonLimits(settings);
+  const tls = readListenerTls(settings);
   const config: Config = {
     logLevel,
     journal,
-    spop: handedOver(sockets.spop) ?? settings.read('HAPROXY_OTEL_SPOP'),
+    spop: handedOver(sockets.spop) ?? readAddress(settings, 'HAPROXY_OTEL_SPOP', tls),
     spopLimits: {
       maxFrameSize: settings.read('HAPROXY_OTEL_MAX_FRAME_SIZE'),
       helloTimeout: settings.read('HAPROXY_OTEL_HELLO_TIMEOUT'),
@@ -76,7 +78,8 @@ function load(env: Env, { sockets, journal }: Host, warn: Warn): Config {
       journal,
       records:
         handedOver(sockets.records, sockets['records-datagram']) ??
-        settings.read('HAPROXY_OTEL_RECORDS'),
+        readAddress(settings, 'HAPROXY_OTEL_RECORDS', tls),
+      tls,
       sampler,
       keep: readKeep(settings),
       baggageKeys: settings.read('HAPROXY_OTEL_BAGGAGE_KEYS') ?? [],

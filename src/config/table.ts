@@ -91,6 +91,12 @@ export const SETTINGS = {
     description: "largest SPOP frame, in bytes; HAProxy's own limit is `tune.bufsize` - 4" },
   HAPROXY_OTEL_HELLO_TIMEOUT: { type: integerFrom(1, LONGEST), default: '5000', readIn: 'config',
     description: 'from connect to a complete HELLO' },
+  HAPROXY_OTEL_TLS_CERTIFICATE: { type: file, readIn: 'listener-tls',
+    description: 'PEM file of the certificate that HAProxy sees of the listeners for SPOP and records over TCP, needed beyond loopback; with the next two, see [an agent on another host](remote-agent.md)' },
+  HAPROXY_OTEL_TLS_KEY: { type: file, readIn: 'listener-tls', secret: 'content',
+    description: 'PEM file of its key' },
+  HAPROXY_OTEL_TLS_CLIENT_CA: { type: file, readIn: 'listener-tls',
+    description: 'PEM file of the authorities whose certificates HAProxy may show' },
   HAPROXY_OTEL_STOP_TIMEOUT: { type: ms, default: '10000', readIn: 'config',
     description: 'how long SIGTERM may take' },
 

@@ -39,10 +39,13 @@ export class RecordReceiver {
     this.limits = limits;
   }
 
-  /** @param former how far another process has come with the connection */
-  accept(socket: Socket, former?: RingConnection): void {
+  /**
+   * @param former how far another process has come with the connection
+   * @param raw the TCP connection below one of TLS
+   */
+  accept(socket: Socket, former?: RingConnection, raw: Socket = socket): void {
     const age = new RecordAge(this.limits, former?.age);
-    const connection = new RecordConnection(socket, this.events, age);
+    const connection = new RecordConnection(socket, raw, this.events, age);
     this.connections.add(connection);
     if (former !== undefined) connection.continue(former);
     this.renewal ??= setInterval(() => this.renew(), this.limits.tick).unref();
@@ -107,6 +110,7 @@ class RecordConnection {
   readonly age: RecordAge;
   private state: State = 'open';
   private readonly socket: Socket;
+  private readonly raw: Socket;
   private readonly events: ReceiverEvents;
   private readonly splitter = new RecordSplitter();
   private readonly beat: Beat;
@@ -117,8 +121,9 @@ class RecordConnection {
     this.events.onRecord(buffer, start, end);
   };
 
-  constructor(socket: Socket, events: ReceiverEvents, age: RecordAge) {
+  constructor(socket: Socket, raw: Socket, events: ReceiverEvents, age: RecordAge) {
     this.socket = socket;
+    this.raw = raw;
     this.events = events;
     this.age = age;
     const { remoteAddress, remotePort } = socket;
@@ -144,9 +149,10 @@ class RecordConnection {
     if (isParting) this.part();
   }
 
-  /** @returns undefined where the connection is closed, or cannot be read */
+  /** @returns undefined where the connection is closed, or is of TLS, or cannot be read */
   release(): RingConnection | undefined {
-    if (this.socket.destroyed) return undefined;
+    // TLS ends with this process: `stop` ends the connection.
+    if (this.socket.destroyed || this.raw !== this.socket) return undefined;
     const isParting = this.state === 'parting' || this.state === 'resetting';
     this.state = 'released';
     clearTimeout(this.timer);
@@ -267,7 +273,7 @@ class RecordConnection {
     // While its half-close is under way Node cannot reset a socket: it would never be closed, nor its thread end.
     const isEnding = socket.writableEnded && !socket.writableFinished;
     if (this.peer === 'unix' || isEnding) socket.destroy();
-    else socket.resetAndDestroy();
+    else this.raw.resetAndDestroy();
   }
 }
 

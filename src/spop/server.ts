@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { stopReading } from '../descriptors.ts';
 import {
   Connection,
@@ -79,7 +80,7 @@ export class SpopServer {
 
   /**
    * Hands each connection to another process, one at a time, so that each waits as short as can be; then the own end of it is
-   * closed, of which HAProxy notices nothing.
+   * closed, of which HAProxy notices nothing. TLS ends with this process: such connections are left to `stop`.
    *
    * @param send resolves when the other process reads from it
    * @returns how many
@@ -87,7 +88,7 @@ export class SpopServer {
   async handOver(send: (state: ConnectionState, socket: Socket) => Promise<void>): Promise<number> {
     let sent = 0;
     for (const [connection, socket] of this.connections) {
-      if (socket.destroyed) continue;
+      if (socket.destroyed || socket instanceof TLSSocket) continue;
       stopReading(socket);
       // An answer of which a part is written cannot be written on by another process.
       if (!(await isWritten(socket))) continue;

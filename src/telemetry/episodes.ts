@@ -11,6 +11,12 @@ export function createUnusableLog(log: Logger): (line: string) => void {
   });
 }
 
+export function createRefusalLog(log: Logger): (peer: string, reason: string) => void {
+  return throttle((peer, reason) => log.warn({ peer, reason }, 'connection for records refused'), {
+    logCount: (connections) => log.warn({ connections }, 'connections for records refused'),
+  });
+}
+
 export function createOtherVersionLog(log: Logger): (version: number) => void {
   return throttle(
     (version) =>

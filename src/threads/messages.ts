@@ -1,5 +1,6 @@
 import type { AdminConfig } from '../admin/config.ts';
 import type { InheritedSocket, ListenAddress } from '../listen.ts';
+import type { ListenerTlsConfig } from '../listener-tls.ts';
 import type { RingConnection } from '../records/receiver.ts';
 import type { TelemetryConfig } from '../telemetry/config.ts';
 import type { QueueCounts } from '../telemetry/export/queue-report.ts';
@@ -11,6 +12,8 @@ export type ThreadConfig = TelemetryConfig & {
   /** Standard error is the journal, which has a form of its own for levels. */
   readonly journal: boolean;
   readonly records: ListenAddress;
+  /** Of connections over TCP, for records and for SPOP; undefined where only this host connects. */
+  readonly tls: ListenerTlsConfig | undefined;
   /** Undefined where nobody shall listen for health, metrics and the page. */
   readonly admin: AdminConfig | undefined;
 };

@@ -1,11 +1,10 @@
 import { type ServiceSettings, serviceSettings } from '../config/settings-file.ts';
 import { defaultOf } from '../config/table.ts';
-import type { ListenAddress } from '../listen.ts';
 import { parseOptions, ToolExit } from '../options.ts';
 import { address, addressOrOff, ConfigError, type Env, integerFrom, read } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import type { AdminAccess } from './agent-view.ts';
-import { type Verified, verify } from './verify.ts';
+import { type Verified, type VerifyOptions, verify } from './verify.ts';
 
 const HELP = `haproxy-otel-spoa verify: sends one request through HAProxy and says what became of it
 
@@ -87,11 +86,12 @@ function urlOf(text: string | undefined): URL {
 function spopAccess(
   { env }: ServiceSettings,
   flag: string | undefined,
-): { spop: ListenAddress; isSpopKnown: boolean } {
+): Pick<VerifyOptions, 'spop' | 'isSpopKnown' | 'isSpopSecured'> {
   const name = flag === undefined ? 'HAPROXY_OTEL_SPOP' : '--spop';
   const text = (flag ?? env.HAPROXY_OTEL_SPOP)?.trim();
   const spop = read({ [name]: text }, name, defaultOf('HAPROXY_OTEL_SPOP'), address);
-  return { spop, isSpopKnown: Boolean(text) };
+  const isSpopSecured = Boolean(env.HAPROXY_OTEL_TLS_CERTIFICATE?.trim());
+  return { spop, isSpopKnown: Boolean(text), isSpopSecured };
 }
 
 function adminAccess(

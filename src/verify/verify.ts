@@ -18,6 +18,8 @@ export type VerifyOptions = ProbeOptions & {
   readonly spop: ListenAddress;
   /** Whether somebody said so, or it is only where an agent listens by default. */
   readonly isSpopKnown: boolean;
+  /** Whether it wants to see a certificate of who connects from TCP. */
+  readonly isSpopSecured: boolean;
   /** Undefined where there is no admin listener. */
   readonly admin: AdminAccess | undefined;
   /** How long record and export may take, in milliseconds. */
@@ -62,11 +64,18 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
 }
 
 /** @param answered whether HAProxy got an answer from the agent to this request, wherever that is */
-async function spopStep({ spop, isSpopKnown }: VerifyOptions, answered: boolean): Promise<Step> {
+async function spopStep(
+  { spop, isSpopKnown, isSpopSecured }: VerifyOptions,
+  answered: boolean,
+): Promise<Step> {
   const name = 'spop';
   const where = formatAddress(spop);
   if (spop.kind === 'fd') {
     return { name, state: 'unseen', text: `${where} says nothing to another process: see --spop` };
+  }
+  if (spop.kind === 'tcp' && isSpopSecured) {
+    const text = `${where} answers only who shows a certificate (HAPROXY_OTEL_TLS_CLIENT_CA): not asked`;
+    return { name, state: 'unseen', text };
   }
   try {
     await checkSpop(spop);

@@ -30,6 +30,9 @@ Files are read in order, as "haproxy -f" takes them; without any, what the servi
                         traceparent: b3, b3multi, jaeger, xray
   --spop ADDRESS        where the agent is asked                      HAPROXY_OTEL_SPOP
   --records ADDRESS     where it takes records                        HAPROXY_OTEL_RECORDS
+  --tls FILE            HAProxy's certificate and key in one PEM file, for an agent
+                        on another host; or off                     off
+  --ca-file FILE        authorities of the agent's certificate, with --tls
   --engine PATH         HAProxy loads the SPOE engine from this path, and nothing
                         is written there      haproxy-otel-spoa.conf beside the configuration
   --config FILE         the agent's settings, which have these two    those of the service
@@ -61,6 +64,8 @@ const OPTIONS = {
   propagators: { type: 'string' },
   spop: { type: 'string' },
   records: { type: 'string' },
+  tls: { type: 'string' },
+  'ca-file': { type: 'string' },
   engine: { type: 'string' },
   config: { type: 'string' },
   ratio: { type: 'string' },
@@ -175,7 +180,7 @@ export function changesOf(
 }
 
 function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
-  const { frontend, tcp, trust, propagators, spop, records, engine } = values;
+  const { frontend, tcp, trust, propagators, spop, records, tls, engine } = values;
   const { ratio, lines, attributes } = values;
   const words = {
     frontend: frontend?.join(','),
@@ -184,6 +189,8 @@ function wordsOf(values: Options<typeof OPTIONS>['values']): Words {
     propagators,
     spop,
     records,
+    tls,
+    'ca-file': values['ca-file'],
     engine,
     ratio,
     lines,

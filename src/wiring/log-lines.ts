@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { haproxyAddress } from '../haproxy/addresses.ts';
+import type { ListenAddress } from '../listen.ts';
 import {
   quoted,
   RESPONSE_SIZES,
@@ -14,7 +16,7 @@ import { JSON_LOG } from '../records/json-log.ts';
 import { withAttributes, withReplyAttributes } from './attributes.ts';
 import type { Circumstances } from './circumstances.ts';
 import { SILENT } from './levels.ts';
-import type { WiringOptions } from './options.ts';
+import type { ServerTls, WiringOptions } from './options.ts';
 import type { Reporting, Side } from './reporting.ts';
 import { SHARE } from './sampling-rules.ts';
 
@@ -111,8 +113,16 @@ export function stateLines(length: number): string[] {
 }
 
 /** Where a process that is stopping sends to: such a listener of the agent takes datagrams on the same port. */
-function datagramOf({ records }: WiringOptions): string[] {
-  return records.kind === 'tcp' ? [haproxyAddress(records)] : [];
+function datagramOf({ records, tls }: WiringOptions): string[] {
+  return records.kind === 'tcp' && tls === undefined ? [haproxyAddress(records)] : [];
+}
+
+/** Of a `server` line, with the name that the agent's certificate has to have where the address is one. */
+function serverAddress(address: ListenAddress, tls: ServerTls | undefined): string {
+  const server = haproxyAddress(address);
+  if (tls === undefined || address.kind !== 'tcp') return server;
+  const name = isIP(address.host) === 0 ? ` verifyhost ${address.host}` : '';
+  return `${server} ssl crt ${tls.crt} ca-file ${tls.caFile} verify required${name}`;
 }
 
 /** What HAProxy loads once: the records' formats, the ring, and where the agent is. */
@@ -184,8 +194,8 @@ function variants(all: readonly Variant[]): Variant[] {
   return [...new Map(all.map((variant) => [nameOf(variant), variant])).values()];
 }
 
-function ring({ records }: WiringOptions, length: number): string[] {
-  const address = haproxyAddress(records);
+function ring({ records, tls }: WiringOptions, length: number): string[] {
+  const address = serverAddress(records, tls);
   return [
     'ring otel',
     '    format rfc5424',
@@ -206,7 +216,7 @@ function ring({ records }: WiringOptions, length: number): string[] {
 }
 
 /** A request waits for an agent that is away only until HAProxy has seen it. */
-function agents({ spop }: WiringOptions): string[] {
+function agents({ spop, tls }: WiringOptions): string[] {
   return [
     'backend otel-agents',
     '    .if version_atleast(3.1)',
@@ -218,7 +228,7 @@ function agents({ spop }: WiringOptions): string[] {
     '    timeout check 500ms',
     '    timeout connect 1s',
     '    timeout server 3m',
-    `    server agent ${haproxyAddress(spop)} check inter 1s fastinter 200ms downinter 200ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down`,
+    `    server agent ${serverAddress(spop, tls)} check inter 1s fastinter 200ms downinter 200ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down`,
   ];
 }
 
@@ -231,7 +241,7 @@ function profiles(variant: Variant, options: WiringOptions, steps: readonly stri
     `sd ${quoted(withAttributes(structuredData(kind, 'profile', { reply, stopping, error }), options.attributes, kind))}`;
   const message = `format "${STOPPING_MESSAGE}"`;
   const stopping =
-    options.records.kind === 'tcp'
+    datagramOf(options).length > 0
       ? [
           `log-profile ${name}-stopping`,
           `    on error ${message} ${sd(true, true)}`,

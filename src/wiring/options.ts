@@ -35,6 +35,8 @@ export type WiringOptions = {
   readonly propagators: readonly Propagator[];
   readonly spop: ListenAddress;
   readonly records: ListenAddress;
+  /** What HAProxy shows and trusts on its connections to the agent; undefined: they are without TLS. */
+  readonly tls: ServerTls | undefined;
   /** The file with the SPOE engine, as HAProxy opens it; undefined: `add` writes one beside the configuration. */
   readonly engine: string | undefined;
   /** Whether what HAProxy logs of backends, as states of their servers, goes to the ring, too. */
@@ -54,12 +56,16 @@ export type WiringOptions = {
   readonly jsonLog: boolean;
 };
 
+/** As HAProxy opens them: a PEM file with a certificate and its key, and one with the authorities of the agent's. */
+export type ServerTls = { readonly crt: string; readonly caFile: string };
+
 /** What stands behind the name of each, as it is written. */
 export type Words = Readonly<Record<string, string | undefined>>;
 
 /** Those that `add` writes down in the configuration, to be as they were when it is run again. */
 const RECORDED = [
-  ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records', 'engine', 'ratio'],
+  ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records', 'tls', 'ca-file', 'engine'],
+  'ratio',
   ...['access-log', 'attributes', 'lines', 'states', 'through-reload'],
 ];
 const FLAGS = ['tcp', 'states', 'through-reload'];
@@ -85,6 +91,7 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
     propagators: read(given, '--propagators', [], listOf(PROPAGATORS)),
     spop: listener('--spop', 'HAPROXY_OTEL_SPOP'),
     records: listener('--records', 'HAPROXY_OTEL_RECORDS'),
+    tls: serverTls(given),
     engine: read(given, '--engine', undefined, path),
     states: words.states !== undefined,
     ratio: read(given, '--ratio', undefined, ratio),
@@ -93,6 +100,16 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
     attributes: read(given, '--attributes', [], attributesNamed),
     jsonLog: read(given, '--access-log', 'own', oneOf(['own', 'json'])) === 'json',
   };
+}
+
+function serverTls(given: Env): ServerTls | undefined {
+  const crt = read(given, '--tls', 'off', path);
+  if (crt === 'off') return undefined;
+  const caFile = read(given, '--ca-file', undefined, path);
+  if (caFile !== undefined) return { crt, caFile };
+  throw new ConfigError(
+    `--tls is "${crt}": --ca-file has to say whose certificates of the agent HAProxy trusts`,
+  );
 }
 
 /** The options of `words` as a command line, of which `recordedWords` makes them again. */

@@ -137,7 +137,7 @@ const exporterOf = (config: Config) => {
 
 describe('addresses', () => {
   test.each([
-    ['0.0.0.0:1', { kind: 'tcp', host: '0.0.0.0', port: 1 }],
+    ['127.0.0.2:1', { kind: 'tcp', host: '127.0.0.2', port: 1 }],
     ['[::1]:12345', { kind: 'tcp', host: '::1', port: 12_345 }],
     ['localhost:0', { kind: 'tcp', host: 'localhost', port: 0 }],
     ['unix:/run/otel.sock', { kind: 'unix', path: '/run/otel.sock' }],

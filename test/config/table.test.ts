@@ -32,6 +32,9 @@ const SAMPLES: Readonly<Record<SettingName, string>> = {
   HAPROXY_OTEL_MAX_CONNECTIONS: '5',
   HAPROXY_OTEL_MAX_FRAME_SIZE: '16380',
   HAPROXY_OTEL_HELLO_TIMEOUT: '5',
+  HAPROXY_OTEL_TLS_CERTIFICATE: file('agent.pem', ''),
+  HAPROXY_OTEL_TLS_KEY: file('agent.key', SECRET),
+  HAPROXY_OTEL_TLS_CLIENT_CA: file('ca.pem', ''),
   HAPROXY_OTEL_STOP_TIMEOUT: '5',
   OTEL_CONFIG_FILE: file('otel.yaml', 'file_format: "1.0"\nlog_level: debug\n'),
   OTEL_LOG_LEVEL: 'debug',
@@ -88,6 +91,9 @@ const SAMPLES: Readonly<Record<SettingName, string>> = {
 
 /** Where each setting makes a difference. */
 const EXPORTING: Env = {
+  HAPROXY_OTEL_TLS_CERTIFICATE: file('other-agent.pem', ''),
+  HAPROXY_OTEL_TLS_KEY: file('other-agent.key', ''),
+  HAPROXY_OTEL_TLS_CLIENT_CA: file('other-ca.pem', ''),
   OTEL_METRICS_EXPORTER: 'otlp',
   OTEL_LOGS_EXPORTER: 'otlp',
   OTEL_TRACES_SAMPLER: 'traceidratio',

@@ -1,0 +1,141 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
+import { hostAndPort } from './endpoint.ts';
+import { errorText } from './error-text.ts';
+import { isLoopback, type Listening } from './listen.ts';
+
+/** What both ends of a connection from another host show: paths of PEM files. */
+export type ListenerTlsConfig = {
+  /** Of the agent, with what leads to its authority. */
+  readonly certificate: string;
+  readonly key: string;
+  /** Authorities of the certificates that HAProxy shows. */
+  readonly clientCa: string;
+};
+
+export type ListenerTlsLimits = {
+  /** How long a handshake may take, in milliseconds. */
+  readonly handshakeTimeout: number;
+  /** Connections of one address at a time, handshakes included; those of this host are not counted. */
+  readonly connectionsOfPeer: number;
+};
+
+export type ListenerTlsEvents = {
+  /** @param raw the TCP connection below */
+  readonly onConnection: (socket: TLSSocket, raw: Socket) => void;
+  /** A connection was closed before it was secure. */
+  readonly onRefused: (peer: string, reason: string) => void;
+};
+
+/** Lets connections of a listener through once both sides have shown their certificates. */
+export class ListenerTls {
+  private readonly config: ListenerTlsConfig;
+  private readonly limits: ListenerTlsLimits;
+  private readonly events: ListenerTlsEvents;
+  /** Listens nowhere: it is handed connections. */
+  private readonly server: Server;
+  /** By address and port. */
+  private readonly connections = new Map<string, Socket>();
+  private readonly ofPeer = new Map<string, number>();
+
+  /** @throws Error for a file that cannot be read, or is not what it has to be */
+  constructor(config: ListenerTlsConfig, limits: ListenerTlsLimits, events: ListenerTlsEvents) {
+    this.config = config;
+    this.limits = limits;
+    this.events = events;
+    const { handshakeTimeout } = limits;
+    const common = { requestCert: true, rejectUnauthorized: true, handshakeTimeout };
+    this.server = createServer({ ...readFiles(config), ...common });
+    this.server.on('secureConnection', (socket) => {
+      const raw = this.connections.get(peerOf(socket));
+      if (raw === undefined) socket.destroy();
+      else events.onConnection(socket, raw);
+    });
+    this.server.on('tlsClientError', (error, socket) => {
+      const { remoteAddress } = socket;
+      // Who goes away without a word, as a check of the port does, is no trouble.
+      if (remoteAddress !== undefined) events.onRefused(peerOf(socket), error.message);
+      socket.destroy();
+    });
+  }
+
+  accept(raw: Socket): void {
+    const { remoteAddress = '' } = raw;
+    const peer = peerOf(raw);
+    const count = (this.ofPeer.get(remoteAddress) ?? 0) + 1;
+    if (count > this.limits.connectionsOfPeer && !isLoopback(remoteAddress)) {
+      this.events.onRefused(peer, `it has ${count - 1} connections already`);
+      raw.destroy();
+      return;
+    }
+    this.connections.set(peer, raw);
+    this.ofPeer.set(remoteAddress, count);
+    raw.once('close', () => {
+      this.connections.delete(peer);
+      const left = (this.ofPeer.get(remoteAddress) ?? 1) - 1;
+      if (left > 0) this.ofPeer.set(remoteAddress, left);
+      else this.ofPeer.delete(remoteAddress);
+    });
+    this.server.emit('connection', raw);
+  }
+
+  /**
+   * Reads the files again.
+   *
+   * @returns what has them used for connections that come from now on
+   * @throws Error as the constructor does; nothing is changed then
+   */
+  prepare(): () => void {
+    const files = readFiles(this.config);
+    return () => this.server.setSecureContext(files);
+  }
+}
+
+function peerOf({ remoteAddress = '', remotePort }: Socket): string {
+  return hostAndPort(remoteAddress, remotePort);
+}
+
+function readFiles({ certificate, key, clientCa }: ListenerTlsConfig): Record<string, Buffer> {
+  const files = {
+    cert: readCertificate(certificate),
+    key: readFileSync(key),
+    ca: readCertificate(clientCa),
+  };
+  try {
+    createSecureContext(files);
+  } catch (error) {
+    const reason = errorText(error);
+    throw new Error(`${certificate} and ${key} are no certificate with its key: ${reason}`);
+  }
+  return files;
+}
+
+function readCertificate(path: string): Buffer {
+  const pem = readFileSync(path);
+  try {
+    new X509Certificate(pem);
+  } catch {
+    throw new Error(`${path} is not a certificate in PEM format`);
+  }
+  return pem;
+}
+
+/** What a listener that other hosts reach needs. */
+export const NEEDS_TLS =
+  'beyond loopback and unix sockets HAPROXY_OTEL_TLS_CERTIFICATE, HAPROXY_OTEL_TLS_KEY and HAPROXY_OTEL_TLS_CLIENT_CA are needed';
+
+/**
+ * @param name of the setting
+ * @throws Error where other hosts reach a listener that was handed over, and anybody could talk to it
+ */
+export function refuseExposed(
+  { server, address }: Listening,
+  name: string,
+  tls: ListenerTlsConfig | undefined,
+): void {
+  const bound = server.address();
+  if (tls !== undefined || bound === null || typeof bound === 'string') return;
+  if (!isLoopback(bound.address)) throw new Error(`${name} is "${address}": ${NEEDS_TLS}`);
+}
