@@ -111,7 +111,7 @@ export class Agent {
         createServer((socket) => (tls ?? server).accept(socket)),
         config.spop,
       );
-      refuseExposed(opened, 'HAPROXY_OTEL_SPOP', files);
+      await refuseExposed(opened, 'HAPROXY_OTEL_SPOP', files);
       return opened;
     };
     try {

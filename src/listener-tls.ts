@@ -128,14 +128,16 @@ export const NEEDS_TLS =
 
 /**
  * @param name of the setting
- * @throws Error where other hosts reach a listener that was handed over, and anybody could talk to it
+ * @throws Error where other hosts reach a listener that was handed over, and anybody could talk to it; it is closed then
  */
-export function refuseExposed(
-  { server, address }: Listening,
+export async function refuseExposed(
+  listening: Listening,
   name: string,
   tls: ListenerTlsConfig | undefined,
-): void {
-  const bound = server.address();
+): Promise<void> {
+  const bound = listening.server.address();
   if (tls !== undefined || bound === null || typeof bound === 'string') return;
-  if (!isLoopback(bound.address)) throw new Error(`${name} is "${address}": ${NEEDS_TLS}`);
+  if (isLoopback(bound.address)) return;
+  await listening.close();
+  throw new Error(`${name} is "${listening.address}": ${NEEDS_TLS}`);
 }

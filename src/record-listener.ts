@@ -41,7 +41,7 @@ export class RecordListener {
    */
   async open(): Promise<string> {
     this.listening = await listen(this.server, this.address, OPTIONS);
-    refuseExposed(this.listening, 'HAPROXY_OTEL_RECORDS', this.files);
+    await refuseExposed(this.listening, 'HAPROXY_OTEL_RECORDS', this.files);
     await this.openDatagrams();
     return this.listening.address;
   }

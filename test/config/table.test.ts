@@ -8,6 +8,7 @@ import { summarize } from '../../src/config/summary.ts';
 import { SETTINGS, type Setting, type SettingName } from '../../src/config/table.ts';
 import { adopt } from '../../src/reload.ts';
 import type { Env, Warn } from '../../src/settings.ts';
+import { SOCKETS_VARIABLE } from '../../src/upgrade/messages.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-table-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -169,5 +170,6 @@ test('no other setting of the agent is named in the code', () => {
     .map((path) => readFileSync(join(root, path), 'utf8'))
     .join('\n');
   const named = new Set(source.match(/\bHAPROXY_OTEL_[A-Z_]*[A-Z]\b/g));
+  named.delete(SOCKETS_VARIABLE);
   expect([...named].filter((name) => !Object.hasOwn(SETTINGS, name))).toEqual([]);
 });
