@@ -31,11 +31,11 @@ export function named(head: string, name: string): string {
 /** The first line of a proxy that inherits from other defaults. */
 export function inheriting(head: string, defaults: string): string {
   const spans = wordSpans(head);
-  const [, name, , from] = spans;
+  const [, name, third, base] = spans;
   const to =
-    from === undefined
-      ? `${head.slice(0, name?.end)} from ${defaults}${head.slice(name?.end)}`
-      : `${head.slice(0, from.start)}${defaults}${head.slice(from.end)}`;
+    textAt(head, third) === 'from' && base !== undefined
+      ? `${head.slice(0, base.start)}${defaults}${head.slice(base.end)}`
+      : `${head.slice(0, name?.end)} from ${defaults}${head.slice(name?.end)}`;
   return changed(head, to, spans.at(-1)?.end ?? 0);
 }
 

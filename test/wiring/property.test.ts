@@ -106,6 +106,16 @@ test('remove takes back what add did, whatever is written around it meanwhile', 
   );
 });
 
+test('what HAProxy refuses on the first line of a frontend comes back as it was', () => {
+  const before = named([
+    'defaults\n  mode http\n  option httplog\n  log 127.0.0.1:5140 local0\nfrontend www 127.0.0.1:24999 ssl\n  default_backend app\nbackend app\n  server a 127.0.0.1:25000\n',
+  ]);
+  const once = add(before);
+  if (once === undefined) throw new Error('there is a frontend to trace');
+  expect([...once.values()].join()).toContain('frontend www from otel-rules 127.0.0.1:24999 ssl');
+  expect(remove(once)).toEqual(before);
+});
+
 test('HAProxy accepts what add makes of whatever it accepted before, and warns of nothing new', () => {
   let accepted = 0;
   fc.assert(

@@ -1,0 +1,109 @@
+// Feeds inputs that a coverage-guided fuzzer makes up to all that reads what others write:
+//
+//     npm run fuzz -- [TARGET...] [--runs N]
+//
+// Each target gets its share of N executions. What was learnt stays in .cache/fuzz/TARGET, so that the next run begins
+// where this one ended; an input that is a finding is left there too, and named.
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+/**
+ * What share of all executions a target gets, so that each has some time, and how long its inputs are at most, in bytes.
+ */
+const TARGETS = {
+  frames: { share: 0.42, length: 1_024 },
+  context: { share: 0.45, length: 1_024 },
+  records: { share: 0.1, length: 4_096 },
+  settings: { share: 0.01, length: 1_024 },
+  configuration: { share: 0.019, length: 2_048 },
+  wiring: { share: 0.001, length: 1_536 },
+};
+const DEFAULT_RUNS = 1_000_000;
+/** Counters that the fuzzer has of its own. */
+const HOOK_EDGES = 512;
+/** The C library that the fuzzer is linked with: Debian 12 has an older one. */
+const NEEDED_GLIBC = 2.38;
+
+const here = import.meta.dirname;
+const root = join(here, '../..');
+const jazzer = createRequire(import.meta.url).resolve('@jazzer.js/core/dist/cli.js');
+
+/** Node, where need be with the C library of a later Debian, which the tests have beside its HAProxy. */
+function node() {
+  const { glibcVersionRuntime } = process.report.getReport().header;
+  if (Number(glibcVersionRuntime) >= NEEDED_GLIBC) return [process.execPath];
+  const unpacked = join(root, '.cache/haproxy-trixie');
+  execFileSync('sh', [join(here, '../haproxy/fetch-version.sh'), 'trixie', unpacked], {
+    stdio: 'inherit',
+  });
+  const loader = readdirSync(join(unpacked, 'root/usr/lib'), { recursive: true }).find((file) =>
+    /^[^/]*-linux-gnu\/ld-linux-.*\.so\.\d$/.test(file),
+  );
+  const path = join(unpacked, 'root/usr/lib', loader);
+  return [path, '--library-path', dirname(path), process.execPath];
+}
+
+/** @returns executions, and edges of the code that were reached of all there are */
+async function run(target, runs) {
+  const { seeds } = await import(`./${target}.fuzz.mjs`);
+  const folder = join(root, '.cache/fuzz', target);
+  const [corpus, first] = [join(folder, 'corpus'), join(folder, 'seeds')];
+  for (const each of [corpus, first]) mkdirSync(each, { recursive: true });
+  for (const [index, seed] of seeds.entries()) writeFileSync(join(first, String(index)), seed);
+  const [command, ...before] = node();
+  const child = spawn(
+    command,
+    [
+      ...before,
+      jazzer,
+      join(here, `${target}.fuzz.mjs`),
+      corpus,
+      first,
+      '--sync',
+      ...['-i', `${root}/dist/`],
+      ...['--disable_bug_detectors', '.*'],
+      '--',
+      `-runs=${runs}`,
+      `-max_len=${TARGETS[target].length}`,
+      `-artifact_prefix=${folder}/`,
+    ],
+    { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output = (output + text).slice(-65_536);
+      const counters = /\((\d+) inline 8-bit counters\)/.exec(text)?.[1];
+      if (counters !== undefined) edges = Number(counters) - HOOK_EDGES;
+    });
+  }
+  let edges = 0;
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  const covered = Number(/.*\bcov: (\d+)/s.exec(output)?.[1]);
+  const done = Number(/Done (\d+) runs/.exec(output)?.[1]);
+  if (code !== 0 || !(done >= runs) || !(covered > 0)) {
+    process.stderr.write(output);
+    const kept = readdirSync(folder).filter((file) => /^(crash|timeout|oom)-/.test(file));
+    throw new Error(`${target}: a finding, see ${join(folder, kept.join(' '))}`);
+  }
+  return { done, covered, edges };
+}
+
+const { values, positionals } = parseArgs({
+  options: { runs: { type: 'string', default: String(DEFAULT_RUNS) } },
+  allowPositionals: true,
+});
+const targets = positionals.length > 0 ? positionals : Object.keys(TARGETS);
+const whole = targets.reduce((sum, target) => sum + TARGETS[target].share, 0);
+for (const target of targets) {
+  const began = performance.now();
+  const runs = Math.ceil((Number(values.runs) * TARGETS[target].share) / whole);
+  const { done, covered, edges } = await run(target, runs);
+  const seconds = (performance.now() - began) / 1_000;
+  console.log(
+    `${target}: ${done} executions in ${seconds.toFixed()} s, ${covered} of ${edges} edges reached`,
+  );
+}

@@ -1,0 +1,35 @@
+// A haproxy.cfg: "remove" takes back what "add" did, and "add" done twice is done once.
+import { ConfigError } from '../../dist/settings.js';
+import { filesOf, wire } from '../../dist/wiring/wire.js';
+import { check } from './checks.mjs';
+import { readingOf } from './configuration.fuzz.mjs';
+
+const OPTIONS = [
+  {},
+  { tcp: '' },
+  { trust: 'restart', lines: 'sampled', ratio: '0.01' },
+  { propagators: 'b3,xray' },
+  { attributes: 'tls,rule,cache,rtt,grpc', states: '' },
+  { 'through-reload': '' },
+  { 'access-log': 'json' },
+];
+
+export { seeds } from './configuration.fuzz.mjs';
+
+export function fuzz(data) {
+  const [choice = 0] = data;
+  const options = OPTIONS[choice % OPTIONS.length];
+  const reading = readingOf(choice >> 3);
+  const before = new Map([['haproxy.cfg', data.toString('latin1', 1)]]);
+  try {
+    const add = (texts) => wire(filesOf(texts), options, {}, reading, '/etc/haproxy').texts;
+    const { clean } = filesOf(before);
+    const once = add(before);
+    check(same(filesOf(once).clean, clean), 'remove does not take back what add did');
+    check(same(add(once), once), 'add done twice is not add done once');
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+  }
+}
+
+const same = (one, other) => JSON.stringify([...one]) === JSON.stringify([...other]);
