@@ -77,11 +77,11 @@ export class Connection {
     this.limits = limits;
     this.events = events;
     this.splitter = new FrameSplitter(limits.maxFrameSize);
-    this.helloTimer = setTimeout(() => {
-      this.fail(
-        new SpopError(StatusCode.TIMEOUT, `no HAPROXY-HELLO within ${limits.helloTimeout} ms`),
-      );
-    }, limits.helloTimeout);
+    // A process that was held up runs its timers before it reads what came meanwhile: an immediate runs after that.
+    this.helloTimer = setTimeout(
+      () => setImmediate(() => this.helloTimedOut()),
+      limits.helloTimeout,
+    );
     stream.on('data', (chunk: Buffer) => this.data(chunk));
     stream.on('end', () => this.end({ reason: 'closed' }));
     stream.on('close', () => this.end({ reason: 'closed' }));
@@ -100,6 +100,12 @@ export class Connection {
     if (this.state === 'ended') return;
     writeAgentDisconnect(this.out, error.status, error.message);
     this.end({ reason: 'protocol', status: error.status, message: error.message });
+  }
+
+  private helloTimedOut(): void {
+    if (this.state !== 'hello') return;
+    const { helloTimeout } = this.limits;
+    this.fail(new SpopError(StatusCode.TIMEOUT, `no HAPROXY-HELLO within ${helloTimeout} ms`));
   }
 
   private data(chunk: Buffer): void {
