@@ -153,8 +153,8 @@ export type RequestOptions = {
   readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string;
   readonly agent?: HttpAgent;
-  /** Leave after this many milliseconds. */
-  readonly abortAfter?: number;
+  /** Leave once this holds. */
+  readonly abortOnce?: () => boolean;
 };
 
 export type Response = {
@@ -208,8 +208,11 @@ export function get(port: number, path: string, options: RequestOptions = {}): P
       },
     );
     outgoing.once('error', reject);
-    if (options.abortAfter !== undefined) {
-      setTimeout(() => outgoing.destroy(new Error('left')), options.abortAfter);
+    if (options.abortOnce !== undefined) {
+      until('the time to leave', options.abortOnce).then(
+        () => outgoing.destroy(new Error('left')),
+        reject,
+      );
     }
     outgoing.end(options.body);
   });

@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:https';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
@@ -9,6 +9,7 @@ import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
 import { Chain, type ChainOptions, get, toldTraceId } from './chain.ts';
+import { unread } from './unread.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-wiring-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -100,14 +101,6 @@ test('a request whose headers take their time starts with its first byte', async
   expect(server.attributes['haproxy.phase.request_ms']).toBeGreaterThan(pause / 2);
   expect(milliseconds(server.start, client?.start ?? 0n)).toBeGreaterThan(pause / 2);
 });
-
-/** Bytes that the peer of a connection on loopback has not read yet, by the kernel's table. */
-function unread({ localPort, remotePort }: Socket): number | undefined {
-  const port = (number = 0): string => number.toString(16).toUpperCase().padStart(4, '0');
-  const row = new RegExp(`:${port(remotePort)} \\w+:${port(localPort)} \\w+ \\w+:(\\w+)`);
-  const [, bytes] = row.exec(readFileSync('/proc/net/tcp', 'utf8')) ?? [];
-  return bytes === undefined ? undefined : Number.parseInt(bytes, 16);
-}
 
 test('what ends in a process of HAProxy that is stopping is told by datagram, once', async () => {
   const started = await start();
