@@ -38,6 +38,8 @@ export class Chain {
   readonly receiver: OtlpReceiver;
   readonly haproxy: Haproxy;
   agent: AgentProcess;
+  /** Those before it. */
+  readonly formerAgents: AgentProcess[] = [];
   readonly server: DemoServer;
   private readonly env: Readonly<Record<string, string>>;
 
@@ -101,6 +103,7 @@ export class Chain {
 
   /** A new agent in place of one that ended. */
   async restartAgent(): Promise<void> {
+    this.formerAgents.push(this.agent);
     this.agent = await AgentProcess.start(this.env);
   }
 
