@@ -4,6 +4,8 @@
 set -eu
 
 cd "$(dirname "$0")/.."
+# A user without root has no folder of Debian's HAProxy on the PATH.
+[ -w / ] || PATH="$PATH:/usr/sbin:/sbin"
 
 if ! command -v haproxy >/dev/null; then
     if ! command -v apt-get >/dev/null; then

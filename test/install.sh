@@ -5,6 +5,8 @@
 set -eu
 
 cd "$(dirname "$0")/.."
+# A user without root has no folder of HAProxy and debootstrap on the PATH.
+[ -w / ] || PATH="$PATH:/usr/sbin:/sbin"
 prometheus=.cache/prometheus
 missing=""
 command -v chromium >/dev/null || missing="$missing chromium"

@@ -126,6 +126,12 @@ export class Connection {
     this.end({ reason: 'protocol', status: error.status, message: error.message });
   }
 
+  private helloTimedOut(): void {
+    if (this.state !== 'hello') return;
+    const { helloTimeout } = this.limits;
+    this.fail(new SpopError(StatusCode.TIMEOUT, `no HAPROXY-HELLO within ${helloTimeout} ms`));
+  }
+
   private data(chunk: Buffer): void {
     if (this.state === 'ended') return;
     const { onAnswered } = this.events;
@@ -192,9 +198,8 @@ export class Connection {
   }
 
   private startHelloTimer(): NodeJS.Timeout {
-    const { helloTimeout } = this.limits;
-    const error = new SpopError(StatusCode.TIMEOUT, `no HAPROXY-HELLO within ${helloTimeout} ms`);
-    return setTimeout(() => this.fail(error), helloTimeout);
+    // A process that was held up runs its timers before it reads what came meanwhile: an immediate runs after that.
+    return setTimeout(() => setImmediate(() => this.helloTimedOut()), this.limits.helloTimeout);
   }
 
   private answer(): void {

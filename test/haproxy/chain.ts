@@ -35,6 +35,8 @@ export class Chain {
   readonly receiver: OtlpReceiver;
   readonly haproxy: Haproxy;
   agent: AgentProcess;
+  /** Those before it. */
+  readonly formerAgents: AgentProcess[] = [];
   readonly server: DemoServer;
   private readonly env: Readonly<Record<string, string>>;
 
@@ -112,6 +114,7 @@ export class Chain {
 
   /** A new agent in place of one that ended. */
   async restartAgent(): Promise<void> {
+    this.formerAgents.push(this.agent);
     this.agent = await AgentProcess.start(this.env);
   }
 
@@ -164,8 +167,8 @@ export type RequestOptions = {
   readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string;
   readonly agent?: HttpAgent;
-  /** Leave after this many milliseconds. */
-  readonly abortAfter?: number;
+  /** Leave once this holds. */
+  readonly abortOnce?: () => boolean;
 };
 
 export type Response = {
@@ -219,8 +222,11 @@ export function get(port: number, path: string, options: RequestOptions = {}): P
       },
     );
     outgoing.once('error', reject);
-    if (options.abortAfter !== undefined) {
-      setTimeout(() => outgoing.destroy(new Error('left')), options.abortAfter);
+    if (options.abortOnce !== undefined) {
+      until('the time to leave', options.abortOnce).then(
+        () => outgoing.destroy(new Error('left')),
+        reject,
+      );
     }
     outgoing.end(options.body);
   });

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { OtlpSpanKind, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
 import { freePort, type Ports } from '../../src/demo/ports.ts';
+import { socketPath } from '../../src/listen.ts';
 import { type AgentProcess, until } from '../agent-process.ts';
 import { Chain, type ChainOptions } from './chain.ts';
+import { type Account, sentence } from './conservation.ts';
 import type { Load } from './load.ts';
+import { say } from './runtime-api.ts';
 
 /** How many times longer than in the tests: set by `npm run soak`. */
 export const ROUNDS = Number(process.env.SOAK_ROUNDS ?? 1);
@@ -13,16 +16,20 @@ export const PATH = '/counted';
 
 /** Counts SERVER spans by path and by span id, and keeps nothing else: a soak has millions. */
 export class Tally {
+  /** The stats socket of the HAProxy that is counted. */
+  stats = '';
   readonly seen = new Set<string>();
   readonly ofPath = new Map<string, number>();
   hops = 0;
   duplicated = 0;
   away = 0;
+  /** When the latest of these requests began, in nanoseconds since 1970. */
+  latest = 0n;
   /** Microseconds that requests waited for the agent, since this was emptied. */
   waits: number[] = [];
 
   readonly take = (spans: readonly ReceivedSpan[]): void => {
-    for (const { kind, attributes, spanId, resource } of spans) {
+    for (const { kind, attributes, spanId, resource, start } of spans) {
       if (kind !== OtlpSpanKind.SERVER || resource['service.name'] === 'demo-app') continue;
       const path = String(attributes['url.path']);
       if (path === '/probe') continue;
@@ -33,6 +40,7 @@ export class Tally {
       this.seen.add(spanId);
       this.ofPath.set(path, (this.ofPath.get(path) ?? 0) + 1);
       this.hops += 1;
+      if (start > this.latest) this.latest = start;
       if (attributes['haproxy.agent_away'] === true) this.away += 1;
       this.waits.push(Number(attributes['haproxy.phase.agent_us']));
     }
@@ -48,6 +56,13 @@ frontend origin
 `;
 }
 
+/** `global` with an abstract stats socket, which leaves no file behind: `tally` gets to know it. */
+export function withStats(tally: Tally, config: string, ports: Ports, options = ''): string {
+  const name = `otel-count-${ports.http}`;
+  tally.stats = socketPath({ kind: 'abstract', name, padded: true });
+  return config.replace('global\n', `global\n    stats socket abns@${name} ${options}\n`);
+}
+
 /** A chain whose receiver counts, and whose server is HAProxy. */
 export async function startCounting(tally: Tally, options: ChainOptions = {}): Promise<Chain> {
   const origin = await freePort();
@@ -58,7 +73,7 @@ export async function startCounting(tally: Tally, options: ChainOptions = {}): P
     // The server is not traced.
     add: { frontend: 'www,tcp', ...options.add },
     site: (config, ports) => {
-      const edited = originIn(config, ports, origin);
+      const edited = withStats(tally, originIn(config, ports, origin), ports);
       return options.site?.(edited, ports) ?? edited;
     },
   });
@@ -69,26 +84,70 @@ export function residentMegabytes({ process: { pid } }: AgentProcess): number {
   return Math.round(Number(kilobytes) / 1024);
 }
 
-/** Waits until everything has come, or nothing comes any more, and tells the figures in one line. */
-export async function settle(
-  what: string,
-  load: Pick<Load, 'answered' | 'failures' | 'rate'>,
-  tally: Tally,
-  memory: { before: number; after: number },
-): Promise<{ lost: number }> {
+/** Records that the rings of this HAProxy had no room for and did not announce yet. */
+export async function droppedByRings(stats: string): Promise<number> {
+  const events = await say(stats, 'show events');
+  return [...events.matchAll(/type=buffer, (\d+) dropped/g)].reduce(
+    (sum, [, dropped]) => sum + Number(dropped),
+    0,
+  );
+}
+
+type Stopped = {
+  readonly records: { readonly droppedByHaproxy: number; readonly unusable: number };
+  readonly spans: { readonly dropped: number; readonly refused: number; readonly waiting: number };
+};
+
+/** What agents said as they stopped; one that was killed has said nothing. */
+function saidAsTheyStopped(agents: readonly AgentProcess[]): Stopped[] {
+  return agents.flatMap(({ logs }) =>
+    logs.filter(({ msg }) => String(msg).startsWith('stopped')).map((line) => line as Stopped),
+  );
+}
+
+export type Settling = {
+  readonly what: string;
+  readonly chain: Chain;
+  readonly load: Pick<Load, 'answered' | 'failures' | 'rate'>;
+  readonly tally: Tally;
+  readonly memory?: { readonly before: number; readonly after: number };
+};
+
+/**
+ * Waits until everything has come, or nothing comes any more, stops the agent, and reports what became of each request, in
+ * one line too.
+ */
+export async function settle({ what, chain, load, tally, memory }: Settling): Promise<Account> {
   let before = -1;
   let still = 0;
-  await until('the last spans', async () => {
-    await new Promise((resolve) => setTimeout(resolve, 250));
-    still = tally.hops === before ? still + 1 : 0;
-    before = tally.hops;
-    return tally.hops >= load.answered || still > 20;
-  });
-  const lost = load.answered - tally.hops;
-  console.log(
-    `${what}: ${load.answered} requests at ${Math.round(load.rate)}/s, ${tally.hops} hops, ` +
-      `${lost} lost, ${tally.duplicated} duplicated, ${load.failures.length} failed, ` +
-      `${tally.away} minted by HAProxy, agent ${memory.before} MB at start, ${memory.after} MB at end`,
+  await until(
+    'the last spans',
+    async () => {
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      still = tally.hops === before ? still + 1 : 0;
+      before = tally.hops;
+      return tally.hops >= load.answered || still > 20;
+    },
+    120_000,
   );
-  return { lost };
+  const pending = await droppedByRings(tally.stats);
+  await chain.agent.end();
+  const stopped = saidAsTheyStopped([...chain.formerAgents, chain.agent]);
+  const sum = (of: (one: Stopped) => number): number =>
+    stopped.reduce((total, one) => total + of(one), 0);
+  // Each of these hops has two spans, which share their fate.
+  const spans = sum((one) => one.spans.dropped + one.spans.refused + one.spans.waiting);
+  const account: Account = {
+    requests: load.answered,
+    exported: tally.hops,
+    doubled: tally.duplicated,
+    droppedByHaproxy: pending + sum(({ records }) => records.droppedByHaproxy),
+    droppedByAgent: Math.ceil(spans / 2) + sum(({ records }) => records.unusable),
+  };
+  const agent = memory && `, agent ${memory.before} MB at start, ${memory.after} MB at end`;
+  console.log(
+    `${what}, ${Math.round(load.rate)}/s: ${sentence(account)}; ${load.failures.length} failed, ` +
+      `${tally.away} minted by HAProxy${agent ?? ''}`,
+  );
+  return account;
 }

@@ -226,7 +226,7 @@ test('a WebSocket is one hop, from its request to its close', async () => {
     await PROVOCATIONS.WebSocket?.(world, `00-${'a'.repeat(32)}-${PARENT_ID}-01`, 400);
   });
   expect(spans).toHaveLength(2);
-  for (const { start, end } of spans) expect(Number(end - start) / 1e6).toBeGreaterThan(390);
+  for (const { start, end } of spans) expect(Number(end - start) / 1e6).toBeGreaterThan(200);
 });
 
 describe('a failed TLS handshake', () => {
@@ -298,7 +298,7 @@ describe('a connection of a mode tcp frontend', () => {
       'haproxy.phase.queue_ms': expect.any(Number),
       'haproxy.phase.connect_ms': expect.any(Number),
     });
-    expect(Number((span?.end ?? 0n) - (span?.start ?? 0n)) / 1e6).toBeGreaterThan(99);
+    expect(Number((span?.end ?? 0n) - (span?.start ?? 0n)) / 1e6).toBeGreaterThan(50);
   });
 
   test('to a server that refuses it is an error, with its retries', async () => {

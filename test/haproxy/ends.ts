@@ -13,6 +13,7 @@ import { until } from '../agent-process.ts';
 import type { Chain } from './chain.ts';
 import { say as sayToRuntime } from './runtime-api.ts';
 import type { ScriptedServer } from './scripted-server.ts';
+import { unread } from './unread.ts';
 
 /** Timeouts of the test's configuration, in milliseconds. */
 const TIMEOUT = 300;
@@ -355,7 +356,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
 
   'client leaves while sending its headers': async ({ chain }) => {
     const said = say(chain.ports.http, 'GET /to/ok HTTP/1.1\r\nHost: ends\r\n');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('HAProxy to read them', () => unread(said.socket) === 0);
     said.socket.end();
     await said.closed;
   },
@@ -375,6 +376,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
     const first = say(chain.ports.http, 'GET /full/silent HTTP/1.1\r\nHost: ends\r\n\r\n');
     await until('the server to be busy', () => server.requests > before);
     const second = say(chain.ports.http, request('/full/ok', traceparent));
+    await until('HAProxy to read it', () => unread(second.socket) === 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     second.socket.destroy();
     await recorded(chain, traceparent);
@@ -382,6 +384,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   },
   'client leaves while connecting': async ({ chain }, traceparent) => {
     const said = say(chain.ports.http, request('/dropping-slow/ok', traceparent));
+    await until('HAProxy to read it', () => unread(said.socket) === 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     said.socket.destroy();
     await said.closed;

@@ -104,13 +104,15 @@ const RECORDS = 60;
 
 test('records that come one by one are read many at a time', async () => {
   const { receiver, ring, lines, reads } = await listingRing();
+  const started = performance.now();
   for (let i = 0; i < RECORDS; i += 1) {
     ring.write(`line ${i}\n`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await vi.waitFor(() => expect(lines).toHaveLength(RECORDS), { interval: 1 });
   expect(lines).toEqual(Array.from({ length: RECORDS }, (_, i) => `line ${i}`));
-  expect(reads()).toBeLessThan(RECORDS / 2);
+  // Every 40 ms: of a machine that is not busy, two or three times in all.
+  expect(reads()).toBeLessThan((performance.now() - started) / 30 + 3);
   await receiver.stop(5_000);
 });
 

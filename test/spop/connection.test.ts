@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { Connection, type ConnectionEnd, type NotifyHandler } from '../../src/spop/connection.ts';
@@ -161,6 +162,36 @@ describe('handshake', () => {
     const peer = connect(echoNames, { ...LIMITS, helloTimeout: 10 });
     await peer.closed;
     expect(peer.frames()).toMatchObject([{ items: { 'status-code': StatusCode.TIMEOUT } }]);
+  });
+
+  test('a HELLO that came in time is read by a process that was held up meanwhile', async () => {
+    const ends: ConnectionEnd[] = [];
+    const agreed = await new Promise<boolean>((resolve) => {
+      const server = createServer((socket) => {
+        server.close();
+        new Connection(
+          socket,
+          echoNames,
+          { ...LIMITS, helloTimeout: 20 },
+          {
+            onHello: () => resolve(true),
+            onEnd: (end) => {
+              ends.push(end);
+              resolve(false);
+              haproxy.destroy();
+            },
+          },
+        );
+        haproxy.write(hello());
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60);
+      }).listen(0, '127.0.0.1');
+      const haproxy = new Socket();
+      server.once('listening', () =>
+        haproxy.connect((server.address() as AddressInfo).port, '127.0.0.1'),
+      );
+      haproxy.once('data', () => haproxy.destroy());
+    });
+    expect([agreed, ends]).toEqual([true, []]);
   });
 });
 
