@@ -20,14 +20,15 @@ type Span = Pick<ReceivedSpan, 'traceId' | 'spanId' | 'parentSpanId'> & {
   readonly path: string;
 };
 
-/** Hops that a fault may cost: at most `most` of `paths`, and of requests that started until `until`. */
+/** Hops that a fault may cost: at most `most` of `paths`, and of requests that started from `from` until `until`. */
 type Loss = {
   readonly reason: string;
   readonly paths: ReadonlySet<string>;
   readonly from: number;
   readonly until: number;
   readonly most: number;
-  used: number;
+  /** Asked when the episode is over. */
+  readonly applies: () => boolean;
 };
 
 /** Requests that are under way meanwhile may end with these failures. */
@@ -70,6 +71,7 @@ export class Account {
   private readonly hops = new Map<string, string[]>();
   private readonly refused = new Set<string>();
   private readonly losses: Loss[] = [];
+  private readonly used = new Map<Loss, number>();
   private readonly failing: Window[] = [];
   private readonly violations: string[] = [];
   private acceptedSpans = 0;
@@ -77,6 +79,8 @@ export class Account {
   private repeatedSpans = 0;
   private repeatedCalls = 0;
   private refusedCalls = 0;
+  /** Hops of requests that HAProxy could not read. */
+  private unread = 0;
   /** When a span came last. */
   lastAt = performance.now();
 
@@ -145,10 +149,10 @@ export class Account {
     return new Set(recent.map(({ path }) => path));
   }
 
-  /** @param grace milliseconds in which requests may start that are lost too */
-  mayLose(reason: string, paths: ReadonlySet<string>, most: number, grace = 0): void {
-    const from = performance.now();
-    this.losses.push({ reason, paths, from, until: from + grace, most, used: 0 });
+  /** `from` and `until` are now where they are left out. */
+  mayLose(loss: Pick<Loss, 'reason' | 'paths' | 'most'> & Partial<Loss>): void {
+    const now = performance.now();
+    this.losses.push({ from: now, until: now, applies: () => true, ...loss });
   }
 
   /** Hops that have to come and did not. */
@@ -195,6 +199,10 @@ export class Account {
       }
     }
     this.checkAgents(agents);
+    const broken = [...requests.values()].filter((sent) => !this.isRequired(sent)).length;
+    if (this.unread > broken) {
+      this.violations.push(`invented: ${this.unread} hops without a request, of ${broken} broken`);
+    }
     return {
       violations: summarized(this.violations),
       terms: { requests: requests.size, ...terms, 'spans repeated': this.repeatedSpans },
@@ -207,7 +215,8 @@ export class Account {
     if (known.has(spanId)) return 'again';
     const path = pathOf(span);
     known.set(spanId, { spanId, parentSpanId, traceId, path });
-    if (kind === OtlpSpanKind.SERVER) {
+    if (kind === OtlpSpanKind.SERVER && path === UNREAD) this.unread += 1;
+    else if (kind === OtlpSpanKind.SERVER) {
       this.hops.set(path, [...(this.hops.get(path) ?? []), spanId]);
       if (!this.requests.has(path)) this.violations.push(`invented: a hop of ${path}`);
     } else if (!this.servers.has(parentSpanId) && !this.refused.has(parentSpanId)) {
@@ -275,10 +284,12 @@ export class Account {
 
   private lossOf({ path, started }: Sent): string | undefined {
     const loss = this.losses.find(
-      ({ paths, from, until, most, used }) =>
-        used < most && (paths.has(path) || (started >= from && started <= until)),
+      (each) =>
+        (this.used.get(each) ?? 0) < each.most &&
+        (each.paths.has(path) || (started >= each.from && started <= each.until)) &&
+        each.applies(),
     );
-    if (loss !== undefined) loss.used += 1;
+    if (loss !== undefined) this.used.set(loss, (this.used.get(loss) ?? 0) + 1);
     return loss?.reason;
   }
 
@@ -310,6 +321,9 @@ export class Account {
     };
   }
 }
+
+/** In place of a path where a client left in the midst of its request, or before. */
+const UNREAD = 'undefined';
 
 function pathOf({ attributes }: ReceivedSpan): string {
   return String(attributes['url.path']);

@@ -46,7 +46,9 @@ export type State = 'running' | 'stopped' | 'away';
 
 /** An agent that is killed, stopped and started again, and what it counted in all its lives. */
 export class ChaosAgent {
-  state: State = 'away';
+  private now: State = 'away';
+  /** When it did not run, by `performance.now()`. */
+  private readonly absences: { readonly from: number; until: number }[] = [];
   /** Descriptors of one that has just started and was idle. */
   idleDescriptors = Number.POSITIVE_INFINITY;
   /** What was logged, of all lives. */
@@ -66,6 +68,15 @@ export class ChaosAgent {
     this.admin = `127.0.0.1:${admin}`;
     this.env = { ...env, HAPROXY_OTEL_ADMIN: this.admin };
     this.hosts = hosts;
+  }
+
+  get state(): State {
+    return this.now;
+  }
+
+  /** Whether it did not run all the time between. */
+  wasAway(from: number, until: number): boolean {
+    return this.absences.some((absence) => absence.from <= until && absence.until >= from);
   }
 
   /** Resolves when HAProxy may ask. */
@@ -94,7 +105,7 @@ export class ChaosAgent {
     this.pid = child.pid ?? 0;
     // Whoever has its standard error, a successor too, has ended then.
     this.closed = once(child, 'close').then(() => {
-      this.state = 'away';
+      this.become('away');
     });
     this.hasLog = !fullDisk;
     let rest = '';
@@ -110,14 +121,14 @@ export class ChaosAgent {
       if (child.exitCode !== null) throw new Error(`an agent ended: ${this.output}`);
       return (await this.ask('/readyz'))?.ok;
     });
-    this.state = 'running';
+    this.become('running');
     this.idleDescriptors = Math.min(this.idleDescriptors, await this.descriptors());
   }
 
   signal(signal: NodeJS.Signals): void {
     process.kill(this.pid, signal);
-    if (signal === 'SIGSTOP') this.state = 'stopped';
-    if (signal === 'SIGCONT') this.state = 'running';
+    if (signal === 'SIGSTOP') this.become('stopped');
+    if (signal === 'SIGCONT') this.become('running');
   }
 
   /** It hands over to a successor, and ends. */
@@ -197,6 +208,16 @@ export class ChaosAgent {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
   }
 
+  private become(state: State): void {
+    const now = performance.now();
+    const last = this.absences.at(-1);
+    if (state === 'running' && last !== undefined) last.until = Math.min(last.until, now);
+    if (state !== 'running' && this.now === 'running') {
+      this.absences.push({ from: now, until: Number.POSITIVE_INFINITY });
+    }
+    this.now = state;
+  }
+
   private async ask(path: string): Promise<Response | undefined> {
     return fetch(`http://${this.admin}${path}`, { signal: AbortSignal.timeout(5_000) }).catch(
       () => undefined,
@@ -205,7 +226,7 @@ export class ChaosAgent {
 
   private async end(signal: NodeJS.Signals): Promise<void> {
     if (this.state === 'away') return;
-    this.state = 'away';
+    this.become('away');
     process.kill(this.pid, 'SIGCONT');
     process.kill(this.pid, signal);
     await this.closed;

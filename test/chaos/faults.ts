@@ -34,6 +34,8 @@ const NOTICED_WITHIN = 20;
 const UNREAD = 200;
 /** What HAProxy does with a record before it has sent it, in milliseconds. */
 const IN_RING = 100;
+/** How long requests go on in a worker that was replaced, in milliseconds. */
+const IN_OLD_WORKER = 2_000;
 
 /** Hops of so many milliseconds at this rate, and one. */
 function hopsIn(milliseconds: number, installation: Installation): number {
@@ -43,12 +45,13 @@ function hopsIn(milliseconds: number, installation: Installation): number {
 /** Hops that HAProxy writes into a connection of its ring that was reset. */
 function mayLoseByReset(installation: Installation): void {
   if (CLOSES_IN_ORDER) return;
-  installation.account.mayLose(
-    'written into a ring connection that was reset',
-    installation.account.recent(NOTICED_WITHIN * 5),
-    hopsIn(NOTICED_WITHIN, installation),
-    NOTICED_WITHIN * 5,
-  );
+  const { account } = installation;
+  account.mayLose({
+    reason: 'written into a ring connection that was reset',
+    paths: account.recent(IN_RING),
+    until: performance.now() + IN_RING,
+    most: hopsIn(NOTICED_WITHIN, installation),
+  });
 }
 
 async function stopAgent(installation: Installation, agent: ChaosAgent): Promise<void> {
@@ -57,7 +60,8 @@ async function stopAgent(installation: Installation, agent: ChaosAgent): Promise
   const waiting = await agent.stop();
   if (waiting > 0) {
     const { account } = installation;
-    account.mayLose('not exported in time when stopped', account.unexported(), waiting);
+    const paths = account.unexported();
+    account.mayLose({ reason: 'not exported in time when stopped', paths, most: waiting });
   }
 }
 
@@ -65,11 +69,11 @@ async function killAgent(installation: Installation, agent: ChaosAgent): Promise
   const queued = await agent.kill();
   if (agent !== installation.agent) return;
   const { account } = installation;
-  account.mayLose(
-    'had by an agent that was killed',
-    account.unexported(),
-    queued + hopsIn(UNREAD, installation),
-  );
+  account.mayLose({
+    reason: 'had by an agent that was killed',
+    paths: account.unexported(),
+    most: queued + hopsIn(UNREAD, installation),
+  });
   mayLoseByReset(installation);
 }
 
@@ -170,19 +174,30 @@ const OF_HAPROXY: readonly Fault[] = [
     run: async (installation, _, lasting) => {
       const { account, agent, haproxy } = installation;
       if (haproxy === undefined) throw new Error('no HAProxy');
+      const from = performance.now();
       const started = haproxy.startedWorkers;
-      const atOnce = account.recent(IN_RING);
-      if (agent.state === 'running') {
-        const most = hopsIn(NOTICED_WITHIN, installation);
-        account.mayLose('in the ring of a worker that is replaced', atOnce, most, IN_RING);
-      } else {
-        const all = account.unexported();
-        account.mayLose('in the ring of a worker, its agent away', all, all.size, IN_RING);
-      }
+      const paths = account.recent(IN_RING);
       const done = account.connectionsClose();
       haproxy.reload();
       await until('the new worker', () => haproxy.startedWorkers > started);
       done();
+      const ends = performance.now() + IN_RING;
+      const waiting = account.unexported();
+      account.mayLose({
+        reason: 'ended in a worker that was replaced, while its agent was away',
+        paths: waiting,
+        from,
+        until: ends,
+        most: waiting.size,
+        applies: () => agent.wasAway(from - IN_RING, ends + IN_OLD_WORKER),
+      });
+      account.mayLose({
+        reason: 'in the ring of a worker that was replaced',
+        paths,
+        from,
+        until: ends,
+        most: hopsIn(NOTICED_WITHIN, installation),
+      });
       await lasting();
     },
   },
@@ -191,8 +206,21 @@ const OF_HAPROXY: readonly Fault[] = [
     subject: 'haproxy',
     run: async (installation, _, lasting) => {
       const { account, agent } = installation;
-      const paths = agent.state === 'running' ? account.recent(IN_RING) : account.unexported();
-      account.mayLose('in the ring of a HAProxy that ends', paths, paths.size);
+      const from = performance.now();
+      const waiting = account.unexported();
+      account.mayLose({
+        reason: 'in the ring of a HAProxy that ended, while its agent was away',
+        paths: waiting,
+        most: waiting.size,
+        applies: () => agent.wasAway(from - IN_RING, from + IN_RING),
+      });
+      const paths = account.recent(IN_RING);
+      account.mayLose({
+        reason: 'in the ring of a HAProxy that ended',
+        paths,
+        until: from + IN_RING,
+        most: paths.size,
+      });
       const done = account.nobodyListens();
       await installation.haproxy?.stop();
       await lasting();

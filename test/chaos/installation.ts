@@ -100,8 +100,8 @@ export class Installation {
         config
           .replace('global\n', `global\n    stats socket ${socket} mode 600 expose-fd listeners\n`)
           .replace('{ path /refused }', '{ path_beg /refused/ }')
-          // The server is this process, on a machine that may be busy.
-          .replace('timeout server 5s', 'timeout server 30s'),
+          // Of a machine that is busy nothing is said here.
+          .replaceAll(/timeout (server|client|connect|http-request) \d+s/g, 'timeout $1 60s'),
       edit: (config) =>
         config.replace(
           / {4}server agent 127\.0\.0\.1:\d+ (check.*)\n/,

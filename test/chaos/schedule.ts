@@ -36,7 +36,7 @@ export function episodeOf(seed: number, number: number, faults: readonly Named[]
   const chosen = subjects.slice(0, random.between(1, Math.min(3, subjects.length)));
   return {
     number,
-    rate: random.between(50, 300),
+    rate: random.between(20, 200),
     clients: random.between(0, 2 ** 31),
     faults: chosen.map((subject) => ({
       name: pick(
