@@ -21,8 +21,8 @@ export async function requestsSeen(socketPath) {
 }
 
 /**
- * The agent's metrics: records, those that HAProxy dropped by what its ring says, spans that the agent dropped, and how
- * late its event loops were, the 99th percentile of ten seconds in milliseconds.
+ * The agent's metrics: records, those that HAProxy dropped by what its ring says, spans that the agent dropped, how late
+ * its event loops were, the 99th percentile of ten seconds in milliseconds, and SPOP connections.
  */
 export async function agentAccount(port) {
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
@@ -37,6 +37,7 @@ export async function agentAccount(port) {
   return {
     mintDelay: delay('mint'),
     telemetryDelay: delay('telemetry'),
+    spopConnections: sum('spop_connections'),
     records: sum('records_total'),
     droppedByHaproxy: sum('records_dropped_by_haproxy_total'),
     droppedByAgent: sum('spans_dropped_total'),

@@ -47,6 +47,7 @@ async function sample(started) {
     dropped: account.droppedByHaproxy + account.droppedByAgent,
     mintDelay: account.mintDelay,
     telemetryDelay: account.telemetryDelay,
+    spopConnections: account.spopConnections,
     memory: residentMemory(way.agent.pid),
     descriptors: readdirSync(`/proc/${way.agent.pid}/fd`).length,
   };
@@ -110,7 +111,7 @@ function report({ requests, failed, rate, seen, lost, droppedByHaproxy, droppedB
       {
         title: 'hops',
         series: [
-          series('under way or waiting', ({ seen: all, hops }) =>
+          series('not exported yet, or dropped', ({ seen: all, hops }) =>
             Math.max(0, all - first.seen - (hops - first.hops)),
           ),
           series('dropped by HAProxy or the agent', ({ dropped }) => dropped - first.dropped),
@@ -124,7 +125,16 @@ function report({ requests, failed, rate, seen, lost, droppedByHaproxy, droppedB
           series('telemetry thread', ({ telemetryDelay }) => telemetryDelay),
         ],
       },
-      { title: 'descriptors', series: [series('open', ({ descriptors }) => descriptors)] },
+      {
+        title: 'descriptors',
+        series: [
+          series('open', ({ descriptors }) => descriptors),
+          series(
+            'connections of SPOP, of which HAProxy makes as many as it likes',
+            (at) => at.spopConnections,
+          ),
+        ],
+      },
     ],
   });
   mkdirSync(CACHE, { recursive: true });

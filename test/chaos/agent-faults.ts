@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { until } from '../agent-process.ts';
-import { type ChaosAgent, HAS_FAKETIME, type Start } from './agent.ts';
+import { type ChaosAgent, HAS_FAKETIME, PATIENCE, type Start } from './agent.ts';
 import { hopsIn, mayLoseByReset } from './bounds.ts';
 import type { Fault } from './fault.ts';
 import type { Installation } from './installation.ts';
@@ -17,12 +17,14 @@ const UNREAD = 200;
 async function stopAgent(installation: Installation, agent: ChaosAgent): Promise<void> {
   const isFirst = agent === installation.agent;
   if (isFirst) mayLoseByReset(installation);
-  const waiting = await agent.stop();
-  if (waiting > 0) {
-    const { account } = installation;
-    const paths = account.unexported();
-    account.mayLose({ reason: 'not exported in time when stopped', paths, most: waiting });
-  }
+  mayLoseWaiting(installation, await agent.stop());
+}
+
+/** @param spans that an agent still had when it ended */
+function mayLoseWaiting({ account }: Installation, spans: number): void {
+  if (spans === 0) return;
+  const paths = account.unexported();
+  account.mayLose({ reason: 'not exported in time by an agent that ended', paths, most: spans });
 }
 
 async function killAgent(installation: Installation, agent: ChaosAgent): Promise<void> {
@@ -92,7 +94,7 @@ export function ofAgent(
           of(installation).logs.filter(({ msg }) => msg === 'reloaded').length;
         const before = reloaded();
         for (let times = 0; times < 1 + form * 5; times += 1) of(installation).signal('SIGHUP');
-        await until('the reload', () => reloaded() > before);
+        await until('the reload', () => reloaded() > before, PATIENCE);
         await lasting();
       },
     },
@@ -101,7 +103,7 @@ export function ofAgent(
       subject,
       without: !CAN_UPGRADE && 'this agent has no upgrade in place',
       run: async (installation, _, lasting) => {
-        await of(installation).upgrade();
+        mayLoseWaiting(installation, await of(installation).upgrade());
         await lasting();
       },
     },

@@ -8,6 +8,9 @@ import type { AgentTerms } from './account.ts';
 
 const MAIN = join(PACKAGE_ROOT, 'dist/main.js');
 
+/** For what takes a second, on a machine that is busy. Milliseconds. */
+export const PATIENCE = 120_000;
+
 /** As `test/install.sh` unpacks it. */
 const FAKETIME = join(
   PACKAGE_ROOT,
@@ -56,6 +59,7 @@ export class ChaosAgent {
   private readonly env: Readonly<Record<string, string>>;
   private readonly hosts: string | undefined;
   private readonly admin: string;
+  private isOpen = false;
   private closed: Promise<unknown> = Promise.resolve();
   /** Of the process itself, or of the one that it handed over to. */
   pid = 0;
@@ -104,7 +108,9 @@ export class ChaosAgent {
     });
     this.pid = child.pid ?? 0;
     // Whoever has its standard error, a successor too, has ended then.
+    this.isOpen = true;
     this.closed = once(child, 'close').then(() => {
+      this.isOpen = false;
       this.become('away');
     });
     this.hasLog = !fullDisk;
@@ -117,10 +123,14 @@ export class ChaosAgent {
         else this.output += `${line}\n`;
       }
     });
-    await until('an agent to be ready', async () => {
-      if (child.exitCode !== null) throw new Error(`an agent ended: ${this.output}`);
-      return (await this.ask('/readyz'))?.ok;
-    });
+    await until(
+      'an agent to be ready',
+      async () => {
+        if (child.exitCode !== null) throw new Error(`an agent ended: ${this.output}`);
+        return (await this.ask('/readyz'))?.ok;
+      },
+      PATIENCE,
+    );
     this.become('running');
     this.idleDescriptors = Math.min(this.idleDescriptors, await this.descriptors());
   }
@@ -131,15 +141,16 @@ export class ChaosAgent {
     if (signal === 'SIGCONT') this.become('running');
   }
 
-  /** It hands over to a successor, and ends. */
-  async upgrade(): Promise<void> {
+  /** It hands over to a successor, and ends. @returns spans that it could not export in time, by its own account */
+  async upgrade(): Promise<number> {
     const { length } = this.logs;
     const later = (message: string): Record<string, unknown> | undefined =>
       this.logs.slice(length).find(({ msg }) => String(msg).startsWith(message));
     process.kill(this.pid, 'SIGUSR2');
-    const ready = await until('the successor', () => later('ready'));
-    this.addLast(await until('the former agent to end', () => later('stopped')));
+    const ready = await until('the successor', () => later('ready'), PATIENCE);
+    const last = await until('the former agent to end', () => later('stopped'), PATIENCE);
     this.pid = Number(ready.pid);
+    return this.addLast(last);
   }
 
   /** @returns spans that it could not export in time, by its own account */
@@ -219,14 +230,19 @@ export class ChaosAgent {
   }
 
   private async ask(path: string): Promise<Response | undefined> {
-    return fetch(`http://${this.admin}${path}`, { signal: AbortSignal.timeout(5_000) }).catch(
+    return fetch(`http://${this.admin}${path}`, { signal: AbortSignal.timeout(PATIENCE) }).catch(
       () => undefined,
     );
   }
 
+  /** Without any account. */
+  async abandon(): Promise<void> {
+    await this.end('SIGKILL');
+  }
+
   private async end(signal: NodeJS.Signals): Promise<void> {
-    if (this.state === 'away') return;
     this.become('away');
+    if (!this.isOpen) return;
     process.kill(this.pid, 'SIGCONT');
     process.kill(this.pid, signal);
     await this.closed;

@@ -7,7 +7,7 @@ import { Random } from './random.ts';
 import type { Episode, Occurrence } from './schedule.ts';
 
 /** How long what waits may take to be exported once all faults are over: the longest backoff, twice. Milliseconds. */
-const SETTLED_WITHIN = 30_000;
+const SETTLED_WITHIN = 60_000;
 /** Nothing came for so long: HAProxy connects its ring once a second. */
 const QUIET = 3_000;
 /** Requests go on this long after the last fault is over. */

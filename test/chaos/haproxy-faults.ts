@@ -1,4 +1,5 @@
 import { until } from '../agent-process.ts';
+import { PATIENCE } from './agent.ts';
 import { hopsIn, IN_RING, NOTICED_WITHIN } from './bounds.ts';
 import type { Fault } from './fault.ts';
 
@@ -17,7 +18,7 @@ export const OF_HAPROXY: readonly Fault[] = [
       const paths = account.recent(IN_RING);
       const done = account.connectionsClose();
       haproxy.reload();
-      await until('the new worker', () => haproxy.startedWorkers > started);
+      await until('the new worker', () => haproxy.startedWorkers > started, PATIENCE);
       done();
       const ends = performance.now() + IN_RING;
       const waiting = account.unexported();

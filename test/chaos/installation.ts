@@ -21,7 +21,7 @@ const RECEIVER = 'collector.chaos';
 const CAN_HAVE_HOSTS = spawnSync(NAMESPACE[0], [...NAMESPACE.slice(1), 'true']).status === 0;
 
 /** Small enough to be full in some episodes. */
-const QUEUE_SPANS = 2_000;
+const QUEUE_SPANS = 4_000;
 
 /** HAProxy in master-worker mode on what `add` writes, two agents, of which one gets the records, and what is around them. */
 export class Installation {
@@ -56,11 +56,11 @@ export class Installation {
     });
     const env = {
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://${this.hosts ? RECEIVER : ADDRESSES[0]}:${receiver}`,
-      OTEL_EXPORTER_OTLP_TIMEOUT: '3000',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '5000',
       OTEL_BSP_SCHEDULE_DELAY: '100',
       OTEL_BSP_MAX_QUEUE_SIZE: String(QUEUE_SPANS),
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '100',
-      HAPROXY_OTEL_STOP_TIMEOUT: '2000',
+      HAPROXY_OTEL_STOP_TIMEOUT: '10000',
     };
     const listening = (spop: number, records: number): Record<string, string> => ({
       ...env,
@@ -136,7 +136,7 @@ export class Installation {
   async stop(): Promise<void> {
     this.clients.close();
     await this.haproxy?.stop();
-    for (const agent of [this.agent, this.second]) if (agent.state !== 'away') await agent.stop();
+    await Promise.all([this.agent.abandon(), this.second.abandon()]);
     await this.receiver.leave();
     await this.origin?.stop();
     rmSync(this.folder, { recursive: true });
