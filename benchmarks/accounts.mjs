@@ -21,7 +21,8 @@ export async function requestsSeen(socketPath) {
 }
 
 /**
- * The agent's metrics: records, those that HAProxy dropped by what its ring says, and spans that the agent dropped.
+ * The agent's metrics: records, those that HAProxy dropped by what its ring says, spans that the agent dropped, how late
+ * its event loops were, the 99th percentile of ten seconds in milliseconds, and SPOP connections.
  */
 export async function agentAccount(port) {
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
@@ -31,7 +32,12 @@ export async function agentAccount(port) {
       (total, [, value]) => total + Number(value),
       0,
     );
+  const delay = (thread) =>
+    sum(`event_loop_delay_seconds\\{thread="${thread}",stat="p99"\\}`) * 1000;
   return {
+    mintDelay: delay('mint'),
+    telemetryDelay: delay('telemetry'),
+    spopConnections: sum('spop_connections'),
     records: sum('records_total'),
     droppedByHaproxy: sum('records_dropped_by_haproxy_total'),
     droppedByAgent: sum('spans_dropped_total'),

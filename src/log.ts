@@ -2,6 +2,9 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
+/** Lines that could not be written wait, in bytes of text; further ones are dropped. */
+const MOST_UNWRITTEN = 65_536;
+
 /**
  * JSON lines on standard error, written at once: nothing is logged per request, and what is logged
  * must not be lost when the process ends. An error is the field `err`: of any other pino writes `{}`.
@@ -14,7 +17,9 @@ export function createLogger(
   bindings: Record<string, unknown>,
   journal: boolean,
 ): Logger {
-  const stderr = pino.destination({ fd: 2, sync: true });
+  const stderr = pino.destination({ fd: 2, sync: true, maxLength: MOST_UNWRITTEN });
+  // A disk that is full costs lines, and not the agent. They are written with the next one, once there is room.
+  stderr.on('error', () => {});
   return pino(
     {
       level,

@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
  * and files of the demo and of README.
  */
 const ALONE = [
+  'test/chaos/chaos.test.ts',
   'test/haproxy/c*.test.ts',
   'test/haproxy-config/*.test.ts',
   'test/admin/page.test.ts',

@@ -1,0 +1,27 @@
+import { VERSION } from '../haproxy/chain.ts';
+import type { Installation } from './installation.ts';
+
+/** HAProxy 2.6 closes its ring's connection in order; later versions lose what they write until they notice a reset. */
+const CLOSES_IN_ORDER = VERSION.includes('version 2.6');
+
+/** Records that HAProxy writes in these milliseconds may be in a connection that is gone. */
+export const NOTICED_WITHIN = 20;
+/** What HAProxy does with a record before it has sent it, in milliseconds. */
+export const IN_RING = 100;
+
+/** Hops of so many milliseconds at this rate, and one. */
+export function hopsIn(milliseconds: number, installation: Installation): number {
+  return Math.ceil((installation.rate * milliseconds) / 1000) + 1;
+}
+
+/** Hops that HAProxy writes into a connection of its ring that was reset. */
+export function mayLoseByReset(installation: Installation): void {
+  if (CLOSES_IN_ORDER) return;
+  const { account } = installation;
+  account.mayLose({
+    reason: 'written into a ring connection that was reset',
+    paths: account.recent(IN_RING),
+    until: performance.now() + IN_RING,
+    most: hopsIn(NOTICED_WITHIN, installation),
+  });
+}
