@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -5,6 +6,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 import { freePort } from '../src/demo/ports.ts';
 import { descriptorOf } from '../src/descriptors.ts';
 import { AgentProcess, until } from './agent-process.ts';
@@ -18,6 +20,8 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** How many upgrades are to leave no descriptor behind. */
 const UPGRADES = Number(process.env.UPGRADES ?? 2);
+
+const MAIN = join(PACKAGE_ROOT, 'dist/main.js');
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-upgrade-'));
 const settings = join(folder, 'settings.env');
@@ -231,6 +235,33 @@ test('SIGTERM during an upgrade ends the agent, and its successor', async () => 
   expect(existsSync(recordsPath)).toBe(false);
   const refused = new Asking();
   await until('a refusal', () => refused.closed);
+});
+
+test('the first process of a container refuses: the container would end with it', async () => {
+  const child = spawn(
+    'unshare',
+    ['--map-root-user', '--pid', '--fork', '--kill-child', process.execPath, MAIN, 'run'],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: {
+        PATH: process.env.PATH,
+        HAPROXY_OTEL_SPOP: '127.0.0.1:0',
+        HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
+        HAPROXY_OTEL_ADMIN: 'off',
+        OTEL_TRACES_EXPORTER: 'none',
+      },
+    },
+  );
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  await until('the agent to be ready', () => log.includes('"msg":"ready"'));
+  const [pid] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ');
+  process.kill(Number(pid), 'SIGUSR2');
+  await until('the refusal', () => log.includes('"msg":"upgrade failed, this agent goes on"'));
+  expect(log).toContain('process 1');
 });
 
 test('sockets that systemd opened go from one process to the next', async () => {

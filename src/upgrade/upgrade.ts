@@ -91,19 +91,24 @@ export class Upgrade {
     end(true);
   }
 
+  /** Whether the agent was stopped meanwhile. */
+  private isOver(): boolean {
+    return this.state === 'over';
+  }
+
   /** @returns undefined where everything stays as it was */
   private async start(agent: Upgradable): Promise<Successor | undefined> {
     const { env, systemd, log } = this.options;
     try {
-      if (process.pid === 1)
-        throw new Error('the agent is process 1, with which its container ends');
-      this.successor = new Successor(env, systemd, await agent.listenerSockets());
+      if (process.pid === 1) throw new Error('this agent is process 1: its container ends with it');
+      const sockets = await agent.listenerSockets();
+      if (this.isOver()) return undefined;
+      this.successor = new Successor(env, systemd, sockets);
       log.info({ successor: this.successor.pid }, 'upgrading');
       await this.successor.ready();
-      return this.state === 'over' ? undefined : this.successor;
+      return this.isOver() ? undefined : this.successor;
     } catch (error) {
-      // It was stopped.
-      if (this.state === 'over') return undefined;
+      if (this.isOver()) return undefined;
       this.successor?.kill('SIGKILL');
       this.successor = undefined;
       this.state = 'idle';

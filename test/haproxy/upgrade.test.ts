@@ -1,14 +1,14 @@
 import { afterEach, expect, test } from 'vitest';
 import { until } from '../agent-process.ts';
 import { UpgradingAgent } from '../upgrading-agent.ts';
-import { PATH, startCounting, Tally } from './counting.ts';
+import { PATH, ROUNDS, startCounting, Tally } from './counting.ts';
 import { Load } from './load.ts';
 
 /**
  * Requests, records and hops add up over upgrades under load. `UPGRADES=20 RATE=1000` for the long form; a rate that the
  * machine cannot keep makes spans wait, and HAProxy ask in vain, whatever happens to the agent.
  */
-const UPGRADES = Number(process.env.UPGRADES ?? 2);
+const UPGRADES = Number(process.env.UPGRADES ?? (ROUNDS > 1 ? ROUNDS : 2));
 const RATE = Number(process.env.RATE ?? 400);
 const CONNECTIONS = 8;
 /** Requests whose spans have not come: then the load waits. */
