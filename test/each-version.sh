@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 status=0
 while read -r node suite; do
     sh test/fetch-node.sh "$node" ".cache/node-$node"
-    sh test/haproxy/fetch-version.sh "$suite" ".cache/haproxy-$suite"
+    sh test/end-to-end/fetch-version.sh "$suite" ".cache/haproxy-$suite"
     arguments=$(printf '%s ' "$@" | sed "s/SUITE/$suite/g")
     # Both under their own names as well: tests run the demo, and commands as README has them.
     # shellcheck disable=SC2086

@@ -5,11 +5,11 @@ import { defineConfig } from 'vitest/config';
  * and files of the demo and of README.
  */
 const ALONE = [
-  'test/haproxy/c*.test.ts',
-  'test/haproxy-config/*.test.ts',
+  'test/{demo,haproxy,shipped/debian,systemd,verify}/*.test.ts',
+  'test/end-to-end/c*.test.ts',
   'test/admin/page.test.ts',
-  'test/systemd/*.test.ts',
-  'test/{demo,npm-package,readme,setup}.test.ts',
+  'test/check/large.test.ts',
+  'test/shipped/{engine,example,npm-package,readme*,setup,ten-minutes}.test.ts',
 ];
 
 const SHARED = { testTimeout: 60_000, hookTimeout: 60_000 };

@@ -2,12 +2,12 @@ import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
-import { VERSION } from '../../src/version.ts';
-import { until } from '../agent-process.ts';
-import type { OtlpReceiver } from '../otlp-receiver.ts';
+import { OtlpSpanKind } from '../../../src/demo/otlp-receiver.ts';
+import { VERSION } from '../../../src/version.ts';
+import { until } from '../../agent-process.ts';
+import type { OtlpReceiver } from '../../otlp-receiver.ts';
+import { hopOf, recordLine } from '../../records/lines.ts';
 import { DOCUMENTATION } from '../readme.ts';
-import { hopOf, recordLine } from '../records/lines.ts';
 import { Machine } from './machine.ts';
 import { architecture, buildPackage, PACKAGES } from './package.ts';
 

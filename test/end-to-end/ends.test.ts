@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OtlpSpanKind, OtlpStatus, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
-import { document } from '../readme.ts';
+import { document } from '../shipped/readme.ts';
 import { Chain, VERSION as HAPROXY_VERSION } from './chain.ts';
 import {
   backends,

@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
-import { VERSION } from '../src/version.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { VERSION } from '../../src/version.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-npm-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import type { Ports } from '../../src/demo/ports.ts';
 import { AgentProcess } from '../agent-process.ts';
-import { Chain, HAPROXY } from '../haproxy/chain.ts';
+import { Chain, HAPROXY } from '../end-to-end/chain.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-ten-minutes-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { HAPROXY, VERSION } from '../haproxy/chain.ts';
+import { HAPROXY, VERSION } from '../end-to-end/chain.ts';
 import { textsIn } from '../wiring/corpus.ts';
 import { tool, wiring } from '../wiring/run.ts';
 

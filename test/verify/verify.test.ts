@@ -7,7 +7,7 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/demo/ports.ts';
 import { verifyCommand } from '../../src/verify/command.ts';
-import { Chain, type ChainOptions, trustByPath } from '../haproxy/chain.ts';
+import { Chain, type ChainOptions, trustByPath } from '../end-to-end/chain.ts';
 
 let chain: Chain;
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
-import { HAPROXY } from '../haproxy/chain.ts';
+import { HAPROXY } from '../end-to-end/chain.ts';
 import { EXAMPLE } from './example.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-example-'));

@@ -1,13 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../src/config/config.ts';
-import { SETTINGS } from '../src/config/names.ts';
-import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
-import { AccessLog } from '../src/records/access-log.ts';
-import { MessageReader } from '../src/records/message.ts';
-import { EventName, type LogHead, LogRecords, type LogSink } from '../src/telemetry/log-records.ts';
-import { hopOf, lineTime, recordLine } from './records/lines.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { SETTINGS } from '../../src/config/names.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { AccessLog } from '../../src/records/access-log.ts';
+import { MessageReader } from '../../src/records/message.ts';
+import {
+  EventName,
+  type LogHead,
+  LogRecords,
+  type LogSink,
+} from '../../src/telemetry/log-records.ts';
+import { hopOf, lineTime, recordLine } from '../records/lines.ts';
 
 const PAGE = readFileSync(join(PACKAGE_ROOT, 'docs/logs.md'), 'utf8');
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];

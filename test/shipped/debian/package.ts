@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { PACKAGE_ROOT } from '../../../src/demo/haproxy.ts';
 
 /** Where packages are built; for whoever builds to remove. */
 export const PACKAGES = join(PACKAGE_ROOT, '.cache/packages');

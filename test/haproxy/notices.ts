@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HAPROXY } from '../haproxy/chain.ts';
+import { HAPROXY } from '../end-to-end/chain.ts';
 
 /** What HAProxy says of each line of a configuration, by its number: a notice's text, or that it is refused. */
 export type Said =

@@ -6,9 +6,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { SEVERITIES } from '../../src/check/finding.ts';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { AgentProcess } from '../agent-process.ts';
-import { Chain, HAPROXY } from '../haproxy/chain.ts';
-import { say } from '../haproxy/runtime-api.ts';
-import { blockWith, document } from '../readme.ts';
+import { Chain, HAPROXY } from '../end-to-end/chain.ts';
+import { say } from '../end-to-end/runtime-api.ts';
+import { blockWith, document } from './readme.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
-import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
-import { VERSION } from '../src/version.ts';
-import { HAPROXY } from './haproxy/chain.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { VERSION } from '../../src/version.ts';
+import { HAPROXY } from '../end-to-end/chain.ts';
 import { blocks, DOCUMENTS, document } from './readme.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-documents-'));

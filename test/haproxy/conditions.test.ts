@@ -3,7 +3,7 @@ import { type ConditionFacts, decide } from '../../src/haproxy/conditions.ts';
 import { lex } from '../../src/haproxy/lexer.ts';
 import { findProgram } from '../../src/haproxy/program.ts';
 import { isAtLeast, parseVersion } from '../../src/haproxy/version.ts';
-import { HAPROXY } from '../haproxy/chain.ts';
+import { HAPROXY } from '../end-to-end/chain.ts';
 import { noticesOf } from './notices.ts';
 
 const VARIABLES: Readonly<Record<string, string>> = { SITE: 'berlin', EMPTY: '' };

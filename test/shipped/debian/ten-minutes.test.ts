@@ -1,9 +1,9 @@
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
-import { VERSION } from '../../src/version.ts';
-import type { OtlpReceiver } from '../otlp-receiver.ts';
+import { OtlpSpanKind } from '../../../src/demo/otlp-receiver.ts';
+import { VERSION } from '../../../src/version.ts';
+import type { OtlpReceiver } from '../../otlp-receiver.ts';
 import { steps } from '../readme.ts';
 import { Machine } from './machine.ts';
 import { architecture, buildPackage, PACKAGES } from './package.ts';

@@ -5,8 +5,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
-import { until } from './agent-process.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { until } from '../agent-process.ts';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {

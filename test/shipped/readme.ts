@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 
 const PAGES = readdirSync(join(PACKAGE_ROOT, 'docs')).filter((name) => name.endsWith('.md'));
 

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/config.ts';
-import { summarize } from '../../src/config/summary.ts';
+import { loadConfig } from '../src/config/config.ts';
+import { summarize } from '../src/config/summary.ts';
 import {
   hostAndPort,
   parseHostAndPort,
   portOf,
   targetOf,
   withoutUserInfo,
-} from '../../src/endpoint.ts';
-import { ExportWatch } from '../../src/telemetry/export-watch.ts';
+} from '../src/endpoint.ts';
+import { ExportWatch } from '../src/telemetry/export-watch.ts';
 
 test.each([
   ['http://user:geheim@host:4317/v1', 'http://host:4317/v1', 'host:4317'],

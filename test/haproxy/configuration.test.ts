@@ -19,7 +19,7 @@ import { parseSize } from '../../src/haproxy/units.ts';
 import { parseVersion } from '../../src/haproxy/version.ts';
 import { ConfigError, tcp } from '../../src/settings.ts';
 import { filesOf, wire } from '../../src/wiring/wire.ts';
-import { EXAMPLE } from './example.ts';
+import { EXAMPLE } from '../shipped/example.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-configuration-'));
 afterAll(() => rmSync(folder, { recursive: true }));

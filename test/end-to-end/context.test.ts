@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../agent-process.ts';
-import { blockWith } from '../readme.ts';
 import { JaegerService, startXrayService } from '../remote-sampling/services.ts';
+import { blockWith } from '../shipped/readme.ts';
 import { Chain, toldTraceId, trustByPath } from './chain.ts';
 import {
   type Exchange,

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { basename, join, normalize } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
-import { freePort } from '../src/demo/ports.ts';
-import { VERSION } from '../src/version.ts';
-import { until } from './agent-process.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { freePort } from '../../src/demo/ports.ts';
+import { VERSION } from '../../src/version.ts';
+import { until } from '../agent-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-image-'));
 afterAll(() => rmSync(folder, { recursive: true }));

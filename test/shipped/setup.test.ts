@@ -13,7 +13,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 
 /** What "in seconds" may be on a machine that is busy: without a network npm gave up after one and a half minutes. */
 const SECONDS = 45_000;

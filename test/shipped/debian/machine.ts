@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
-import { until } from '../agent-process.ts';
-import { OtlpReceiver } from '../otlp-receiver.ts';
+import { PACKAGE_ROOT } from '../../../src/demo/haproxy.ts';
+import { until } from '../../agent-process.ts';
+import { OtlpReceiver } from '../../otlp-receiver.ts';
 
 /** A load-balancer host: Debian 12 with systemd as its first process, HAProxy, and no network but its own loopback. */
 export class Machine {
