@@ -48,7 +48,7 @@ execFileSync('cc', ['-O2', '-o', floor, join(THIS.root, 'benchmarks/floor.c')]);
 const programs = [process.env.HAPROXY ?? 'haproxy'];
 for (const suite of Object.keys(SUITES)) {
   const folder = join(CACHE, `haproxy-${suite}`);
-  const fetchVersion = join(THIS.root, 'test/haproxy/fetch-version.sh');
+  const fetchVersion = join(THIS.root, 'test/end-to-end/fetch-version.sh');
   execFileSync('sh', [fetchVersion, suite, folder], { stdio: 'inherit' });
   programs.push(join(folder, 'haproxy'));
 }

@@ -1,6 +1,6 @@
 import { lookup as lookupName } from 'node:dns/promises';
 import { closeSync, existsSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
-import { connect, createServer, isIP, type Server, type ServerOpts } from 'node:net';
+import { BlockList, connect, createServer, isIP, type Server, type ServerOpts } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { descriptorOf } from './descriptors.ts';
 import { hostAndPort } from './endpoint.ts';
@@ -38,10 +38,15 @@ export type InheritedSocket = {
 
 type Inheriting = { readonly inherited?: readonly InheritedSocket[] };
 
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
 /** Whether only this host reaches `host`: a name or an address without port, brackets left out. */
 export function isLoopback(host: string): boolean {
-  if (isIP(host) === 0) return host === 'localhost';
-  return /^(127\.|::1$|::ffff:127\.)/.test(host);
+  const family = isIP(host);
+  if (family === 0) return host === 'localhost';
+  return LOOPBACK.check(host, family === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** A reload of HAProxy opens all its connections at once. */

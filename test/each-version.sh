@@ -21,7 +21,7 @@ while read -r node suite folders; do
         [ -d "$folder" ] || { echo "$folder is no folder of tests" >&2; exit 1; }
     done
     sh test/fetch-node.sh "$node" ".cache/node-$node"
-    sh test/haproxy/fetch-version.sh "$suite" ".cache/haproxy-$suite"
+    sh test/end-to-end/fetch-version.sh "$suite" ".cache/haproxy-$suite"
     arguments=$(printf '%s ' "$@" | sed "s/SUITE/$suite/g")
     # Both under their own names as well: tests run the demo, and commands as README has them.
     # shellcheck disable=SC2086
@@ -31,6 +31,6 @@ while read -r node suite folders; do
 done <<END
 22 trixie
 24 sid
-22 experimental test/haproxy test/haproxy-config test/wiring test/check
+22 experimental test/end-to-end test/haproxy test/wiring test/check
 END
 exit $status

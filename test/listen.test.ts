@@ -4,7 +4,13 @@ import { connect, createServer, type Server } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { listenForDatagrams } from '../src/datagrams.ts';
 import { freePort } from '../src/demo/ports.ts';
-import { type ListenAddress, type Listening, listen, socketPath } from '../src/listen.ts';
+import {
+  isLoopback,
+  type ListenAddress,
+  type Listening,
+  listen,
+  socketPath,
+} from '../src/listen.ts';
 import { address, tcp } from '../src/settings.ts';
 import { checkSpop } from '../src/verify/spop-check.ts';
 import { until } from './agent-process.ts';
@@ -156,3 +162,17 @@ test.each(['abns@', `abns@${'a'.repeat(108)}`, 'abns@a b', 'abns@a"', 'abns@$a',
   '%s is no address',
   (text) => expect(address.parse(text)).toBeUndefined(),
 );
+
+test.each([
+  ['127.8.9.1', true],
+  ['::1', true],
+  ['0:0:0:0:0:0:0:1', true],
+  ['::ffff:127.0.0.1', true],
+  ['::ffff:7f00:1', true],
+  ['localhost', true],
+  ['::', false],
+  ['10.0.0.1', false],
+  ['127.example.com', false],
+])('only this host reaches %s: %s', (host, only) => {
+  expect(isLoopback(host)).toBe(only);
+});

@@ -11,9 +11,9 @@ import { freePort } from '../src/demo/ports.ts';
 import { changesBetween, Reloader } from '../src/reload.ts';
 import type { Env } from '../src/settings.ts';
 import { until } from './agent-process.ts';
-import { Chain } from './haproxy/chain.ts';
+import { Chain } from './end-to-end/chain.ts';
 import { OtlpReceiver } from './otlp-receiver.ts';
-import { DOCUMENTATION } from './readme.ts';
+import { DOCUMENTATION } from './shipped/readme.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 
 const SRC = join(import.meta.dirname, '../src');
@@ -265,3 +265,37 @@ test('no folder of telemetry imports itself through others', () => {
   const folderOf = (file: string) => /^telemetry\/([^/]+)\//.exec(file)?.[1];
   expect(partsInCircles(folderOf)).toEqual([]);
 });
+
+const TEST = import.meta.dirname;
+
+/** What is of no folder of `src`: the real HAProxy and the agent on it, and what a release has beside the program. */
+const SUITES = ['end-to-end', 'shipped'];
+
+const tests = readdirSync(TEST, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => file.endsWith('.test.ts') && !SUITES.includes(partOf(file)),
+);
+
+/**
+ * Parts of `src` that a test imports, but those of the demo, with which many are built; its own where it has helpers
+ * beside it, by which it runs the program.
+ */
+function partsTestedBy(file: string): Set<string> {
+  const text = readFileSync(join(TEST, file), 'utf8');
+  if (/'\.\/[^']+'/.test(text)) return new Set([partOf(file)]);
+  const imported = [...text.matchAll(/'(?:\.\.\/)+src\/([^']+)'/g)].map(([, name = '']) => name);
+  return new Set(imported.map(partOf).filter((part) => part !== 'demo'));
+}
+
+test.each(tests.filter((file) => file !== 'structure.test.ts'))(
+  'test/%s lies where that lies in src which it tests',
+  (file) => {
+    const folder = dirname(file);
+    if (folder === '.') {
+      expect(files).toContain(basename(file).replace('.test.ts', '.ts'));
+      return;
+    }
+    expect(existsSync(join(SRC, folder)), `src/${folder}`).toBe(true);
+    const parts = partsTestedBy(file);
+    if (parts.size > 0) expect([...parts]).toContain(partOf(file));
+  },
+);

@@ -6,11 +6,11 @@ import { defineConfig } from 'vitest/config';
  */
 const ALONE = [
   'test/chaos/chaos.test.ts',
-  'test/haproxy/c*.test.ts',
-  'test/haproxy-config/*.test.ts',
+  'test/{demo,haproxy,shipped/debian,systemd,verify}/*.test.ts',
+  'test/end-to-end/c*.test.ts',
   'test/admin/page.test.ts',
-  'test/systemd/*.test.ts',
-  'test/{demo,npm-package,readme,setup}.test.ts',
+  'test/check/large.test.ts',
+  'test/shipped/{engine,example,npm-package,readme*,setup,ten-minutes}.test.ts',
 ];
 
 /** Tests that boot a machine with systemd in namespaces of its own. */

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { parseHostAndPort, targetOf, withoutBrackets, withoutUserInfo } from '../endpoint.ts';
+import { isLoopback } from '../listen.ts';
 import { decodePercent, type Env, notAccepted } from '../settings.ts';
 import type { OtlpProtocol, ProxyConfig } from '../telemetry/config.ts';
 
@@ -23,12 +24,6 @@ function variablesFor(protocol: OtlpProtocol, endpoint: string): Variables {
   return { proxy: OF_HTTP.proxy[scheme], exceptions: OF_HTTP.exceptions };
 }
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('0.0.0.0', 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-LOOPBACK.addAddress('::', 'ipv6');
-
 /**
  * The proxy through which the receiver at `endpoint` is connected to; none for this host itself.
  *
@@ -44,7 +39,7 @@ export function readProxy(
   if (variable === undefined || /^unix(-abstract)?:/.test(endpoint)) return undefined;
   const { hostname, port } = new URL(`http://${targetOf(endpoint)}`);
   const host = bareHost(hostname);
-  if (isLoopback(host) || isExcepted(host, port, readExceptions(env, variables))) return undefined;
+  if (isThisHost(host) || isExcepted(host, port, readExceptions(env, variables))) return undefined;
 
   const text = env[variable]?.trim() ?? '';
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -74,9 +69,9 @@ function bareHost(hostname: string): string {
   return withoutBrackets(hostname).replace(/\.$/, '').toLowerCase();
 }
 
-function isLoopback(host: string): boolean {
-  if (isIP(host) > 0) return LOOPBACK.check(host, familyOf(host));
-  return host === 'localhost' || host.endsWith('.localhost');
+/** What is sent to an unspecified address gets to this host, too. */
+function isThisHost(host: string): boolean {
+  return isLoopback(host) || ['0.0.0.0', '::'].includes(host) || host.endsWith('.localhost');
 }
 
 /** As curl reads `no_proxy`: a name is excepted with all names below it; `*`, addresses, networks and ports too. */

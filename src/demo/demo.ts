@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Haproxy } from './haproxy.ts';
 import { decodeSpans, OtlpServer, type ReceivedSpan } from './otlp-receiver.ts';
@@ -208,7 +209,7 @@ async function wholeTrace(
       if (found && spans.length >= count) return spans;
     }
     if (performance.now() > deadline) throw new Error(`the trace of ${requestId} did not arrive`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
 }
 

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SHIPPED_ENGINE } from '../haproxy/shipped.ts';
 import type { Words } from '../wiring/options.ts';
@@ -118,6 +119,6 @@ async function accepting(port: number): Promise<void> {
     });
     if (connected) return;
     if (performance.now() > deadline) throw new Error(`HAProxy does not accept on port ${port}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
 }

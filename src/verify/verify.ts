@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { errorText } from '../error-text.ts';
 import { formatAddress, type ListenAddress } from '../listen.ts';
 import { type AdminAccess, type AgentView, askAgent, type SeenHop } from './agent-view.ts';
@@ -159,7 +160,7 @@ async function follow(
   const isOver = (): boolean => performance.now() > deadline;
   let look = await lookAt(admin, traceId);
   while ('view' in look && look.view.hop === undefined && !isOver()) {
-    await pause();
+    await pause(INTERVAL);
     look = await lookAt(admin, traceId);
   }
   if ('reason' in look) return unseen(look.reason);
@@ -219,7 +220,7 @@ async function exportStep(
         : `${target ?? 'the receiver'} fails: ${exporter.reason ?? 'the log of the agent says why'}`;
       return { name, state: 'failed', text: `not accepted in time: ${why}` };
     }
-    await pause();
+    await pause(INTERVAL);
     const next = await look();
     if ('reason' in next) return { name, state: 'unseen', text: next.reason };
     view = next.view;
@@ -233,8 +234,4 @@ function unseen(reason: string): Followed {
     { name: 'export', state: 'unseen', text: 'for the same reason' },
   ];
   return { hop: undefined, steps };
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, INTERVAL));
 }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
-import { Chain } from '../haproxy/chain.ts';
+import { Chain } from '../end-to-end/chain.ts';
 import { adminOf, ask } from './ask.ts';
 
 vi.setConfig({ testTimeout: 40_000, hookTimeout: 60_000 });

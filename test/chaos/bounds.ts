@@ -1,4 +1,4 @@
-import { VERSION } from '../haproxy/chain.ts';
+import { VERSION } from '../end-to-end/chain.ts';
 import type { Installation } from './installation.ts';
 
 /** HAProxy 2.6 closes its ring's connection in order; later versions lose what they write until they notice a reset. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { VERSION } from '../haproxy/chain.ts';
+import { VERSION } from '../end-to-end/chain.ts';
 import { runEpisode } from './episode.ts';
 import { FAULTS } from './faults.ts';
 import { Installation } from './installation.ts';

@@ -1,7 +1,7 @@
 import { type ClientRequest, Agent as HttpAgent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { until } from '../agent-process.ts';
-import { toldTraceId } from '../haproxy/chain.ts';
+import { toldTraceId } from '../end-to-end/chain.ts';
 import type { Account, Sent } from './account.ts';
 import type { Random } from './random.ts';
 

@@ -1,4 +1,5 @@
 import { until } from '../agent-process.ts';
+import { reload, startedWorkers } from '../end-to-end/workers.ts';
 import { PATIENCE } from './agent.ts';
 import { hopsIn, IN_RING, NOTICED_WITHIN } from './bounds.ts';
 import type { Fault } from './fault.ts';
@@ -14,11 +15,11 @@ export const OF_HAPROXY: readonly Fault[] = [
       const { account, agent, haproxy } = installation;
       if (haproxy === undefined) throw new Error('no HAProxy');
       const from = performance.now();
-      const started = haproxy.startedWorkers;
+      const started = startedWorkers(haproxy);
       const paths = account.recent(IN_RING);
       const done = account.connectionsClose();
-      haproxy.reload();
-      await until('the new worker', () => haproxy.startedWorkers > started, PATIENCE);
+      reload(haproxy);
+      await until('the new worker', () => startedWorkers(haproxy) > started, PATIENCE);
       done();
       const ends = performance.now() + IN_RING;
       const waiting = account.unexported();

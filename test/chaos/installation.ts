@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Haproxy } from '../../src/demo/haproxy.ts';
 import { freePort, freePorts, type Ports } from '../../src/demo/ports.ts';
-import { HAPROXY } from '../haproxy/chain.ts';
+import { HAPROXY } from '../end-to-end/chain.ts';
 import { Account } from './account.ts';
 import { ChaosAgent, NAMESPACE } from './agent.ts';
 import { Clients } from './clients.ts';
@@ -94,8 +94,7 @@ export class Installation {
     const socket = join(this.folder, 'stats.sock');
     this.haproxy = await Haproxy.start({
       ports: this.ports,
-      command: [HAPROXY],
-      masterWorker: true,
+      command: [HAPROXY, '-W'],
       site: (config) =>
         config
           .replace('global\n', `global\n    stats socket ${socket} mode 600 expose-fd listeners\n`)

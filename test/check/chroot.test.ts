@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { Finding } from '../../src/check/finding.ts';
-import { Chain } from '../haproxy/chain.ts';
+import { Chain } from '../end-to-end/chain.ts';
 import { tool, wiring } from '../wiring/run.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-chroot-'));

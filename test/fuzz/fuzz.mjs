@@ -36,7 +36,7 @@ function node() {
   const { glibcVersionRuntime } = process.report.getReport().header;
   if (Number(glibcVersionRuntime) >= NEEDED_GLIBC) return [process.execPath];
   const unpacked = join(root, '.cache/haproxy-trixie');
-  execFileSync('sh', [join(here, '../haproxy/fetch-version.sh'), 'trixie', unpacked], {
+  execFileSync('sh', [join(here, '../end-to-end/fetch-version.sh'), 'trixie', unpacked], {
     stdio: 'inherit',
   });
   const loader = readdirSync(join(unpacked, 'root/usr/lib'), { recursive: true }).find((file) =>

@@ -24,7 +24,7 @@ import {
 } from '../../src/records/chosen-attributes.ts';
 import { registeredCipher } from '../../src/records/cipher.ts';
 import { until } from '../agent-process.ts';
-import { Chain, get } from '../haproxy/chain.ts';
+import { Chain, get } from '../end-to-end/chain.ts';
 import { tool, wiring } from './run.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-attributes-'));

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { applyChanges } from '../../src/replace-files.ts';
-import { HAPROXY } from '../haproxy/chain.ts';
+import { HAPROXY } from '../end-to-end/chain.ts';
 import { haproxyCheck, tool, wiring } from './run.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-files-'));

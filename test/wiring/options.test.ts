@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ask } from '../admin/ask.ts';
 import { until } from '../agent-process.ts';
-import { Chain, VERSION } from '../haproxy/chain.ts';
+import { Chain, VERSION } from '../end-to-end/chain.ts';
 import { wiring } from './run.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-options-'));

@@ -8,7 +8,7 @@ import { newMessages, tryOut } from '../../src/haproxy/trial.ts';
 import { ConfigError } from '../../src/settings.ts';
 import { engineText } from '../../src/wiring/engine-file.ts';
 import { filesOf, wire } from '../../src/wiring/wire.ts';
-import { HAPROXY } from '../haproxy/chain.ts';
+import { HAPROXY } from '../end-to-end/chain.ts';
 import { configurations } from './generated.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-property-'));

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
-import { HAPROXY } from '../haproxy/chain.ts';
+import { HAPROXY } from '../end-to-end/chain.ts';
 
 export type Run = { readonly status: number | null; readonly out: string; readonly err: string };
 
