@@ -8,6 +8,7 @@ const SRC = join(import.meta.dirname, '../src');
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': [
     'agent.ts',
+    'commands.ts',
     'config',
     'demo',
     'log.ts',
@@ -29,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'wiring/remove.ts',
   ],
   'options.ts': ['settings.ts'],
+  'commands.ts': ['config/table.ts', 'options.ts'],
   'agent.ts': [
     'admin/mint-meter.ts',
     'config/config.ts',
@@ -43,6 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   config: [
     'admin/config.ts',
+    'commands.ts',
     'context',
     'endpoint.ts',
     'listen.ts',
@@ -82,6 +85,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   demo: ['haproxy/shipped.ts', 'wiring/options.ts', 'wiring/wire.ts'],
   haproxy: ['config/table.ts', 'listen.ts', 'settings.ts'],
   check: [
+    'commands.ts',
     'config/settings-file.ts',
     'config/table.ts',
     'haproxy',
@@ -93,6 +97,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'replace-files.ts': ['settings.ts'],
   wiring: [
+    'commands.ts',
     'config/settings-file.ts',
     'config/table.ts',
     'haproxy',
@@ -106,6 +111,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'settings.ts',
   ],
   verify: [
+    'commands.ts',
     'config/settings-file.ts',
     'config/table.ts',
     'listen.ts',
