@@ -23,6 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'reload.ts': ['config', 'log.ts', 'settings.ts', 'systemd/notifier.ts', 'telemetry/config.ts'],
   'tools.ts': [
     'check/command.ts',
+    'commands.ts',
     'options.ts',
     'settings.ts',
     'verify/command.ts',

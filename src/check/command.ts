@@ -5,7 +5,7 @@ import { parseConfiguration, type ReadingOptions } from '../haproxy/configuratio
 import { askProgram } from '../haproxy/program.ts';
 import { startedWith } from '../haproxy/running.ts';
 import { findTarget } from '../haproxy/target.ts';
-import { helpOf, parseOptions, ToolExit } from '../options.ts';
+import { parseOptions, ToolExit } from '../options.ts';
 import { ConfigError, type Env } from '../settings.ts';
 import { readable } from '../wiring/summary.ts';
 import { readFiles, type Wired, type WiringFiles, wire } from '../wiring/wire.ts';
@@ -19,10 +19,6 @@ export function checkCommand(
   write: (text: string) => void,
 ): ToolExit {
   const { values, positionals } = parseOptions(args, COMMANDS.check);
-  if (values.help) {
-    write(helpOf('check', COMMANDS.check));
-    return ToolExit.OK;
-  }
   const started = startedWith([...(values.file ?? []), ...positionals], env);
   const { paths } = started;
   const { version, program } = findTarget(values.haproxy, values['haproxy-version'], env);

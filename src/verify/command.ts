@@ -2,7 +2,7 @@ import { COMMANDS } from '../commands.ts';
 import { type ServiceSettings, serviceSettings } from '../config/settings-file.ts';
 import { defaultOf } from '../config/table.ts';
 import type { ListenAddress } from '../listen.ts';
-import { helpOf, parseOptions, ToolExit } from '../options.ts';
+import { parseOptions, ToolExit } from '../options.ts';
 import { address, addressOrOff, ConfigError, type Env, integerFrom, read } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import type { AdminAccess } from './agent-view.ts';
@@ -23,10 +23,6 @@ export async function verifyCommand(
   write: (text: string) => void,
 ): Promise<ToolExit> {
   const { values, positionals } = parseOptions(args, COMMANDS.verify);
-  if (values.help) {
-    write(helpOf('verify', COMMANDS.verify));
-    return ToolExit.OK;
-  }
   const settings = serviceSettings(env, values.config);
   const verified = await verify({
     url: urlOf(positionals[0]),

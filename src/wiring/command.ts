@@ -4,7 +4,7 @@ import { serviceSettings } from '../config/settings-file.ts';
 import { type Program, programOf } from '../haproxy/program.ts';
 import { type Started, startedWith } from '../haproxy/running.ts';
 import { compare } from '../haproxy/trial.ts';
-import { helpOf, type Options, parseOptions, ToolExit } from '../options.ts';
+import { type Options, parseOptions, ToolExit } from '../options.ts';
 import { applyChanges, type Change, isSame } from '../replace-files.ts';
 import { ConfigError, type Env } from '../settings.ts';
 import { engineText, engineThere } from './engine-file.ts';
@@ -19,10 +19,6 @@ export function addCommand(
   write: (text: string) => void,
 ): ToolExit {
   const { values, positionals } = parseOptions(args, COMMANDS.add);
-  if (values.help) {
-    write(helpOf('add', COMMANDS.add));
-    return ToolExit.OK;
-  }
   const started = startedWith([...(values.file ?? []), ...positionals], env);
   const files = readFiles(started.paths);
   const settings = serviceSettings(env, values.config).env;

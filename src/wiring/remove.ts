@@ -4,7 +4,7 @@ import { COMMANDS } from '../commands.ts';
 import { findProgram, programOf } from '../haproxy/program.ts';
 import { startedWith } from '../haproxy/running.ts';
 import { describeRefusal, tryOut } from '../haproxy/trial.ts';
-import { helpOf, parseOptions, ToolExit } from '../options.ts';
+import { parseOptions, ToolExit } from '../options.ts';
 import { type Change, readIfThere } from '../replace-files.ts';
 import { ConfigError, type Env } from '../settings.ts';
 import { changesOf, finish, rewire } from './command.ts';
@@ -20,10 +20,6 @@ export function removeCommand(
   write: (text: string) => void,
 ): ToolExit {
   const { values, positionals } = parseOptions(args, COMMANDS.remove);
-  if (values.help) {
-    write(helpOf('remove', COMMANDS.remove));
-    return ToolExit.OK;
-  }
   const isWritten = values.write === true;
   const directory = process.cwd();
   const started = startedWith([...(values.file ?? []), ...positionals], env);
