@@ -1,14 +1,15 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8';
+import { COMMANDS } from './commands.ts';
 import { type CommandLine, parseCommandLine } from './config/command-line.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { gatherSettings } from './config/settings-file.ts';
 import { summarize } from './config/summary.ts';
 import { errorText } from './error-text.ts';
 import type { Logger } from './log.ts';
-import { ToolExit } from './options.ts';
+import { helpOf, ToolExit } from './options.ts';
 import { Reloader } from './reload.ts';
-import { ConfigError, type Env, LOG_LEVELS, type Warn } from './settings.ts';
+import { ConfigError, type Env, type Warn } from './settings.ts';
 import { isJournal } from './systemd/journal.ts';
 import { Notifier } from './systemd/notifier.ts';
 import { type InheritedSockets, inheritedSockets } from './systemd/sockets.ts';
@@ -35,26 +36,12 @@ const LAST_MESSAGES = 1_000;
  */
 const HEAP_BEFORE_COLLECTION = 24;
 
-const HELP = `haproxy-otel-spoa ${VERSION}: OpenTelemetry tracing for HAProxy
-
-Usage: haproxy-otel-spoa [run] [flags]      speak SPOP with HAProxy, export spans
-       haproxy-otel-spoa demo [--once]      HAProxy, a server, the agent and a receiver, on this machine
-       haproxy-otel-spoa add [--write]      let the configuration of HAProxy be traced, nothing else of it changes
-       haproxy-otel-spoa remove [--write]   take that out again
-       haproxy-otel-spoa check [FILE ...]   say what is missing or wrong in it
-       haproxy-otel-spoa verify URL         send one request through HAProxy and see what becomes of it
-
-Flags, each also an environment variable:
-  --spop ADDRESS       HAPROXY_OTEL_SPOP     where HAProxy asks          127.0.0.1:12345
-  --records ADDRESS    HAPROXY_OTEL_RECORDS  where its ring sends to     127.0.0.1:12346
-  --config FILE        HAPROXY_OTEL_CONFIG   a file with such variables, read again on SIGHUP
-  --admin ADDRESS      HAPROXY_OTEL_ADMIN    health, metrics, live hops  127.0.0.1:12347, or off
-  --log-level LEVEL    OTEL_LOG_LEVEL        ${LOG_LEVELS.join(', ')}   info
-  --help, --version    add, remove, check and verify have a --help of their own
-
-ADDRESS is host:port, unix:/path, abns@name or fd:N. Where spans go, which are kept and what they are called is set
-by OpenTelemetry's own variables, as OTEL_EXPORTER_OTLP_ENDPOINT; docs/configuration.md has the whole list.
-`;
+/** What can be done, and the options of `run`. */
+const help = (): string => {
+  const names = Object.keys(COMMANDS) as (keyof typeof COMMANDS)[];
+  const commands = names.map((name) => `  ${name.padEnd(7)} ${COMMANDS[name].summary}\n`).join('');
+  return `haproxy-otel-spoa ${VERSION}: OpenTelemetry tracing for HAProxy\n\nCommands, each with a --help of its own; run if none is named:\n${commands}\n${helpOf('run', COMMANDS.run)}`;
+};
 
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
@@ -69,7 +56,8 @@ async function main(): Promise<void> {
   }
   const commandLine = parseCommandLine(process.argv.slice(2));
   if (commandLine.help) {
-    process.stdout.write(HELP);
+    const { command: name } = commandLine;
+    process.stdout.write(name === 'run' ? help() : helpOf(name, COMMANDS[name]));
     return;
   }
   if (commandLine.version) {

@@ -1,12 +1,12 @@
-import type { ToolExit } from './options.ts';
+import { COMMANDS } from './commands.ts';
+import { type Command, helpOf, parseOptions, ToolExit } from './options.ts';
 import type { Env } from './settings.ts';
 
-/** Commands that do not run the agent: each has options of its own. */
-const TOOLS = ['add', 'remove', 'check', 'verify'] as const;
-export type Tool = (typeof TOOLS)[number];
+/** Commands that do not run the agent. */
+export type Tool = Exclude<keyof typeof COMMANDS, 'run' | 'demo'>;
 
 export function isTool(command: string): command is Tool {
-  return TOOLS.some((name) => name === command);
+  return Object.hasOwn(COMMANDS, command) && command !== 'run' && command !== 'demo';
 }
 
 /**
@@ -18,6 +18,11 @@ export async function runTool(tool: Tool, args: readonly string[], env: Env): Pr
   const write = (text: string): void => {
     process.stdout.write(text);
   };
+  const command: Command = COMMANDS[tool];
+  if (parseOptions(args, command).values.help) {
+    write(helpOf(tool, command));
+    return ToolExit.OK;
+  }
   switch (tool) {
     case 'add':
       return (await import('./wiring/command.ts')).addCommand(args, env, write);

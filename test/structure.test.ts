@@ -8,6 +8,7 @@ const SRC = join(import.meta.dirname, '../src');
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': [
     'agent.ts',
+    'commands.ts',
     'config',
     'demo',
     'error-text.ts',
@@ -31,6 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'tools.ts': [
     'check/command.ts',
+    'commands.ts',
     'options.ts',
     'settings.ts',
     'verify/command.ts',
@@ -38,6 +40,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'wiring/remove.ts',
   ],
   'options.ts': ['settings.ts'],
+  'commands.ts': ['config/table.ts', 'options.ts'],
   'agent.ts': [
     'config/config.ts',
     'connection-log.ts',
@@ -89,6 +92,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   config: [
     'admin/config.ts',
+    'commands.ts',
     'context',
     'endpoint.ts',
     'error-text.ts',
@@ -136,6 +140,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   demo: ['haproxy/shipped.ts', 'wiring/options.ts', 'wiring/wire.ts'],
   haproxy: ['config/table.ts', 'endpoint.ts', 'listen.ts', 'settings.ts'],
   check: [
+    'commands.ts',
     'config/settings-file.ts',
     'config/table.ts',
     'haproxy',
@@ -147,6 +152,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'replace-files.ts': ['error-text.ts', 'settings.ts'],
   wiring: [
+    'commands.ts',
     'config/settings-file.ts',
     'config/table.ts',
     'haproxy',
@@ -160,6 +166,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'settings.ts',
   ],
   verify: [
+    'commands.ts',
     'config/settings-file.ts',
     'config/table.ts',
     'error-text.ts',

@@ -1,3 +1,4 @@
+import { COMMANDS } from '../commands.ts';
 import { serviceSettings } from '../config/settings-file.ts';
 import { agentSettings } from '../haproxy/agent-settings.ts';
 import { parseConfiguration, type ReadingOptions } from '../haproxy/configuration.ts';
@@ -11,46 +12,13 @@ import { readFiles, type Wired, type WiringFiles, wire } from '../wiring/wire.ts
 import { check } from './check.ts';
 import { formatReport, reportJson } from './report.ts';
 
-const HELP = `haproxy-otel-spoa check: says what is missing or wrong in a configuration of HAProxy
-
-Usage: haproxy-otel-spoa check [options] [FILE or FOLDER ...]
-
-Files are read in order, as "haproxy -f" takes them; without any, what the service is started with. Where the agent
-listens is taken from its settings: HAPROXY_OTEL_SPOP, HAPROXY_OTEL_RECORDS, HAPROXY_OTEL_MAX_FRAME_SIZE.
-
-  -f, --file PATH            the same, as HAProxy is given it; may be repeated
-  --haproxy PROGRAM          which HAProxy to ask, as "haproxy -c"          haproxy
-  --haproxy-version VERSION  check for this one, as 3.0                     that of PROGRAM
-  --config FILE              the agent's settings         HAPROXY_OTEL_CONFIG, or those of the service
-  --spop, --records ADDRESS  where the agent listens, before the settings
-  --json                     for programs
-  --help
-
-Exit code: 0 nothing is wrong, there may be hints; 1 errors or warnings; 2 it could not be checked.
-`;
-
-const OPTIONS = {
-  help: { type: 'boolean', short: 'h' },
-  file: { type: 'string', short: 'f', multiple: true },
-  json: { type: 'boolean' },
-  config: { type: 'string' },
-  spop: { type: 'string' },
-  records: { type: 'string' },
-  haproxy: { type: 'string' },
-  'haproxy-version': { type: 'string' },
-} as const;
-
 /** @throws ConfigError for wrong usage, and for what cannot be read */
 export function checkCommand(
   args: readonly string[],
   env: Env,
   write: (text: string) => void,
 ): ToolExit {
-  const { values, positionals } = parseOptions(args, OPTIONS, Number.POSITIVE_INFINITY);
-  if (values.help) {
-    write(HELP);
-    return ToolExit.OK;
-  }
+  const { values, positionals } = parseOptions(args, COMMANDS.check);
   const started = startedWith([...(values.file ?? []), ...positionals], env);
   const { paths } = started;
   const { version, program } = findTarget(values.haproxy, values['haproxy-version'], env);

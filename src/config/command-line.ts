@@ -1,14 +1,6 @@
+import { COMMANDS } from '../commands.ts';
 import { parseOptions } from '../options.ts';
 import { ConfigError, type Env } from '../settings.ts';
-
-/** Command-line flags; each has the environment variable of the same meaning. */
-export const FLAGS = {
-  config: 'HAPROXY_OTEL_CONFIG',
-  spop: 'HAPROXY_OTEL_SPOP',
-  records: 'HAPROXY_OTEL_RECORDS',
-  admin: 'HAPROXY_OTEL_ADMIN',
-  'log-level': 'OTEL_LOG_LEVEL',
-} as const;
 
 export type CommandLine = {
   readonly command: 'run' | 'demo';
@@ -19,40 +11,26 @@ export type CommandLine = {
   readonly settings: Env;
 };
 
-const OPTIONS = {
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean', short: 'v' },
-  once: { type: 'boolean' },
-  config: { type: 'string' },
-  spop: { type: 'string' },
-  records: { type: 'string' },
-  admin: { type: 'string' },
-  'log-level': { type: 'string' },
-} as const;
-
-/** Commands with the flags that each takes beside `--help` and `--version`. */
-const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  run: Object.keys(FLAGS),
-  demo: ['once'],
-};
-
 /** @throws ConfigError for an unknown command or flag, one of another command, or a missing value */
 export function parseCommandLine(args: readonly string[]): CommandLine {
-  const { values, positionals } = parseOptions(args, OPTIONS, 1);
+  const { run, demo } = COMMANDS;
+  const options = { ...run.options, ...demo.options };
+  const { values, positionals } = parseOptions(args, { options, most: 1 });
   const command = positionals[0] ?? 'run';
-  const taken = COMMANDS[command];
-  if (taken === undefined) {
-    throw new ConfigError(
-      `unknown command "${command}": run, demo, add, remove, check or verify is accepted`,
-    );
+  if (command !== 'run' && command !== 'demo') {
+    const names = Object.keys(COMMANDS)
+      .join(', ')
+      .replace(/, (?=\w+$)/, ' or ');
+    throw new ConfigError(`unknown command "${command}": ${names} is accepted`);
   }
-  const other = Object.keys(values).find((flag) => !['help', 'version', ...taken].includes(flag));
+  const other = Object.keys(values).find((flag) => !(flag in COMMANDS[command].options));
   if (other !== undefined) throw new ConfigError(`--${other} is no flag of ${command}`);
-  const settings: Record<string, string> = {};
-  for (const [flag, variable] of Object.entries(FLAGS)) {
-    const value = values[flag as keyof typeof FLAGS];
-    if (value !== undefined) settings[variable] = value;
-  }
+  const settings = Object.fromEntries(
+    Object.entries(run.options).flatMap(([flag, option]) => {
+      const value = values[flag as keyof typeof values];
+      return 'setting' in option && typeof value === 'string' ? [[option.setting, value]] : [];
+    }),
+  );
   const { help = false, version = false, once = false } = values;
-  return { command: command === 'demo' ? 'demo' : 'run', help, version, once, settings };
+  return { command, help, version, once, settings };
 }

@@ -56,12 +56,13 @@ export type Setting = {
   readonly strict?: true;
   /** Each signal has its own before it, as `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`. */
   readonly perSignal?: true;
-  /** What it is for, in Markdown. Durations are milliseconds. */
+  /** What it is for, in Markdown. */
   readonly description: string;
 };
 
 const ms = integerFrom(0, LONGEST);
 const count = integerFrom(0);
+const path: Parser<string> = { ...anyText, accepts: 'the path of a file' };
 const positive = integerFrom(1);
 const exporter = oneOf(['otlp', 'console', 'none']);
 
@@ -71,10 +72,10 @@ const exporter = oneOf(['otlp', 'console', 'none']);
  */
 // biome-ignore format: a table is read by its columns
 export const SETTINGS = {
-  HAPROXY_OTEL_CONFIG: { type: anyText, readIn: 'settings-file',
+  HAPROXY_OTEL_CONFIG: { type: path, readIn: 'settings-file',
     description: 'file with these settings, one `NAME=value` a line, read again on SIGHUP' },
   HAPROXY_OTEL_SPOP: { type: address, default: '127.0.0.1:12345', readIn: 'config',
-    description: 'where HAProxy asks; a name stands for all its addresses, here and below' },
+    description: 'where HAProxy asks; a host name stands for all addresses that it has' },
   HAPROXY_OTEL_RECORDS: { type: address, default: '127.0.0.1:12346', readIn: 'config',
     description: "where HAProxy's ring sends records; with `host:port`, UDP on the same port for processes that are stopping" },
   HAPROXY_OTEL_ADMIN: { type: addressOrOff, default: '127.0.0.1:12347', readIn: 'admin',
@@ -90,7 +91,7 @@ export const SETTINGS = {
   HAPROXY_OTEL_MAX_FRAME_SIZE: { type: integerFrom(256, 16_777_216), default: '65536', readIn: 'config',
     description: "largest SPOP frame, in bytes; HAProxy's own limit is `tune.bufsize` - 4" },
   HAPROXY_OTEL_HELLO_TIMEOUT: { type: integerFrom(1, LONGEST), default: '5000', readIn: 'config',
-    description: 'from connect to a complete HELLO' },
+    description: 'milliseconds from connect to a complete HELLO' },
   HAPROXY_OTEL_TLS_CERTIFICATE: { type: file, readIn: 'listener-tls',
     description: 'PEM file of the certificate that HAProxy sees of the listeners for SPOP and records over TCP, needed beyond loopback; with the next two, see [an agent on another host](remote-agent.md)' },
   HAPROXY_OTEL_TLS_KEY: { type: file, readIn: 'listener-tls', secret: 'content',
@@ -98,9 +99,9 @@ export const SETTINGS = {
   HAPROXY_OTEL_TLS_CLIENT_CA: { type: file, readIn: 'listener-tls',
     description: 'PEM file of the authorities whose certificates HAProxy may show' },
   HAPROXY_OTEL_STOP_TIMEOUT: { type: ms, default: '10000', readIn: 'config',
-    description: 'how long SIGTERM may take' },
+    description: 'how many milliseconds SIGTERM may take' },
 
-  OTEL_CONFIG_FILE: { type: anyText, readIn: 'settings-file', reload: 'yes',
+  OTEL_CONFIG_FILE: { type: path, readIn: 'settings-file', reload: 'yes',
     description: "file of OpenTelemetry's declarative configuration, in place of all other `OTEL_…`, see [receivers](receivers.md#a-configuration-file)" },
   OTEL_LOG_LEVEL: { type: logLevelNamed, default: 'info', readIn: 'config', reload: 'yes',
     description: "the least level that the agent's own log has" },
@@ -122,7 +123,7 @@ export const SETTINGS = {
   HAPROXY_OTEL_KEEP_ERRORS: { type: boolean, default: 'false', readIn: 'sampling',
     description: '`true`: hops that a server or HAProxy failed are exported even if not sampled' },
   HAPROXY_OTEL_KEEP_SLOWER_THAN: { type: positive, readIn: 'sampling',
-    description: 'hops that took longer are exported even if not sampled' },
+    description: 'milliseconds: hops that took longer are exported even if not sampled' },
   HAPROXY_OTEL_KEEP_PER_SECOND: { type: perSecond, default: '100', readIn: 'sampling',
     description: 'as many of these two, at most' },
 
@@ -141,13 +142,13 @@ export const SETTINGS = {
   OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: { type: count, readIn: 'config',
     description: 'characters of a string of a span, and of each in a list, at most' },
   OTEL_BSP_SCHEDULE_DELAY: { type: ms, default: '5000', readIn: 'config',
-    description: 'the longest wait of a span for its batch' },
+    description: 'the longest wait of a span for its batch, in milliseconds' },
   OTEL_BSP_MAX_EXPORT_BATCH_SIZE: { type: positive, default: '2048', readIn: 'config',
     description: 'spans a batch; each call costs as much as some hundred spans, so that fewer cost CPU at thousands of requests a second' },
   OTEL_BSP_MAX_QUEUE_SIZE: { type: positive, default: '131072', readIn: 'config',
     description: "spans that wait for the receiver. The specification's 2048 would be a second of traffic" },
   OTEL_BSP_EXPORT_TIMEOUT: { type: timeout, default: '30000', readIn: 'exporter', reload: 'same exporter',
-    description: 'bounds one attempt to send spans, as `OTEL_EXPORTER_OTLP_TIMEOUT` does' },
+    description: 'milliseconds; bounds one attempt to send spans, as `OTEL_EXPORTER_OTLP_TIMEOUT` does' },
   HAPROXY_OTEL_QUEUE_BYTES: { type: integerFrom(1_048_576), default: '134217728', readIn: 'config',
     description: 'memory for encoded spans that wait for the receiver' },
   HAPROXY_OTEL_BATCH_BYTES: { type: integerFrom(1_024, MAX_REQUEST), default: '1000000', readIn: 'config',
@@ -172,7 +173,7 @@ export const SETTINGS = {
   OTEL_EXPORTER_OTLP_COMPRESSION: { type: oneOf(['gzip', 'none']), default: 'none', readIn: 'exporter', reload: 'same exporter', perSignal: true,
     description: 'of requests to the receiver' },
   OTEL_EXPORTER_OTLP_TIMEOUT: { type: timeout, default: '10000', readIn: 'exporter', reload: 'same exporter', perSignal: true,
-    description: 'of one attempt; `0` is an hour' },
+    description: 'milliseconds of one attempt; `0` is an hour' },
   OTEL_EXPORTER_OTLP_CERTIFICATE: { type: file, readIn: 'exporter', reload: 'same exporter', strict: true, perSignal: true,
     description: 'PEM file of the authority to trust' },
   OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: { type: file, readIn: 'exporter', reload: 'same exporter', strict: true, perSignal: true,
@@ -185,22 +186,22 @@ export const SETTINGS = {
   HAPROXY_OTEL_LOGS_BODY: { type: oneOf(['line', 'summary']), default: 'line', readIn: 'logs',
     description: 'body of a log record: your log line, or a summary of the hop' },
   OTEL_BLRP_SCHEDULE_DELAY: { type: ms, default: '1000', readIn: 'logs',
-    description: 'the longest wait of a log record for its batch' },
+    description: 'the longest wait of a log record for its batch, in milliseconds' },
   OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: { type: positive, default: '2048', readIn: 'logs',
     description: 'log records a batch; `HAPROXY_OTEL_BATCH_BYTES` bounds it, too' },
   OTEL_BLRP_MAX_QUEUE_SIZE: { type: positive, default: '131072', readIn: 'logs',
     description: 'log records that wait for the receiver, the oldest are dropped; `HAPROXY_OTEL_QUEUE_BYTES` bounds them, too' },
   OTEL_BLRP_EXPORT_TIMEOUT: { type: timeout, default: '30000', readIn: 'exporter', reload: 'same exporter',
-    description: 'bounds one attempt to send log records, as `OTEL_EXPORTER_OTLP_TIMEOUT` does' },
+    description: 'milliseconds; bounds one attempt to send log records, as `OTEL_EXPORTER_OTLP_TIMEOUT` does' },
   OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT: { type: count, readIn: 'logs',
     description: 'attributes of a log record, at most; `OTEL_ATTRIBUTE_COUNT_LIMIT` where it is not set' },
   OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT: { type: count, readIn: 'logs',
     description: 'characters of a value, likewise' },
 
   OTEL_METRIC_EXPORT_INTERVAL: { type: integerFrom(1, LONGEST), default: '60000', readIn: 'metrics', reload: 'yes',
-    description: 'between two exports of metrics over OTLP' },
+    description: 'milliseconds between two exports of metrics over OTLP' },
   OTEL_METRIC_EXPORT_TIMEOUT: { type: timeout, default: '30000', readIn: 'exporter', reload: 'same exporter',
-    description: 'bounds one attempt to send metrics, as `OTEL_EXPORTER_OTLP_TIMEOUT` does' },
+    description: 'milliseconds; bounds one attempt to send metrics, as `OTEL_EXPORTER_OTLP_TIMEOUT` does' },
   OTEL_METRICS_EXEMPLAR_FILTER: { type: oneOf(EXEMPLAR_FILTERS), default: 'trace_based', readIn: 'metrics', reload: 'yes',
     description: '`always_on`: hops without spans too; `always_off`: none' },
   OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: { type: oneOf(TEMPORALITY_PREFERENCES), default: 'cumulative', readIn: 'metrics',

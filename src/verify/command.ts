@@ -1,3 +1,4 @@
+import { COMMANDS } from '../commands.ts';
 import { type ServiceSettings, serviceSettings } from '../config/settings-file.ts';
 import { defaultOf } from '../config/table.ts';
 import { parseOptions, ToolExit } from '../options.ts';
@@ -6,39 +7,11 @@ import { VERSION } from '../version.ts';
 import type { AdminAccess } from './agent-view.ts';
 import { type Verified, type VerifyOptions, verify } from './verify.ts';
 
-const HELP = `haproxy-otel-spoa verify: sends one request through HAProxy and says what became of it
-
-Usage: haproxy-otel-spoa verify [options] URL
-
-The request is a GET with a sampled trace of its own. What HAProxy made of it is seen in the response, whether the
-agent is there where HAProxy asks it (HAPROXY_OTEL_SPOP of its settings), and what it did on its admin listener (HAPROXY_OTEL_ADMIN and HAPROXY_OTEL_ADMIN_TOKEN_FILE of its settings; root finds the
-token that the service has in /etc/haproxy-otel-spoa/credentials).
-
-  --host NAME       the Host header, where it is not the URL's
-  --insecure        take any certificate
-  --config FILE     the agent's settings                       HAPROXY_OTEL_CONFIG, or those of the service
-  --spop ADDRESS    where HAProxy asks the agent               127.0.0.1:12345
-  --admin ADDRESS   where the agent tells of itself            127.0.0.1:12347
-  --wait SECONDS    how long record and export may take        15
-  --json            for programs
-  --help
-
-Exit code: 0 all was seen and is well; 1 something is not; 2 it could not be tried; 3 nothing is wrong, but not all was seen.
-`;
-
-const OPTIONS = {
-  help: { type: 'boolean', short: 'h' },
-  host: { type: 'string' },
-  insecure: { type: 'boolean' },
-  config: { type: 'string' },
-  spop: { type: 'string' },
-  admin: { type: 'string' },
-  wait: { type: 'string' },
-  json: { type: 'boolean' },
-} as const;
-
 /** Milliseconds until a response that does not come is none. */
 const RESPONSE_TIMEOUT = 30_000;
+
+/** Seconds. */
+const WAIT = Number(COMMANDS.verify.options.wait.default);
 
 const SIGNS = { ok: 'ok', failed: 'FAILED', unseen: 'not seen', skipped: '-' } as const;
 
@@ -48,11 +21,7 @@ export async function verifyCommand(
   env: Env,
   write: (text: string) => void,
 ): Promise<ToolExit> {
-  const { values, positionals } = parseOptions(args, OPTIONS, 1);
-  if (values.help) {
-    write(HELP);
-    return ToolExit.OK;
-  }
+  const { values, positionals } = parseOptions(args, COMMANDS.verify);
   const settings = serviceSettings(env, values.config);
   const verified = await verify({
     url: urlOf(positionals[0]),
@@ -62,7 +31,7 @@ export async function verifyCommand(
     userAgent: `haproxy-otel-spoa-verify/${VERSION}`,
     ...spopAccess(settings, values.spop),
     admin: adminAccess(settings, env, values.admin),
-    patience: read({ '--wait': values.wait }, '--wait', 15, integerFrom(1, 3_600)) * 1_000,
+    patience: read({ '--wait': values.wait }, '--wait', WAIT, integerFrom(1, 3_600)) * 1_000,
   });
   if (values.json) {
     write(`${JSON.stringify(verified, null, 2)}\n`);

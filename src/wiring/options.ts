@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
+import { COMMANDS } from '../commands.ts';
 import { defaultOf } from '../config/table.ts';
 import { formatAddress, type ListenAddress } from '../listen.ts';
+import type { OptionTable } from '../options.ts';
 import type { Choice } from '../records/chosen-attributes.ts';
 import {
   address,
@@ -62,13 +64,12 @@ export type ServerTls = { readonly crt: string; readonly caFile: string };
 /** What stands behind the name of each, as it is written. */
 export type Words = Readonly<Record<string, string | undefined>>;
 
+const OPTIONS: OptionTable = COMMANDS.add.options;
+
 /** Those that `add` writes down in the configuration, to be as they were when it is run again. */
-const RECORDED = [
-  ...['frontend', 'tcp', 'trust', 'propagators', 'spop', 'records', 'tls', 'ca-file', 'engine'],
-  'ratio',
-  ...['access-log', 'attributes', 'lines', 'states', 'through-reload'],
-];
-const FLAGS = ['tcp', 'states', 'through-reload'];
+export const RECORDED = (
+  Object.keys(COMMANDS.add.options) as (keyof typeof COMMANDS.add.options)[]
+).filter((name) => 'recorded' in COMMANDS.add.options[name]);
 
 /** @throws ConfigError for a value that is not accepted */
 export function wiringOptions(words: Words, settings: Env): WiringOptions {
@@ -118,14 +119,18 @@ export function recorded(words: Words, { spop, records }: WiringOptions): string
   return RECORDED.flatMap((name) => {
     const value = all[name];
     if (value === undefined) return [];
-    return FLAGS.includes(name) ? [`--${name}`] : [`--${name} ${value.replaceAll(' ', '')}`];
+    return OPTIONS[name]?.value === undefined
+      ? [`--${name}`]
+      : [`--${name} ${value.replaceAll(' ', '')}`];
   }).join(' ');
 }
 
 export function recordedWords(line: string): Words {
   const found = [...line.matchAll(/--([a-z-]+)(?: (?!--)(\S+))?/g)];
   return Object.fromEntries(
-    found.flatMap(([, name = '', value = '']) => (RECORDED.includes(name) ? [[name, value]] : [])),
+    found.flatMap(([, name = '', value = '']) =>
+      RECORDED.some((each) => each === name) ? [[name, value]] : [],
+    ),
   );
 }
 

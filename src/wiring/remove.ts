@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { COMMANDS } from '../commands.ts';
 import { findProgram, programOf } from '../haproxy/program.ts';
 import { startedWith } from '../haproxy/running.ts';
 import { describeRefusal, tryOut } from '../haproxy/trial.ts';
@@ -12,41 +13,13 @@ import { checkNames } from './options.ts';
 import { ENGINE_FILE } from './plan.ts';
 import { readFiles, wire } from './wire.ts';
 
-const HELP = `haproxy-otel-spoa remove: takes out of a configuration of HAProxy what "add" put in
-
-Usage: haproxy-otel-spoa remove [options] [FILE or FOLDER ...]           prints what it would change
-       haproxy-otel-spoa remove [options] [FILE or FOLDER ...] --write   changes it
-
-Files are read in order, as "haproxy -f" takes them; without any, what the service is started with.
-
-  -f, --file PATH       the same, as HAProxy is given it; may be repeated
-  --frontend NAME       only of this one; may be repeated
-  --haproxy PROGRAM     the HAProxy that has to accept it             haproxy, if there is one
-  --write               files are replaced
-  --help
-
-What you changed meanwhile stays; all else is byte for byte what it was.
-`;
-
-const OPTIONS = {
-  help: { type: 'boolean', short: 'h' },
-  file: { type: 'string', short: 'f', multiple: true },
-  frontend: { type: 'string', multiple: true },
-  haproxy: { type: 'string' },
-  write: { type: 'boolean' },
-} as const;
-
 /** @throws ConfigError for wrong usage, and for what HAProxy does not accept any more: then nothing is written */
 export function removeCommand(
   args: readonly string[],
   env: Env,
   write: (text: string) => void,
 ): ToolExit {
-  const { values, positionals } = parseOptions(args, OPTIONS, Number.POSITIVE_INFINITY);
-  if (values.help) {
-    write(HELP);
-    return ToolExit.OK;
-  }
+  const { values, positionals } = parseOptions(args, COMMANDS.remove);
   const isWritten = values.write === true;
   const directory = process.cwd();
   const started = startedWith([...(values.file ?? []), ...positionals], env);

@@ -82,7 +82,9 @@ test('the table of settings is what the agent reads', () => {
     .map((name) => readFileSync(join(folder, name), 'utf8'))
     .join('\n');
   const direct = [...source.matchAll(/'((?:HAPROXY_OTEL|OTEL)_[A-Z_]+)'/g)].map(([, name]) => name);
-  const inherited = [...source.matchAll(/env\.(OTEL_[A-Z_]+)/g)].map(([, name]) => name);
+  const inherited = [...source.matchAll(/\w\.((?:HAPROXY_)?OTEL_[A-Z_]+)/g)].map(
+    ([, name]) => name,
+  );
   const read = [...new Set([...direct, ...inherited])].sort();
   const documented = [...new Set(documentedSettings())].sort();
   expect(documented).toEqual(read);
