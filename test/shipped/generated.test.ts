@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { COMMANDS, plainText } from '../src/commands.ts';
-import { SETTINGS, type Setting } from '../src/config/table.ts';
-import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
-import { type Command, describe } from '../src/options.ts';
+import { COMMANDS, plainText } from '../../src/commands.ts';
+import { SETTINGS, type Setting } from '../../src/config/table.ts';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
+import { type Command, describe } from '../../src/options.ts';
 
 const settings = Object.entries<Setting>(SETTINGS);
 
