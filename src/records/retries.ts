@@ -1,7 +1,7 @@
 import type { Phases, Retries } from './record.ts';
 
 /** What HAProxy says about a request's way to a server, in milliseconds where it is a time. */
-export type Timers = {
+type Timers = {
   /** `%Tw` */
   readonly wait: number | undefined;
   /** `%Tc` */
