@@ -52,7 +52,7 @@ function recordPath(all, withAdmin) {
   const observer = new HopObserver();
   const pipeline = new Pipeline(
     { keep: {}, baggageKeys: [], connectionErrorSpans: false },
-    exporter,
+    { exporter, logs: undefined },
     new Sampler(SAMPLER),
     {
       onUnusable: (line) => {

@@ -9,10 +9,12 @@ import { formatAddress, isTaken } from './listen.ts';
 import { createLogger, type Logger } from './log.ts';
 import type { RecordListener } from './record-listener.ts';
 import { RecordReceiver } from './records/receiver.ts';
+import { setQueryRule } from './records/redaction.ts';
 import { createPipeline } from './telemetry/create-pipeline.ts';
 import { createFaultLog, createRefusalLog } from './telemetry/episodes.ts';
 import type { Output } from './telemetry/export/output.ts';
 import { applyAll, NOTHING_PREPARED } from './telemetry/export/signal-exporter.ts';
+import { quietGrpc } from './telemetry/transport/grpc-log.ts';
 import type {
   Command,
   Reloadable,
@@ -26,7 +28,8 @@ import { giveWay } from './threads/priority.ts';
 import { VERSION } from './version.ts';
 
 /**
- * All that the telemetry thread does with what comes from `listener`.
+ * All that the telemetry thread does with what comes from `listener`. What holds for the whole thread is set here: what gRPC
+ * logs, what is shown of queries, its priority.
  *
  * @param port where commands come from, and reports go to
  */
@@ -37,6 +40,8 @@ export async function runTelemetry(
 ): Promise<void> {
   const report = (message: Report): void => port.postMessage(message);
   const log = createLogger(config.logLevel, { thread: 'telemetry' }, config.journal);
+  quietGrpc();
+  setQueryRule(config.queryRule);
   let observer = mint === undefined ? undefined : new HopObserver();
   const { pipeline, spans, logs, sampling, metrics } = await createPipeline(
     config,

@@ -1,7 +1,7 @@
 import { type Caller, idsOf } from './caller.ts';
 
 /** The headers of B3 propagation, in both encodings; undefined are those that the request does not have. */
-export type B3Headers = {
+type B3Headers = {
   /** `b3` */
   readonly single?: string | undefined;
   /** `x-b3-traceid`, `x-b3-spanid`, `x-b3-sampled`, `x-b3-flags` */

@@ -2,8 +2,9 @@ import { viewOf } from '../bytes.ts';
 import { DataType } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import { type Format, OtherHeaders } from './propagation.ts';
+import { type Ratio, RatioCache } from './ratio.ts';
 import { NOT_DESCRIBED } from './sampling.ts';
-import { type Threshold, thresholdInMillionths, thresholdOf } from './threshold.ts';
+import type { Threshold } from './threshold.ts';
 import { EMPTY_TRACEPARENT, isTraceId, parseTraceparent, TraceFlag } from './traceparent.ts';
 import type { Tracestate } from './tracestate.ts';
 
@@ -39,12 +40,6 @@ const UNSET_TRUST: Trust = 'restart';
 
 const NO_BYTES = viewOf(new Uint8Array(0));
 
-/** Ratios that are remembered: they come from maps, which have few. */
-const MAX_RATIOS = 1_024;
-
-/** What keeps a share of all traces, if anything: in the agent, and by HAProxy's own rules. */
-type Ratio = { readonly nearest: Threshold | null; readonly inMillionths: Threshold | null };
-
 /** What one NOTIFY asks; filled anew for each. */
 export class MintRequest {
   /** There was a `mint` message. */
@@ -77,7 +72,7 @@ export class MintRequest {
   private readonly others = new OtherHeaders();
   private readonly formats: readonly Format[];
   private readonly onBadArgument: BadArgument;
-  private readonly ratios = new Map<string, Ratio>();
+  private readonly ratios = new RatioCache();
   private readonly converted = Buffer.from(EMPTY_TRACEPARENT);
   private readonly convertedView = viewOf(this.converted);
 
@@ -211,21 +206,9 @@ export class MintRequest {
 
   private readRatio(notify: NotifyReader): Ratio | undefined {
     const { text } = notify;
-    const known = this.ratios.get(text);
-    if (known !== undefined) return known;
-    const ratio = text.trim() === '' ? Number.NaN : Number(text);
-    const valid = ratio >= 0 && ratio <= 1;
-    if (!valid) {
-      this.onBadArgument('ratio', text, 'a number from 0 to 1');
-      return undefined;
-    }
-    const both = {
-      nearest: thresholdOf(ratio) ?? null,
-      inMillionths: thresholdInMillionths(text) ?? null,
-    };
-    if (this.ratios.size === MAX_RATIOS) this.ratios.clear();
-    this.ratios.set(text, both);
-    return both;
+    const ratio = this.ratios.read(text);
+    if (ratio === undefined) this.onBadArgument('ratio', text, 'a number from 0 to 1');
+    return ratio;
   }
 
   private findTraceparent(notify: NotifyReader): boolean {

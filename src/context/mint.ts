@@ -58,7 +58,7 @@ function answerWith(hopLength: number, mark = ''): ActionTemplate {
 }
 
 /** What became of the requests so far, each counted once. */
-export type MintCounts = {
+type MintCounts = {
   /** The caller's trace was continued. */
   continued: number;
   /** There was no context: a trace was started. */

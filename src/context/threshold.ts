@@ -6,7 +6,7 @@
 import { hexDigit } from './hex.ts';
 import { TRACE_ID_DIGITS } from './traceparent.ts';
 
-export const RANDOMNESS_DIGITS = 14;
+const RANDOMNESS_DIGITS = 14;
 
 /** Significant digits of a threshold made from a ratio: what the specification recommends. */
 const PRECISION = 4;

@@ -7,7 +7,7 @@ import { hexDigit } from './hex.ts';
 export const TraceFlag = { SAMPLED: 0x01, RANDOM: 0x02 } as const;
 
 /** Flags this version defines; all others must be sent as zero. */
-export const KNOWN_FLAGS = TraceFlag.SAMPLED | TraceFlag.RANDOM;
+const KNOWN_FLAGS = TraceFlag.SAMPLED | TraceFlag.RANDOM;
 
 export const TRACE_ID_DIGITS = 32;
 export const SPAN_ID_DIGITS = 16;

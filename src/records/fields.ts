@@ -2,7 +2,7 @@ import type { Hop } from '../context/hop.ts';
 import { type Failure, failureIn } from './failure.ts';
 import type { FieldValues } from './field-values.ts';
 import { peerOf } from './peers.ts';
-import type { HopKind, HopRecord, Peer, Phases, Retries, Server } from './record.ts';
+import type { HopKind, HopRecord, Peer, Phases, Server } from './record.ts';
 import type { Origin } from './sizes.ts';
 import { Field } from './table.ts';
 import { parseTarget, type Target } from './target.ts';
@@ -72,18 +72,6 @@ export function originOf({
   const [side] = terminationState;
   return side === 'P' || side === 'L' ? 'replaced' : 'haproxy';
 }
-
-/** `%rc`: a number, with `+` in front when the last retry went to another server. */
-export function parseRetries(text: string | undefined): Retries {
-  if (text === undefined || text === '0') return NO_RETRIES;
-  const count = Number(text);
-  return {
-    count: Number.isInteger(count) && count > 0 ? count : 0,
-    redispatched: text.startsWith('+'),
-  };
-}
-
-export const NO_RETRIES: Retries = { count: 0, redispatched: false };
 
 /** `req.ver`: `2.0` is `2`. */
 export function protocolVersion(text: string | undefined): string | undefined {

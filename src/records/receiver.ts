@@ -5,7 +5,7 @@ import { type AgeLimits, CONNECTION_AGE, type Due, RecordAge } from './age.ts';
 import { Beat } from './beat.ts';
 import { type Framing, FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
 
-export type ReceiverEvents = {
+type ReceiverEvents = {
   readonly onRecord: RecordSink;
   /** A connection whose records cannot be told apart was closed. */
   readonly onBadFraming?: (peer: string, error: FramingError) => void;

@@ -7,10 +7,8 @@ import {
   failureOf,
   kindOf,
   methodOf,
-  NO_RETRIES,
   originOf,
   ownRequestId,
-  parseRetries,
   peerAt,
   protocolVersion,
   targetAt,
@@ -28,7 +26,7 @@ import type {
   Retries,
   Server,
 } from './record.ts';
-import { serverPhases } from './retries.ts';
+import { NO_RETRIES, readRetries } from './retries.ts';
 import { ServerCache } from './server-cache.ts';
 import { responseSize } from './sizes.ts';
 import { Field } from './table.ts';
@@ -118,7 +116,7 @@ export class RecordView implements HopRecord {
     this.failure = failure;
     this.connectionError = failure?.error;
     this.hasHop = hop !== undefined && this.hopView.read(hop.buffer, hop.start, hop.end);
-    this.readRetries((end - turned) / 1000);
+    this.retries = readRetries(values, phases, (end - turned) / 1000);
     phases.handshake = handshake;
     phases.request = request;
     phases.agent = agentWait(values, heldUp);
@@ -243,23 +241,6 @@ export class RecordView implements HopRecord {
     this.targetBytes = isPlain ? this.targetView : undefined;
   }
 
-  private readRetries(rest: number): void {
-    const { values, phases } = this;
-    const retries = parseRetries(values.text(Field.retries));
-    const wait = duration(values, Field.Tw);
-    const connect = duration(values, Field.Tc);
-    this.retries = retries;
-    if (retries.count === 0 || wait === undefined) {
-      phases.queue = wait;
-      phases.retry = undefined;
-      phases.connect = connect;
-      return;
-    }
-    const ahead = positive(values, Field.server_queue) ?? positive(values, Field.backend_queue);
-    const queued = ahead !== undefined;
-    Object.assign(phases, serverPhases({ wait, connect, queued, rest }, retries));
-  }
-
   private readProxies(frontend: string): void {
     const { values } = this;
     if (frontend !== this.frontendText) {
@@ -267,16 +248,7 @@ export class RecordView implements HopRecord {
       this.tls = frontend.endsWith('~');
       this.frontend = this.tls ? frontend.slice(0, -1) : frontend;
     }
-    this.server = this.serverOf();
+    this.server = this.servers.read(values);
     this.backend = backendOf(values, this.frontend, this.server, this.phases);
-  }
-
-  /** The server that was chosen; what stands in its place is in angle brackets. */
-  private serverOf(): Server | undefined {
-    const { values } = this;
-    const name = values.text(Field.server);
-    if (name === undefined || name.startsWith('<')) return undefined;
-    const peer = peerAt(values, Field.server_address, Field.server_port);
-    return this.servers.get(name, peer, values.text(Field.server_tls) === '1');
   }
 }

@@ -1,30 +1,50 @@
+import { duration, type FieldValues, positive } from './field-values.ts';
 import type { Phases, Retries } from './record.ts';
+import { Field } from './table.ts';
 
-/** What HAProxy says about a request's way to a server, in milliseconds where it is a time. */
-export type Timers = {
-  /** `%Tw` */
-  readonly wait: number | undefined;
-  /** `%Tc` */
-  readonly connect: number | undefined;
-  /** `%sq` or `%bq` is above zero: somebody was before it in a queue. */
-  readonly queued: boolean;
-  /** From when HAProxy turned to the servers to the end of it all. */
-  readonly rest: number;
-};
+/** The way to a server, as HAProxy's timers have it. */
+type ServerPhases = { -readonly [Name in 'queue' | 'retry' | 'connect']: Phases[Name] };
+
+export const NO_RETRIES: Retries = { count: 0, redispatched: false };
 
 /**
+ * Reads how often HAProxy tried a server again, and into `phases` how long that took, in milliseconds.
+ *
  * HAProxy's timers know the last try only. `%Tw` ends when a server was last chosen: after a retry on another server, or
  * a new choice of the same, it holds the tries before. A retry on the same server without a new choice is in `%Tc`.
  * Where no try came through, there is no `%Tc`.
+ *
+ * @param rest milliseconds from when HAProxy turned to the servers to the end of it all
  */
-export function serverPhases(
-  { wait, connect, queued, rest }: Timers,
-  { count, redispatched }: Retries,
-): Pick<Phases, 'queue' | 'retry' | 'connect'> {
-  if (count === 0 || wait === undefined) return { queue: wait, retry: undefined, connect };
-  // How long it was in a queue cannot be told where the tries are in the same timer.
-  const queue = queued ? undefined : 0;
-  if (connect === undefined) return { queue, retry: Math.max(0, Math.round(rest)), connect };
-  if (redispatched || connect <= wait) return { queue, retry: wait, connect };
-  return { queue: queued ? wait : 0, retry: connect, connect: undefined };
+export function readRetries(values: FieldValues, phases: ServerPhases, rest: number): Retries {
+  const retries = parseRetries(values.text(Field.retries));
+  const wait = duration(values, Field.Tw);
+  const connect = duration(values, Field.Tc);
+  phases.queue = wait;
+  phases.retry = undefined;
+  phases.connect = connect;
+  if (retries.count === 0 || wait === undefined) return retries;
+  // `%sq` or `%bq`: somebody was before it in a queue. How long cannot be told where the tries are in the same timer.
+  const ahead = positive(values, Field.server_queue) ?? positive(values, Field.backend_queue);
+  phases.queue = ahead === undefined ? 0 : undefined;
+  if (connect === undefined) {
+    phases.retry = Math.max(0, Math.round(rest));
+  } else if (retries.redispatched || connect <= wait) {
+    phases.retry = wait;
+  } else {
+    phases.queue = ahead === undefined ? 0 : wait;
+    phases.retry = connect;
+    phases.connect = undefined;
+  }
+  return retries;
+}
+
+/** `%rc`: a number, with `+` in front when the last retry went to another server. */
+function parseRetries(text: string | undefined): Retries {
+  if (text === undefined || text === '0') return NO_RETRIES;
+  const count = Number(text);
+  return {
+    count: Number.isInteger(count) && count > 0 ? count : 0,
+    redispatched: text.startsWith('+'),
+  };
 }

@@ -1,4 +1,7 @@
+import type { FieldValues } from './field-values.ts';
+import { peerAt } from './fields.ts';
 import type { Peer, Server } from './record.ts';
+import { Field } from './table.ts';
 
 /** Servers that are remembered at a time. */
 const MAX_KNOWN = 256;
@@ -8,7 +11,15 @@ export class ServerCache {
   private readonly known = new Map<string, Server>();
   private last: Server | undefined;
 
-  get(name: string, peer: Peer, tls: boolean): Server {
+  /** The server that was chosen; what stands in its place is in angle brackets. */
+  read(values: FieldValues): Server | undefined {
+    const name = values.text(Field.server);
+    if (name === undefined || name.startsWith('<')) return undefined;
+    const peer = peerAt(values, Field.server_address, Field.server_port);
+    return this.get(name, peer, values.text(Field.server_tls) === '1');
+  }
+
+  private get(name: string, peer: Peer, tls: boolean): Server {
     const server = this.last?.name === name ? this.last : this.known.get(name);
     if (server !== undefined && isSame(server, peer, tls)) {
       this.last = server;

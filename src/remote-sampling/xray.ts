@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { ClientRequest } from 'node:http';
-import { DiagLogLevel, diag, ROOT_CONTEXT, SpanKind } from '@opentelemetry/api';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { ROOT_CONTEXT, SpanKind } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AWSXRayRemoteSampler } from '@opentelemetry/sampler-aws-xray';
 import { SamplingDecision } from '@opentelemetry/sdk-trace-base';
@@ -25,19 +25,17 @@ const POLLING_INTERVAL = 300;
  */
 export class XrayRules implements RemoteRules {
   private readonly sampler: AWSXRayRemoteSampler;
+  private readonly url: URL;
+  private readonly onFailure: RemoteRulesEvents['onFailure'];
 
   constructor(
     { endpoint }: XrayConfig,
     resource: Readonly<Record<string, string>>,
     { onRules, onFailure }: RemoteRulesEvents,
   ) {
-    const told = (...parts: unknown[]): void => onFailure(parts.join(': '));
-    const untold = (): void => {};
-    diag.setLogger(
-      { error: told, warn: told, info: untold, debug: untold, verbose: untold },
-      { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
-    );
-    subscribe(REQUEST_START, limitTime);
+    this.url = new URL(endpoint);
+    this.onFailure = onFailure;
+    subscribe(REQUEST_START, this.onRequest);
     this.sampler = new AWSXRayRemoteSampler({
       resource: resourceFromAttributes(resource),
       endpoint: endpoint.replace(/\/$/, ''),
@@ -64,16 +62,52 @@ export class XrayRules implements RemoteRules {
 
   stop(): void {
     this.sampler.stopPollers();
-    unsubscribe(REQUEST_START, limitTime);
+    unsubscribe(REQUEST_START, this.onRequest);
+  }
+
+  /**
+   * The sampler waits for an answer for ever, and asks again meanwhile; what fails it logs for the whole process. Requests
+   * of others in this thread, as those of an exporter, are left alone.
+   */
+  private readonly onRequest = (message: unknown): void => {
+    const { request } = message as { request: ClientRequest };
+    const { host, pathname } = this.url;
+    const base = pathname.replace(/\/$/, '');
+    const isRules = request.path === `${base}${RULES_PATH}`;
+    const isOwn = isRules || request.path === `${base}${TARGETS_PATH}`;
+    if (!isOwn || request.getHeader('host') !== host) return;
+    request.setTimeout(TIMEOUT, () => {
+      request.destroy(new Error(`no answer in ${TIMEOUT} ms`));
+    });
+    if (!isRules) return;
+    request.prependListener('error', (error) => this.onFailure(`${this.url}: ${error.message}`));
+    request.prependListener('response', (response: IncomingMessage) => this.check(response));
+  };
+
+  /** Rules that cannot be read are none, whatever the status is. */
+  private check(response: IncomingMessage): void {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer | string) => chunks.push(Buffer.from(chunk)));
+    response.on('end', () => {
+      if (response.statusCode !== 200 || chunks.length === 0) return;
+      if (!hasRules(Buffer.concat(chunks).toString())) {
+        this.onFailure(`${this.url} answers with what are no rules`);
+      }
+    });
   }
 }
 
 const REQUEST_START = 'http.client.request.start';
 
-/** The sampler itself waits for an answer for ever, and asks again meanwhile; nobody else asks over HTTP in its thread. */
-function limitTime(message: unknown): void {
-  const { request } = message as { request: ClientRequest };
-  request.setTimeout(TIMEOUT, () => {
-    request.destroy(new Error(`no answer in ${TIMEOUT} ms`));
-  });
+/** As the sampler asks, below the endpoint. */
+const RULES_PATH = '/GetSamplingRules';
+const TARGETS_PATH = '/SamplingTargets';
+
+function hasRules(text: string): boolean {
+  try {
+    const { SamplingRuleRecords: rules } = JSON.parse(text) ?? {};
+    return Boolean(rules);
+  } catch {
+    return false;
+  }
 }

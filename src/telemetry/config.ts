@@ -91,13 +91,13 @@ export type MetricsConfig = {
 };
 
 export const TEMPORALITY_PREFERENCES = ['cumulative', 'delta', 'lowmemory'] as const;
-export type TemporalityPreference = (typeof TEMPORALITY_PREFERENCES)[number];
+type TemporalityPreference = (typeof TEMPORALITY_PREFERENCES)[number];
 
 export const HISTOGRAM_AGGREGATIONS = [
   'explicit_bucket_histogram',
   'base2_exponential_bucket_histogram',
 ] as const;
-export type HistogramAggregation = (typeof HISTOGRAM_AGGREGATIONS)[number];
+type HistogramAggregation = (typeof HISTOGRAM_AGGREGATIONS)[number];
 
 /** Which measurements may become exemplars. */
 export const EXEMPLAR_FILTERS = ['trace_based', 'always_on', 'always_off'] as const;

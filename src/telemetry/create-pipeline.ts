@@ -17,7 +17,7 @@ import { createResource, type SpanScope } from './resource.ts';
 import { SpanExporter } from './span-exporter.ts';
 
 /** All that records pass through, and what is asked about it while it runs. */
-export type TelemetryPath = {
+type TelemetryPath = {
   readonly pipeline: Pipeline;
   readonly spans: SpanExporter;
   /** Undefined where logs are not exported. */

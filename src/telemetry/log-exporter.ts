@@ -16,7 +16,7 @@ import { OtlpLogs } from './otlp/otlp-logs.ts';
 import type { SpanScope } from './resource.ts';
 
 /** What becomes of the spans of a hop. */
-export type SpanFate = {
+type SpanFate = {
   readonly exported: boolean;
   /** Why, where its trace was not sampled. */
   readonly kept: Kept | undefined;

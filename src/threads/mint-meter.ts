@@ -7,7 +7,7 @@ import type { MintNumbers } from './mint-numbers.ts';
 const PUBLISH_INTERVAL = 250;
 
 /** What others count on the mint thread. */
-export type MintReadings = Partial<Readonly<Record<MintName, number>>>;
+type MintReadings = Partial<Readonly<Record<MintName, number>>>;
 
 /** Keeps the mint thread's numbers and makes them visible from `start` on. */
 export class MintMeter {

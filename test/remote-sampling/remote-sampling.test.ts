@@ -1,4 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { DiagConsoleLogger, diag } from '@opentelemetry/api';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import {
@@ -243,4 +247,31 @@ test('X-Ray that does not answer is not waited for', async () => {
   const { told } = follow({ name: 'xray', ratio: 0.05, remote });
   const { reason } = await told('no rules for sampling, those before stay');
   expect(reason).toContain('no answer in 5000 ms');
+});
+
+test('X-Ray that answers with something else is logged', async () => {
+  const server = createServer((_, response) => response.end('{"Message":"Forbidden"}'));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  running.push({ stop: () => void server.close().closeAllConnections() });
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { told } = follow({ name: 'xray', ratio: 0.05, remote: { kind: 'xray', endpoint } });
+  const { reason } = await told('no rules for sampling, those before stay');
+  expect(reason).toContain('no rules');
+});
+
+test("X-Ray's sampler changes nothing for others in its thread: neither their requests nor their log", async () => {
+  const logged: unknown[] = [];
+  const log = Object.assign(new DiagConsoleLogger(), { warn: (text: string) => logged.push(text) });
+  diag.setLogger(log);
+  running.push({ stop: () => diag.disable() });
+  await xray({ FixedRate: 0 });
+  diag.warn('of another package');
+  expect(logged).toEqual(['of another package']);
+  const other = await startXrayService([]);
+  running.push(other);
+  const own = request(`${other.endpoint}/v1/traces`, { method: 'POST' }).on('error', () => {});
+  own.end();
+  await until('the request', () => other.asked.includes('POST /v1/traces'));
+  expect(own.listenerCount('timeout')).toBe(0);
+  own.destroy();
 });

@@ -11,7 +11,7 @@ import {
 } from './signal-exporter.ts';
 import type { QueueLimits } from './waiting-batches.ts';
 
-export type BatchLimits = {
+type BatchLimits = {
   /** Items a batch. */
   readonly batchSize: number;
   /** Bytes a batch; what is written at once may have more. */

@@ -21,7 +21,7 @@ export type LogHead = {
   readonly span: LogSpan | undefined;
 };
 
-export type LogSpan = Pick<SpanHead, 'traceId' | 'spanId' | 'traceFlags'>;
+type LogSpan = Pick<SpanHead, 'traceId' | 'spanId' | 'traceFlags'>;
 
 export const EventName = {
   REQUEST: 'haproxy.request',

@@ -1,7 +1,8 @@
-import type { Attributes, HrTime, SpanContext } from '@opentelemetry/api';
+import type { Attributes, SpanContext } from '@opentelemetry/api';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import { type AttributeValue, Double } from '../../records/record.ts';
 import type { SpanScope } from '../resource.ts';
+import { hrTime } from '../spans/readable-spans.ts';
 import type { LogHead, LogSink } from './log-records.ts';
 
 /** Makes the SDK's own log records, for exporters that take nothing else. */
@@ -52,9 +53,4 @@ export class ReadableLogs implements LogSink {
 /** The head is the next hop's before long. */
 function contextOf({ traceId, spanId, traceFlags }: SpanContext): SpanContext {
   return { traceId, spanId, traceFlags };
-}
-
-function hrTime(microseconds: number): HrTime {
-  const seconds = Math.floor(microseconds / 1e6);
-  return [seconds, (microseconds - seconds * 1e6) * 1000];
 }

@@ -19,7 +19,7 @@ import type { SeriesSetEvents } from './series-set.ts';
 const MICROSECONDS = 1e6;
 const MILLISECONDS = 1e3;
 
-export type HopMetricsOptions = Omit<HopSeriesOptions, 'events'> & {
+type HopMetricsOptions = Omit<HopSeriesOptions, 'events'> & {
   readonly exemplarFilter: ExemplarFilter;
   readonly onOverflow: SeriesSetEvents['onOverflow'];
 };

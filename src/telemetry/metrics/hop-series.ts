@@ -12,8 +12,8 @@ export type HopSeriesOptions = {
   readonly now: () => number;
 };
 
-export type HistogramSet = SeriesSet<HistogramSeries>;
-export type CounterSet = SeriesSet<CounterSeries>;
+type HistogramSet = SeriesSet<HistogramSeries>;
+type CounterSet = SeriesSet<CounterSeries>;
 
 /** The series of all instruments that measure hops. */
 export class HopSeries {

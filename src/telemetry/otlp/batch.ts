@@ -1,4 +1,4 @@
-import { fieldContent, fieldEnd, lengthDelimited } from './protobuf.ts';
+import { fieldContent, fieldEnd, lengthDelimited } from './wire-format.ts';
 
 /** One encoded Export…ServiceRequest, and how many spans, log records or data points are in it. */
 export type Batch = { readonly bytes: Buffer<ArrayBuffer>; readonly items: number };

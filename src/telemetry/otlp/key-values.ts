@@ -1,6 +1,7 @@
 import { viewOf } from '../../bytes.ts';
 import { type AttributeValue, Double } from '../../records/record.ts';
-import { int64Bytes, lengthDelimited, type ProtobufWriter } from './protobuf.ts';
+import type { ProtobufWriter } from './protobuf.ts';
+import { int64Bytes, lengthDelimited } from './wire-format.ts';
 
 /** Wire types and field numbers of opentelemetry-proto's common.proto, as tag bytes. */
 const Tag = {

@@ -3,7 +3,7 @@ import type { LogHead, LogSink } from '../logs/log-records.ts';
 import type { SpanScope } from '../resource.ts';
 import { LastAttributes } from './last-attributes.ts';
 import { OtlpItems } from './otlp-items.ts';
-import { varintBytes } from './protobuf.ts';
+import { varintBytes } from './wire-format.ts';
 
 /** Wire types and field numbers of opentelemetry-proto's logs.proto, as tag bytes. */
 const Tag = {

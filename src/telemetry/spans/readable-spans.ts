@@ -73,7 +73,8 @@ function contextOf(head: SpanHead, spanId: string): SpanContext {
     : { traceId, spanId, traceFlags, traceState: createTraceState(tracestate) };
 }
 
-function hrTime(microseconds: number): HrTime {
+/** A time as the SDK has it, of microseconds since the epoch. */
+export function hrTime(microseconds: number): HrTime {
   const seconds = Math.floor(microseconds / 1e6);
   return [seconds, (microseconds - seconds * 1e6) * 1000];
 }

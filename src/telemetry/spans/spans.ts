@@ -35,7 +35,7 @@ export type SpanHead = {
 };
 
 /** `remote` is a parent on the other side of the network. */
-export type SpanParent = { readonly spanId: string; readonly remote: boolean };
+type SpanParent = { readonly spanId: string; readonly remote: boolean };
 
 /** Takes spans, whose heads are valid during `begin` only: each begins, has its attributes, and ends before the next begins. */
 export type SpanSink = AttributeSink & {

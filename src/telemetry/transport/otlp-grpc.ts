@@ -4,7 +4,6 @@ import {
   compressionAlgorithms,
   Metadata,
   type ServiceError,
-  setLogger,
 } from '@grpc/grpc-js';
 import { portOf } from '../../endpoint.ts';
 import { VERSION } from '../../version.ts';
@@ -40,9 +39,6 @@ const MAX_UNANSWERED = 2;
 
 /** Ports where the endpoint names none: OTLP's for plain connections, that of HTTPS otherwise. */
 const DEFAULT_PORT = { plain: 4317, tls: 443 } as const;
-
-// What gRPC logs as an error by itself is in the reasons of calls, without a line an attempt.
-setLogger({ error: () => {}, info: console.error, debug: console.error });
 
 /**
  * OTLP over gRPC is one unary call. It is made with gRPC itself, not with the SDK's exporter: bytes that

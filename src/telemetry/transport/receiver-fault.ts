@@ -3,7 +3,7 @@ import { foreignContentType } from './grpc-status.ts';
 import { SchemeProbe } from './scheme-probe.ts';
 
 /** How the receiver is connected to. */
-export type ReceiverAddress = {
+type ReceiverAddress = {
   /** Host and port. */
   readonly target: string;
   readonly plain: boolean;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { OtlpConfig } from '../config.ts';
 
 /** What a TLS connection to the receiver is made with, in PEM; undefined is what Node and the system have. */
-export type TlsFiles = {
+type TlsFiles = {
   readonly ca: Buffer | undefined;
   readonly cert: Buffer | undefined;
   readonly key: Buffer | undefined;
