@@ -2,6 +2,7 @@
 //
 //     node benchmarks/endurance.mjs [seconds] [path of haproxy]
 import { execFileSync } from 'node:child_process';
+import { conservation } from './accounts.mjs';
 import { startServer, Way } from './chain.mjs';
 import { fullSpeed } from './load.mjs';
 import { residentMemory } from './processes.mjs';
@@ -20,11 +21,9 @@ const sampling = setInterval(() => {
 try {
   await way.measure((at) => fullSpeed(at, 5));
   memory.length = 0;
-  const { requests, rate, seen, lost, droppedByHaproxy, droppedByAgent } = await way.measure((at) =>
-    fullSpeed(at, Number(seconds)),
-  );
+  const { requests, rate, ...account } = await way.measure((at) => fullSpeed(at, Number(seconds)));
   console.log(
-    `${requests} requests in ${seconds} s, ${Math.round(rate)} a second; of ${seen} hops ${lost} lost; HAProxy says that it dropped ${droppedByHaproxy} records, the agent ${droppedByAgent} spans`,
+    `${requests} requests in ${seconds} s, ${Math.round(rate)} a second; ${conservation(account).sentence}`,
   );
   const size = Math.ceil(memory.length / PARTS);
   for (let part = 0; part < memory.length; part += size) {
@@ -32,7 +31,7 @@ try {
     const at = `${part} to ${part + values.length} s`;
     console.log(`resident memory, ${at.padEnd(14)} ${spread(values, 0)} MiB`);
   }
-  if (lost > 0) process.exitCode = 1;
+  if (account.arrived !== account.seen) process.exitCode = 1;
 } finally {
   clearInterval(sampling);
   await way.stop();
