@@ -10,6 +10,18 @@ async function command(socketPath, text) {
 }
 
 /**
+ * What becomes of hops: all that HAProxy saw have arrived, or were dropped by it or by the agent, each by its own account.
+ * `unaccounted` is what is left: lost, or there twice where it is negative.
+ */
+export function conservation({ seen, arrived, droppedByHaproxy, droppedByAgent }) {
+  const unaccounted = seen - arrived - droppedByHaproxy - droppedByAgent;
+  const sentence =
+    `${seen} requests = ${arrived} hops that arrived + ${droppedByHaproxy} dropped by HAProxy + ` +
+    `${droppedByAgent} dropped by the agent + ${unaccounted} unaccounted for`;
+  return { unaccounted, sentence };
+}
+
+/**
  * Requests that the frontend `www` of an HAProxy has seen, by its own account on its `stats socket`. A connection
  * that ends without one, as wrk's first, is counted as a bad request, and not logged (`option dontlognull`).
  */

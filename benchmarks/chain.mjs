@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Haproxy } from '../dist/demo/haproxy.js';
 import { freePorts } from '../dist/demo/ports.js';
-import { agentAccount, requestsSeen } from './accounts.mjs';
+import { agentAccount, conservation, requestsSeen } from './accounts.mjs';
 import { THIS } from './builds.mjs';
 import { ASKING_ENGINE, asking, server, untraced } from './configurations.mjs';
 import {
@@ -138,17 +138,16 @@ export class Way {
     const after = await this.usage();
     const used = { ...change(before, after), ...change(accountBefore, await this.account()) };
     const cpu = (part) => (used[part] / result.requests) * 1e6;
+    const account = accountOf(this.counts, used);
     return {
       ...result,
       haproxyCpu: cpu('haproxy'),
       agentCpu: cpu('agent'),
       receiverCpu: cpu('receiver'),
-      seen: used.seen,
       hops: used.hops,
       records: used.records,
-      lost: Math.max(0, missingOf(this.counts, used)),
-      droppedByHaproxy: used.droppedByHaproxy,
-      droppedByAgent: used.droppedByAgent,
+      ...account,
+      unaccounted: conservation(account).unaccounted,
       memory: this.agent === undefined ? 0 : residentMemory(this.agent.pid),
     };
   }
@@ -167,14 +166,20 @@ function change(before, after) {
   );
 }
 
-function missingOf(counts, { seen, hops, records }) {
+/** In hops, each of which has two spans where they are counted; of ways of which nothing is counted all is where it was seen. */
+function accountOf(counts, { seen, hops, records, droppedByHaproxy, droppedByAgent }) {
   switch (counts) {
     case 'exported':
-      return seen - hops;
+      return {
+        seen,
+        arrived: hops,
+        droppedByHaproxy,
+        droppedByAgent: Math.ceil(droppedByAgent / 2),
+      };
     case 'recorded':
-      return seen - records;
+      return { seen, arrived: records, droppedByHaproxy, droppedByAgent: 0 };
     default:
-      return 0;
+      return { seen, arrived: seen, droppedByHaproxy: 0, droppedByAgent: 0 };
   }
 }
 

@@ -73,17 +73,17 @@ try {
     clearInterval(timer);
   }
   report(result, first);
-  if (result.lost > 0 || result.failed > 0) process.exitCode = 1;
+  if (result.unaccounted !== 0 || result.failed > 0) process.exitCode = 1;
 } finally {
   await way.stop();
   await server.stop();
 }
 
-function report({ requests, failed, rate, seen, lost, droppedByHaproxy, droppedByAgent }, first) {
+function report({ requests, failed, rate, seen, unaccounted, droppedByHaproxy, droppedByAgent }, first) {
   const version = execFileSync(options.haproxy, ['-v'], { encoding: 'utf8' }).split(' ')[2];
   const subtitle =
     `${options.minutes} minutes, ${new Date().toISOString().slice(0, 10)}, HAProxy ${version}, Node ${process.version}: ` +
-    `${seen.toLocaleString('en')} requests at ${Math.round(rate).toLocaleString('en')}/s, ${lost} hops lost`;
+    `${seen.toLocaleString('en')} requests at ${Math.round(rate).toLocaleString('en')}/s, ${unaccounted} unaccounted for`;
   console.log(
     `${subtitle}; ${requests} answered, ${failed} not with 200; HAProxy dropped ${droppedByHaproxy} records by its own account, the agent ${droppedByAgent} spans`,
   );

@@ -16,7 +16,7 @@ const SPACE = 0x20;
 const ZERO = 0x30;
 const NEWLINE = 0x0a;
 
-type Framing = 'octet-count' | 'newline';
+export type Framing = 'octet-count' | 'newline';
 
 /**
  * Cuts what a ring sends into records: octet-counted (`log-proto octet-count`: RFC 6587, section 3.4.1,

@@ -450,6 +450,8 @@ describe('with an agent that samples', () => {
       );
       const flags = async (path: string): Promise<string> =>
         upstream(await sendHttp1(sampling.ports.http, path, [])).flags;
+      // Without an agent that it reaches, HAProxy keeps all.
+      await until('the agent to answer', async () => (await flags('/other')) === '02');
       await until('its strategy', async () => (await flags('/kept/1')) === '03');
       expect(await flags('/other')).toBe('02');
       expect(jaeger.asked[0]).toBe('haproxy');
@@ -470,6 +472,7 @@ describe('with an agent that samples', () => {
       });
       const flags = async (path: string): Promise<string> =>
         upstream(await sendHttp1(sampling.ports.http, path, [])).flags;
+      await until('the agent to answer', async () => (await flags('/other')) === '02');
       await until('its rules', async () => (await flags(`/kept/${'1'.repeat(900)}`)) === '03');
       expect(await flags('/other')).toBe('02');
       expect(await flags('/kept')).toBe('02');

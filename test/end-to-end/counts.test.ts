@@ -55,17 +55,23 @@ async function caughtUp(tally: Tally): Promise<void> {
   await until('the ring to be read', () => tally.latest > now, 120_000);
 }
 
+const isRunning = ({ process }: AgentProcess): boolean =>
+  process.exitCode === null && process.signalCode === null;
+
 /** HAProxy's ring holds seven times as many; of a machine that is slow it takes some time to read them. */
 const MOST_BEHIND = 10_000;
 
-/** At most so many a second, and fewer where the machine is slower: the ring must not overflow. */
+/**
+ * At most so many a second, and fewer where the machine is slower: the ring must not overflow. While no agent is there the
+ * load goes on, for as long as the tests have it.
+ */
 function startLoad(chain: Chain, tally: Tally): Load {
   const load: Load = new Load({
     port: chain.ports.http,
     path: PATH,
     connections: CONNECTIONS,
     rate: RATE,
-    isHeld: () => load.answered - tally.hops > MOST_BEHIND,
+    isHeld: () => isRunning(chain.agent) && load.answered - tally.hops > MOST_BEHIND,
   });
   return load;
 }

@@ -19,7 +19,10 @@ async function startChain(): Promise<Chain> {
     // An export that was on its way when the agent was stopped is no matter here.
     agentEnv: { OTEL_LOG_LEVEL: 'debug', OTEL_EXPORTER_OTLP_TIMEOUT: '60000' },
     add: { engine: path },
-    editConfig: (config) => config.replace('timeout server 3m', 'timeout server 700ms'),
+    editConfig: (config) =>
+      config
+        .replace('timeout server 3m', 'timeout server 700ms')
+        .replace(/^( +server agent .*) check inter/m, '$1 pool-purge-delay 500ms check inter'),
   });
   onTestFinished(() => chain.stop());
   return chain;

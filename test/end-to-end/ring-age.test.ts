@@ -1,12 +1,16 @@
 import { createServer, type Server } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterEach, expect, test } from 'vitest';
 import { Haproxy } from '../../src/demo/haproxy.ts';
 import { freePorts } from '../../src/demo/ports.ts';
+import { socketPath } from '../../src/listen.ts';
 import type { AgeLimits } from '../../src/records/age.ts';
 import { BEAT_SOCKETS } from '../../src/records/beat.ts';
 import { RecordReceiver } from '../../src/records/receiver.ts';
 import { until } from '../agent-process.ts';
 import { HAPROXY, VERSION } from './chain.ts';
+import { type Account, expectConserved, sentence } from './conservation.ts';
+import { droppedByRings } from './counting.ts';
 import { Load } from './load.ts';
 
 const CLOSES_IN_ORDER = VERSION.includes('version 2.6');
@@ -17,6 +21,8 @@ const HAS_MAX_REUSE = !/version (2|3\.0)\./.test(VERSION);
 const RINGS = 4;
 const RATE = 500;
 const ROUNDS = 4;
+/** For how long a ring writes nothing before its connection is renewed, in milliseconds. */
+const SILENCE = 50;
 
 const ends: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -50,8 +56,11 @@ class Rings {
   /** Of renewals, in milliseconds. */
   readonly renewed: number[] = [];
 
+  private readonly name: string;
+
   private constructor(http: number) {
     this.http = http;
+    this.name = `otel-rings-${http}`;
     this.records = Array.from({ length: RINGS }, () => new Map());
   }
 
@@ -68,7 +77,10 @@ class Rings {
     const listener = await rings.listen(ports.records, receiver);
     ends.push(() => listener.close());
     ends.push(() => receiver.stop(1_000));
-    const config = `defaults
+    const config = `global
+    stats socket abns@${rings.name}
+
+defaults
     mode http
     timeout client 30s
     timeout server 5s
@@ -86,11 +98,12 @@ ${rings.records.map((_, index) => `    log ring@r${index} len 16300 format rfc31
     return rings;
   }
 
+  private get stats(): string {
+    return socketPath({ kind: 'abstract', name: this.name, padded: true });
+  }
+
   /** Waits for the last records; a connection without a request has one too. */
-  async settle(
-    what: string,
-    { answered }: Pick<Load, 'answered'>,
-  ): Promise<{ lost: number; duplicated: number }> {
+  async settle(what: string, { answered }: Pick<Load, 'answered'>): Promise<Account> {
     const counts = (): number[] => this.records.map(({ size }) => size);
     let before: number[] = [];
     await until('the last records', async () => {
@@ -102,14 +115,19 @@ ${rings.records.map((_, index) => `    log ring@r${index} len 16300 format rfc31
     });
     const all = new Set(this.records.flatMap((records) => [...records.keys()]));
     expect(all.size).toBeGreaterThanOrEqual(answered);
-    const lost = before.reduce((sum, count) => sum + all.size - count, 0);
     const times = this.records.flatMap((records) => [...records.values()]);
-    const duplicated = times.filter((count) => count > 1).length;
+    const account: Account = {
+      requests: all.size * RINGS,
+      exported: before.reduce((sum, count) => sum + count, 0),
+      doubled: times.filter((count) => count > 1).length,
+      droppedByHaproxy: await droppedByRings(this.stats),
+      droppedByAgent: 0,
+    };
     console.log(
-      `${what}: ${all.size} records by ${RINGS} rings, ${this.renewed.length} renewals, ` +
-        `${this.connections} connections, ${lost} lost, ${duplicated} duplicated`,
+      `${what}, ${RINGS} rings, ${this.renewed.length} renewals, ${this.connections} connections: ` +
+        sentence(account),
     );
-    return { lost, duplicated };
+    return account;
   }
 
   private count(line: string): void {
@@ -135,6 +153,9 @@ const startLoad = ({ http }: Rings): Load =>
 test('connections are renewed when there is little to say, and nothing is lost or doubled', async () => {
   const rings = await Rings.start({ from: 3_000, until: 600_000, jitter: 200, tick: 500 });
   const load = { answered: 0 };
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  ends.push(() => delay.disable());
   for (let round = 1; round <= ROUNDS; round += 1) {
     const busy = startLoad(rings);
     // All get old enough, and none parts as long as there is much to say.
@@ -147,8 +168,10 @@ test('connections are renewed when there is little to say, and nothing is lost o
     await until('the renewals', () => rings.renewed.length === round * RINGS);
     await until('all rings to be connected', () => rings.connections === (round + 1) * RINGS);
   }
-  const { lost, duplicated } = await rings.settle('renewed in quiet', load);
-  expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 });
+  const account = await rings.settle('renewed in quiet', load);
+  // Where processes are held up for longer than the silence that a renewal waits for, it is no silence.
+  const isQuiet = CLOSES_IN_ORDER || delay.max < SILENCE * 1e6;
+  expectConserved(account, isQuiet ? {} : { uncounted: rings.renewed.length * RATE * 0.02 });
   // One after the other.
   const pauses = rings.renewed.slice(1).map((at, index) => at - (rings.renewed[index] ?? 0));
   expect(Math.min(...pauses)).toBeGreaterThan(250);
@@ -159,9 +182,10 @@ test('one that is never quiet is renewed in time', async () => {
   const load = startLoad(rings);
   await until('renewals', () => rings.renewed.length >= 20, 60_000);
   await load.stop();
-  const { lost, duplicated } = await rings.settle('renewed under load', load);
-  expect(duplicated).toBe(0);
-  expect(lost).toBeLessThanOrEqual(CLOSES_IN_ORDER ? 0 : rings.renewed.length * RATE * 0.02);
+  const account = await rings.settle('renewed under load', load);
+  expectConserved(account, {
+    uncounted: CLOSES_IN_ORDER ? 0 : rings.renewed.length * RATE * 0.02,
+  });
 }, 120_000);
 
 test.runIf(HAS_MAX_REUSE)(
@@ -172,8 +196,7 @@ test.runIf(HAS_MAX_REUSE)(
     const load = startLoad(rings);
     await until('renewals', () => rings.connections >= 5 * RINGS, 60_000);
     await load.stop();
-    const { lost, duplicated } = await rings.settle('renewed by HAProxy', load);
-    expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 });
+    expectConserved(await rings.settle('renewed by HAProxy', load));
   },
   120_000,
 );
