@@ -9,9 +9,9 @@ export const NOTICED_WITHIN = 20;
 /** What HAProxy does with a record before it has sent it, in milliseconds. */
 export const IN_RING = 100;
 
-/** Hops of so many milliseconds at this rate, and one. */
-export function hopsIn(milliseconds: number, installation: Installation): number {
-  return Math.ceil((installation.rate * milliseconds) / 1000) + 1;
+/** Hops of so many milliseconds at this rate, and one: of more where this machine is as late as it was in this episode. */
+export function hopsIn(milliseconds: number, { rate, lateness }: Installation): number {
+  return Math.ceil((rate * (milliseconds + lateness)) / 1000) + 1;
 }
 
 /** Hops that HAProxy writes into a connection of its ring that was reset. */
@@ -20,8 +20,8 @@ export function mayLoseByReset(installation: Installation): void {
   const { account } = installation;
   account.mayLose({
     reason: 'written into a ring connection that was reset',
-    paths: account.recent(IN_RING),
-    until: performance.now() + IN_RING,
+    paths: account.recent(IN_RING + installation.lateness),
+    until: performance.now() + IN_RING + installation.lateness,
     most: hopsIn(NOTICED_WITHIN, installation),
   });
 }

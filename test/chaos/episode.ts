@@ -26,8 +26,7 @@ export async function runEpisode(installation: Installation, episode: Episode): 
   const agents = [agent, second];
   const before = await Promise.all(agents.map((each) => each.terms()));
   const account = new Account();
-  installation.account = account;
-  installation.rate = episode.rate;
+  installation.begin(episode.rate, account);
   clients.start(episode.rate, account, new Random(episode.clients));
   const violations: string[] = [];
   await Promise.all(

@@ -16,12 +16,12 @@ export const OF_HAPROXY: readonly Fault[] = [
       if (haproxy === undefined) throw new Error('no HAProxy');
       const from = performance.now();
       const started = startedWorkers(haproxy);
-      const paths = account.recent(IN_RING);
+      const paths = account.recent(IN_RING + installation.lateness);
       const done = account.connectionsClose();
       reload(haproxy);
       await until('the new worker', () => startedWorkers(haproxy) > started, PATIENCE);
       done();
-      const ends = performance.now() + IN_RING;
+      const ends = performance.now() + IN_RING + installation.lateness;
       const waiting = account.unexported();
       account.mayLose({
         reason: 'ended in a worker that was replaced, while its agent was away',
@@ -54,11 +54,11 @@ export const OF_HAPROXY: readonly Fault[] = [
         most: waiting.size,
         applies: () => agent.wasAway(from - IN_RING, from + IN_RING),
       });
-      const paths = account.recent(IN_RING);
+      const paths = account.recent(IN_RING + installation.lateness);
       account.mayLose({
         reason: 'in the ring of a HAProxy that ended',
         paths,
-        until: from + IN_RING,
+        until: from + IN_RING + installation.lateness,
         most: paths.size,
       });
       const done = account.nobodyListens();

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Haproxy } from '../../src/demo/haproxy.ts';
 import { freePort, freePorts, type Ports } from '../../src/demo/ports.ts';
 import { HAPROXY } from '../end-to-end/chain.ts';
@@ -38,6 +39,7 @@ export class Installation {
   haproxy: Haproxy | undefined;
   /** Requests a second, of the episode. */
   rate = 0;
+  private readonly delay = monitorEventLoopDelay({ resolution: 5 });
   private readonly secondSpop: number;
   private origin: Origin | undefined;
 
@@ -70,6 +72,18 @@ export class Installation {
     this.agent = new ChaosAgent(listening(ports.spop, ports.records), ports.admin, this.hosts);
     this.second = new ChaosAgent(listening(secondSpop, secondRecords), secondAdmin, this.hosts);
     this.clients = new Clients(ports.http, this.account, new Random(0));
+  }
+
+  /** How late this machine runs a process at most, in this episode so far, in milliseconds. */
+  get lateness(): number {
+    return this.delay.max / 1e6;
+  }
+
+  begin(rate: number, account: Account): void {
+    this.account = account;
+    this.rate = rate;
+    this.delay.reset();
+    this.delay.enable();
   }
 
   static async start(): Promise<Installation> {
@@ -133,6 +147,7 @@ export class Installation {
   }
 
   async stop(): Promise<void> {
+    this.delay.disable();
     this.clients.close();
     await this.haproxy?.stop();
     await Promise.all([this.agent.abandon(), this.second.abandon()]);

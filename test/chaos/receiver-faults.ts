@@ -52,10 +52,7 @@ export const OF_RECEIVER: readonly Fault[] = [
     code: status.RESOURCE_EXHAUSTED,
     retryInfo: RETRY_INFO,
   })),
-  mood('that finds batches too large', () => ({
-    kind: 'refusing',
-    code: status.RESOURCE_EXHAUSTED,
-  })),
+  mood('that finds batches too large', () => ({ kind: 'small' })),
   mood('partly accepting', () => ({ kind: 'partial' })),
   mood('behind a page', (form) => ({ kind: 'page', status: pick([502, 503, 504, 200], form) })),
   {

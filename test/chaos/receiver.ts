@@ -14,6 +14,8 @@ export type Mood =
   | { readonly kind: 'slow'; readonly delay: number }
   | { readonly kind: 'refusing'; readonly code: number; readonly retryInfo?: Buffer }
   | { readonly kind: 'partial' }
+  /** What has more spans than a few hops is too large. */
+  | { readonly kind: 'small' }
   | { readonly kind: 'page'; readonly status: number };
 
 export type ReceiverSink = {
@@ -46,6 +48,8 @@ export const FINAL: readonly number[] = [
 ];
 
 const MESSAGE_HEAD = 5;
+/** Of a receiver that finds batches too large: some hops'. */
+const MOST_SPANS = 8;
 const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
 
 /** An OTLP/gRPC receiver that fails in every way, down to its connections. */
@@ -122,6 +126,10 @@ export class ChaosReceiver {
       case 'partial':
         this.accept(stream, spans, traceOfFirst(spans));
         return;
+      case 'small':
+        if (spans.length <= MOST_SPANS) this.accept(stream, spans);
+        else this.refuse(stream, spans, status.RESOURCE_EXHAUSTED, undefined);
+        return;
       case 'refusing':
         this.refuse(stream, spans, mood.code, mood.retryInfo);
         return;
@@ -158,8 +166,7 @@ export class ChaosReceiver {
     code: number,
     retryInfo: Buffer | undefined,
   ): void {
-    const isSplit = code === status.RESOURCE_EXHAUSTED && retryInfo === undefined;
-    if (FINAL.includes(code) || (isSplit && spans.length === 1)) this.sink.refuse(spans);
+    if (FINAL.includes(code)) this.sink.refuse(spans);
     else this.sink.refuseForNow();
     const details = retryInfo && { 'grpc-status-details-bin': retryInfo.toString('base64') };
     stream.respond(

@@ -58,6 +58,26 @@ test('both halves have the resource and the scope, and all spans in order', () =
   );
 });
 
+test('the spans of a hop stay together as long as there are others', () => {
+  fc.assert(
+    fc.property(lengths, (paths) => {
+      const spans = new OtlpSpans(SCOPE);
+      paths.forEach((length, index) => {
+        addHop(spans, index, length);
+      });
+      const apart = (batch: Batch): Batch[] =>
+        batch.items <= 2 ? [batch] : (splitBatch(batch) ?? []).flatMap(apart);
+      const batches = apart(spans.take()).map(({ bytes }) => decodeSpans(bytes));
+      for (const [server, client, ...others] of batches) {
+        expect(client?.parentSpanId).toBe(server?.spanId);
+        expect(others).toEqual([]);
+      }
+      expect(batches).toHaveLength(paths.length);
+    }),
+    { seed: 14, numRuns: 50 },
+  );
+});
+
 test('they are of about the same size, and have memory of their own', () => {
   const spans = new OtlpSpans(SCOPE);
   for (let i = 0; i < 1000; i += 1) addHop(spans, i, 100);
