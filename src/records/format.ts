@@ -1,5 +1,6 @@
 import {
   Field,
+  type FieldName,
   type Kind,
   MISSING,
   RECORD_VERSION,
@@ -112,18 +113,11 @@ const REQUEST = 'txn.otel.request';
 export const STOPPING_MESSAGE = '%{-M}[stopping,iif(-,)]';
 
 /**
- * The same, unless the hop is sampled or the request failed: an answer of 5xx (`FAILED_RULE`), or an end that is neither
+ * The same, unless the hop is sampled or the request failed: an answer of 5xx, or an end that is neither
  * normal nor by HAProxy's own rules.
  */
 export const SAMPLED_MESSAGE =
-  '%{-M}[var(txn.otel.hop),bytes(51,1),hex2i,and(1),bool,iif(-,)]%{-M}[var(txn.otel.failed),iif(-,)]%{-M}[txn.sess_term_state,bytes(0,1),word(1,-LP)]';
-
-/** What `SAMPLED_MESSAGE` has to know of the answer. */
-export const FAILED_RULE: Rule = {
-  phase: 'http-after-response',
-  action: 'set-var(txn.otel.failed) bool(true)',
-  condition: '{ status ge 500 }',
-};
+  '%{-M}[var(txn.otel.hop),bytes(51,1),hex2i,and(1),bool,iif(-,)]%{-M}[txn.status,div(500),bool,iif(-,)]%{-M}[txn.sess_term_state,bytes(0,1),word(1,-LP)]';
 
 /** Before 3.1, where nobody else logs: failures that HAProxy answers itself do not come by this. */
 export const SILENT_RULE: Rule = {
@@ -178,17 +172,12 @@ export function noteRule(
  * `txn.otel.hop` and `txn.otel.tracestate` of the agent's answer, and `txn.otel.route` of the user's rules.
  */
 export function httpRules(fields: Noted = {}): readonly Rule[] {
-  const samples = TABLE.flatMap((row): string[] => {
-    if (row.in === 'request') return [`${row.name}="%{+E}[${row.http}]"`];
-    const value = fields[row.name as NotedName];
-    return value === undefined ? [] : [`${row.name}="${value}"`];
-  });
   return [
     { phase: 'tcp-request content', action: 'set-var(txn.otel.received) date(0,us)' },
     ...(fields.peer_address === undefined
       ? []
       : [{ phase: 'http-request', action: 'set-var(txn.otel.peer) fc_src' } as const]),
-    { phase: 'http-request', action: `set-var-fmt(${REQUEST}) ${quoted(samples.join(' '))}` },
+    requestRule(fields),
     { phase: 'http-request', action: 'set-var(txn.otel.target) url' },
     {
       phase: 'http-response',
@@ -196,6 +185,21 @@ export function httpRules(fields: Noted = {}): readonly Rule[] {
       condition: '{ ssl_bc }',
     },
   ];
+}
+
+/** What a hop that is counted needs: metrics have no other sample of the request. */
+const COUNTED: readonly FieldName[] = ['protocol'];
+
+/** The rule of `httpRules` that reads the request; `isCounted`: for a hop that is to have no span unless it fails. */
+export function requestRule(fields: Noted = {}, isCounted = false): Rule {
+  const samples = TABLE.flatMap((row): string[] => {
+    if (row.in === 'request') {
+      return isCounted && !COUNTED.includes(row.name) ? [] : [`${row.name}="%{+E}[${row.http}]"`];
+    }
+    const value = fields[row.name as NotedName];
+    return value === undefined ? [] : [`${row.name}="${value}"`];
+  });
+  return { phase: 'http-request', action: `set-var-fmt(${REQUEST}) ${quoted(samples.join(' '))}` };
 }
 
 /** The same of a proxy with `mode tcp`. */

@@ -18,7 +18,7 @@ import type { Circumstances } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { ServerTls, WiringOptions } from './options.ts';
 import type { Reporting, Side } from './reporting.ts';
-import { SHARE } from './sampling-rules.ts';
+import { shareSettings } from './sampling-rules.ts';
 
 /** A record by its kind, and whether its hop may have been reported before: what a profile and a variable is named by. */
 type Variant = { readonly kind: 'http' | 'tcp'; readonly reply: boolean };
@@ -146,7 +146,9 @@ export function sharedLines(
   const reads = new Set(options.propagators.flatMap((name) => READS[name] ?? []));
   const settings = [
     ...[...reads].map((name) => `    setenv ${name} on`),
-    ...(options.ratio === undefined ? [] : [`    setenv ${SHARE} ${options.ratio}`]),
+    ...(options.ratio === undefined
+      ? []
+      : shareSettings(options.ratio).map((line) => `    ${line}`)),
     ...(has('isHeldUp') ? ['    setenv OTEL_WAIT on'] : []),
     ...(has('isCompressed') ? RESPONSE_SIZE : []),
     ...(options.jsonLog ? [`    setenv OTEL_ACCESS_LOG ${quoted(JSON_LOG)}`] : []),

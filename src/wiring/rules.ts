@@ -1,10 +1,10 @@
 import type { ProxySection } from '../haproxy/proxies.ts';
 import {
-  FAILED_RULE,
   httpRules,
   type Noted,
   noted,
   noteRule,
+  requestRule,
   ruleLine,
   SILENT_RULE,
   TCP_RULES,
@@ -14,7 +14,7 @@ import { type Circumstances, REQUEST_ID_HEADER } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { Propagator, Trust, WiringOptions } from './options.ts';
 import type { Reporting } from './reporting.ts';
-import { NEW_TRACE, OWN_TRACES, UNKEPT_CALLERS, UNKEPT_TRACES } from './sampling-rules.ts';
+import { CONTINUED_CALLER, NEW_TRACE, OWN_TRACES, TRACEPARENT_HEADER } from './sampling-rules.ts';
 
 /** The rules of one proxy, by the two places where HAProxy wants them: all of the first run before the second. */
 export type Rules = { readonly tcp: readonly string[]; readonly http: readonly string[] };
@@ -38,14 +38,16 @@ export function rulesOf(
 ): Rules {
   if (reporting.kind === 'tcp') return { tcp: TCP_RULES.map(ruleLine), http: [] };
   const { ratio } = options;
-  const all = httpRules(notedOf(circumstances));
+  const fields = notedOf(circumstances);
+  const all = httpRules(fields);
   const recorded = (isTcp: boolean): string[] =>
     all.filter(({ phase }) => phase.startsWith('tcp-') === isTcp).map(ruleLine);
   return {
     tcp: [
-      ...trustRules(trustOf(proxy, options)),
-      ...(ratio === undefined ? [] : NEW_TRACE),
-      ...recorded(true),
+      ...trustRules(trustOf(proxy, options), ratio !== undefined),
+      ...(ratio === undefined ? [] : [NEW_TRACE]),
+      // The engine has the same where it asks: without a line of the others nobody reads theirs.
+      ...(options.onlySampled && ratio !== undefined ? [] : recorded(true)),
     ],
     http: [
       ...(ratio === undefined
@@ -54,14 +56,16 @@ export function rulesOf(
             ...[ANSWERED, FOLLOW, ...CONTINUING, CONTINUED_TRACE, ...SAMPLED_TRACES, TRACEPARENT],
           ]
         : [
-            ...[FOLLOW, ANSWERED, ...UNKEPT_TRACES, ...CONTINUING, ...UNKEPT_CALLERS],
-            ...[CONTINUED_TRACE, ...OWN_TRACES],
-            TRACEPARENT,
-            ...(options.onlySampled ? recorded(false).map(ifKept) : recorded(false)),
+            ...[FOLLOW, ANSWERED, ...CONTINUING, CONTINUED_CALLER, ...OWN_TRACES],
+            ...recorded(false).map(ifKept),
+            ...(options.onlySampled
+              ? []
+              : [`${ruleLine(requestRule(fields, true))} if otel_unkept`]),
           ]),
+      ratio === undefined ? ANSWERED_HEADER : TRACEPARENT_HEADER,
       ...HEADERS,
       ...options.propagators.flatMap((name) => FORMATS[name]),
-      ...requestIdRules(circumstances),
+      ...requestIdRules(circumstances, options),
       ...(options.jsonLog ? [requestIdOf(circumstances)] : []),
       ...(circumstances.isStatusSet ? [ruleLine(noteRule('http-response', 'server_status'))] : []),
       ...attributeRules(options.attributes),
@@ -71,12 +75,13 @@ export function rulesOf(
   };
 }
 
-/** Without a line nobody reads it: of what failed the target is enough. */
+/** Of what failed the target is enough. Without lines of the others, what comes behind knows them by it. */
 function ifKept(rule: string): string {
   return rule.startsWith('http-request set-var-fmt(') ? `${rule} unless otel_unkept` : rule;
 }
 
-function trustRules(trust: Trust): string[] {
+/** Where HAProxy decides, who is not trusted needs no rule: the engine has that by itself. */
+function trustRules(trust: Trust, isDecided: boolean): string[] {
   if (trust === 'continue') return ['tcp-request content set-var(txn.otel.trust) str(continue)'];
   if (trust === 'restart' || trust === 'ignore') {
     return [`tcp-request content set-var(txn.otel.trust) str(${trust})`];
@@ -84,7 +89,9 @@ function trustRules(trust: Trust): string[] {
   return [
     ...(trust === 'private' ? [PRIVATE] : trustedBy(trust)).map((by) => `acl otel_trusted ${by}`),
     'tcp-request content set-var(txn.otel.trust) str(continue) if otel_trusted',
-    'tcp-request content set-var(txn.otel.trust) str(restart) unless otel_trusted',
+    ...(isDecided
+      ? []
+      : ['tcp-request content set-var(txn.otel.trust) str(restart) unless otel_trusted']),
   ];
 }
 
@@ -121,21 +128,24 @@ const SAMPLED_TRACES = [
 const TRACEPARENT =
   'http-request set-var-fmt(txn.otel.traceparent) "00-%[var(txn.otel.hop),bytes(0,32)]-%[var(txn.otel.hop),bytes(53,16)]-%[var(txn.otel.hop),bytes(50,2)]" unless { var(txn.otel.traceparent) -m found }';
 
+const ANSWERED_HEADER = 'http-request set-header traceparent %[var(txn.otel.traceparent)]';
+
 /** What the client sent never gets past these. */
 const HEADERS = [
-  'http-request set-header traceparent %[var(txn.otel.traceparent)]',
   'http-request del-header tracestate',
   'http-request set-header tracestate %[var(txn.otel.tracestate)] if { var(txn.otel.tracestate) -m found }',
   'http-request del-header baggage unless otel_follow',
 ];
 
-/** A request that has an id keeps it, whosever it is; any other gets that of its trace and span. */
-function requestIdRules({ requestId }: Circumstances): string[] {
+/** A request that has an id keeps it, whosever it is; any other gets that of its trace and span, where that is recorded. */
+function requestIdRules({ requestId }: Circumstances, { onlySampled }: WiringOptions): string[] {
   switch (requestId) {
     case 'trace':
       return [
-        ruleLine(noteRule('http-request', 'request_id', ONE_ID)),
-        `http-request set-header ${REQUEST_ID_HEADER} %[var(txn.otel.hop),bytes(0,49)] unless ${ONE_ID}`,
+        ruleLine(
+          noteRule('http-request', 'request_id', onlySampled ? `${NOTED} ${ONE_ID}` : ONE_ID),
+        ),
+        `http-request set-header ${REQUEST_ID_HEADER} %[var(txn.otel.hop),bytes(0,49)] unless ${onlySampled ? `! ${NOTED} or ${ONE_ID}` : ONE_ID}`,
       ];
     case 'unique':
       // HAProxy adds its own behind all rules, beside a client's: then the server has two.
@@ -156,6 +166,8 @@ function requestIdOf({ requestId }: Circumstances): string {
     : REQUEST_ID_READ;
 }
 
+/** Of requests that are to have a line. */
+const NOTED = '{ var(txn.otel.request) -m found }';
 const ANY_ID = '{ req.fhdr_cnt(x-request-id) gt 0 }';
 const ONE_ID = '{ req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 }';
 
@@ -201,11 +213,9 @@ const FORMATS: Readonly<Record<Propagator, readonly string[]>> = {
 
 /** What keeps the lines of others out of the ring. */
 function sampledLineRules(reporting: Reporting, { onlySampled }: WiringOptions): string[] {
-  if (!onlySampled) return [];
-  const failed = ruleLine(FAILED_RULE);
-  return reporting.isAlone && reporting.before.line
-    ? ['.if version_before(3.1)', ruleLine(SILENT_RULE), '.else', failed, '.endif']
-    : ['.if version_atleast(3.1)', failed, '.endif'];
+  return onlySampled && reporting.isAlone && reporting.before.line
+    ? ['.if version_before(3.1)', ruleLine(SILENT_RULE), '.endif']
+    : [];
 }
 
 /** Before 3.1 a process that is stopping sends what has this level as a datagram, its ring being closed. */

@@ -239,7 +239,9 @@ describe('lines of what is neither sampled nor failed', () => {
 
 test('rules are few: of every fifty HAProxy makes a pause', () => {
   const file = join(folder, 'all.cfg');
-  const site = ['mode http', 'timeout connect 2s', 'timeout client 5s', 'timeout server 5s'];
+  const logged = ['log 127.0.0.1:514 local0', 'option httplog', 'option dontlog-normal'];
+  const timeouts = ['timeout connect 2s', 'timeout client 5s', 'timeout server 5s'];
+  const site = ['mode http', ...logged, ...timeouts];
   writeFileSync(file, `defaults\n  ${site.join('\n  ')}\nfrontend www\n  bind 127.0.0.1:1\n`);
   const all = ['--propagators', 'b3,b3multi,jaeger,xray', '--lines', 'sampled'];
   const { out } = wiring(folder, 'add', [file], ['--ratio', '0.01', ...all]);
