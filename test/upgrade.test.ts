@@ -98,6 +98,7 @@ beforeAll(async () => {
     HAPROXY_OTEL_SPOP: `localhost:${spopPort}`,
     HAPROXY_OTEL_RECORDS: `unix:${recordsPath}`,
     HAPROXY_OTEL_ADMIN: '',
+    HAPROXY_OTEL_HELLO_TIMEOUT: '60000',
     NOTIFY_SOCKET: supervisor.socket,
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
     OTEL_BSP_SCHEDULE_DELAY: '20',

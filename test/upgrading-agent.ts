@@ -3,6 +3,9 @@ import { type AgentProcess, until } from './agent-process.ts';
 
 const FAILED = 'upgrade failed, this agent goes on';
 
+/** How long a process may take to start where everybody wants the processor, in milliseconds. */
+const STARTS = 60_000;
+
 /** An agent that is upgraded: one process after the other, all of which log to the first one's pipe. */
 export class UpgradingAgent {
   readonly first: AgentProcess;
@@ -28,11 +31,15 @@ export class UpgradingAgent {
   /** Waits for the upgrade behind `before` others. */
   async follow(before: number): Promise<void> {
     const failures = this.logged(FAILED).length;
-    const handed = await until('the connections to be handed over', () => {
-      const failed = this.logged(FAILED)[failures];
-      if (failed !== undefined) throw new Error(`upgrade failed: ${failed.reason}`);
-      return this.logged('handed over')[before];
-    });
+    const handed = await until(
+      'the connections to be handed over',
+      () => {
+        const failed = this.logged(FAILED)[failures];
+        if (failed !== undefined) throw new Error(`upgrade failed: ${failed.reason}`);
+        return this.logged('handed over')[before];
+      },
+      STARTS,
+    );
     this.pid = Number(handed.successor);
     await until('the successor to be ready', () =>
       this.logged('ready').some(({ pid }) => pid === this.pid),
@@ -44,10 +51,14 @@ export class UpgradingAgent {
     await until(`process ${pid} to end`, () => !isRunning(pid));
   }
 
+  /** Ends the agent, and a successor that is starting. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    if (!isRunning(this.pid)) return;
-    process.kill(this.pid, signal);
-    await this.ended(this.pid);
+    const started = this.logged('upgrading').map(({ successor }) => Number(successor));
+    for (const pid of new Set([this.pid, ...started])) {
+      if (!isRunning(pid)) continue;
+      process.kill(pid, signal);
+      await this.ended(pid);
+    }
   }
 }
 

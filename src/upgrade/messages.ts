@@ -29,6 +29,7 @@ export type ToSuccessor =
 
 /** From the successor to the agent before it. */
 export type FromSuccessor =
+  | { readonly type: 'started'; readonly pid: number }
   /** It could be the agent now. systemd knows. */
   | { readonly type: 'ready' }
   /** It listens. */

@@ -39,6 +39,7 @@ export class Predecessor {
       this.state = 'gone';
       this.wake();
     });
+    this.send({ type: 'started', pid: process.pid });
   }
 
   /** Undefined in a process that an administrator or a supervisor started. */
@@ -81,10 +82,11 @@ export class Predecessor {
     return Object.freeze(passed);
   }
 
-  /** Resolves when this process is to listen. */
+  /** Resolves when this process is to listen. @throws Error when the one before has ended, or wants no other any more */
   async ready(): Promise<void> {
     this.send({ type: 'ready' });
-    while ((await this.next())?.[0].type === 'connection');
+    const message = await this.next();
+    if (message === undefined) throw new Error('the agent before this one has ended');
   }
 
   /** Resolves when there are no more connections. */

@@ -17,8 +17,16 @@ const STEP_TIMEOUT = 30_000;
 /** Behind standard input, output and error, where systemd's sockets begin. */
 const FIRST = 3;
 
+/**
+ * Starts the process and leaves it to init: systemd waits for the end of a main process that is its own child, and kills any
+ * other as soon as the service is to stop.
+ */
+const LAUNCH = '"$@" &';
+
 /** The process that is to be the agent after this one, from this one's side. */
 export class Successor {
+  /** Undefined until it runs. */
+  pid: number | undefined;
   private readonly child: ChildProcess;
   /** Why it will not be the agent. */
   private end: string | undefined;
@@ -40,26 +48,24 @@ export class Successor {
     const { stdio, inherited } = arrange(numbered, others);
     const { LISTEN_PID: _, WATCHDOG_PID: __, LISTEN_FDS, ...rest } = env;
     const activation = systemd.length > 0 ? { LISTEN_FDS } : {};
-    this.child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+    this.child = spawn('/bin/sh', ['-c', LAUNCH, 'sh', ...command], {
       stdio: ['inherit', 'inherit', 'inherit', ...stdio, 'ipc'],
       serialization: 'advanced',
       env: { ...rest, ...activation, [SOCKETS_VARIABLE]: JSON.stringify(inherited) },
     });
     this.child.once('error', (error) => this.ended(error.message));
-    this.child.once('exit', (code, signal) => {
-      const ended = (): void => this.ended(`it ended with ${signal ?? code}`);
-      // What it sent may say why.
-      if (this.child.connected) this.child.once('disconnect', ended);
-      else ended();
-    });
+    this.child.once('disconnect', () => this.ended('it ended'));
     this.child.on('message', (message: FromSuccessor) => {
       if (message.type === 'failed') this.ended(message.reason);
-      else if (message.type === this.waiting?.type) this.waiting.resolve();
+      if (message.type === 'started') this.pid = message.pid;
+      if (message.type === this.waiting?.type) this.waiting.resolve();
     });
   }
 
-  get pid(): number | undefined {
-    return this.child.pid;
+  /** Resolves when it runs. @throws Error with the reason why it does not */
+  started(): Promise<void> {
+    return this.answer('started');
   }
 
   /** Resolves when it could be the agent. @throws Error with the reason why it could not */
@@ -88,12 +94,22 @@ export class Successor {
   async done(): Promise<void> {
     this.send({ type: 'end' });
     await this.answer('done');
-    this.child.disconnect();
-    this.child.unref();
+    this.child.removeAllListeners('disconnect').disconnect();
+  }
+
+  /** It is not to be the agent: without its predecessor it ends before it is ready. */
+  abandon(): void {
+    this.kill('SIGKILL');
+    if (this.child.connected) this.child.disconnect();
   }
 
   kill(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
+    if (this.pid === undefined) return;
+    try {
+      process.kill(this.pid, signal);
+    } catch {
+      // It has ended.
+    }
   }
 
   private send(message: ToSuccessor, handle?: Sendable): void {

@@ -60,7 +60,7 @@ export class Upgrade {
       return true;
     }
     this.state = 'over';
-    this.successor?.kill('SIGKILL');
+    this.successor?.abandon();
     return false;
   }
 
@@ -81,7 +81,7 @@ export class Upgrade {
       log.info({ successor: successor.pid, connections, milliseconds }, 'handed over');
     } catch (error) {
       this.state = 'over';
-      successor.kill('SIGKILL');
+      successor.abandon();
       log.fatal({ err: error }, 'the successor failed while connections were handed over');
       end(false);
       return;
@@ -104,12 +104,13 @@ export class Upgrade {
       const sockets = await agent.listenerSockets();
       if (this.isOver()) return undefined;
       this.successor = new Successor(env, systemd, sockets);
+      await this.successor.started();
       log.info({ successor: this.successor.pid }, 'upgrading');
       await this.successor.ready();
       return this.isOver() ? undefined : this.successor;
     } catch (error) {
       if (this.isOver()) return undefined;
-      this.successor?.kill('SIGKILL');
+      this.successor?.abandon();
       this.successor = undefined;
       this.state = 'idle';
       const reason = error instanceof Error ? error.message : String(error);

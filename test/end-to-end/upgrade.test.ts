@@ -22,7 +22,13 @@ afterEach(async () => {
 
 test('upgrades under load fail no request, and lose and double no hop', async () => {
   const tally = new Tally();
-  const chain = await startCounting(tally, { agentEnv: { HAPROXY_OTEL_STOP_TIMEOUT: '60000' } });
+  // An export that takes too long is sent again: on a busy machine that would double hops.
+  const agentEnv = {
+    HAPROXY_OTEL_STOP_TIMEOUT: '60000',
+    OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
+    OTEL_BSP_EXPORT_TIMEOUT: '60000',
+  };
+  const chain = await startCounting(tally, { agentEnv });
   ends.push(() => chain.stop());
   const agent = new UpgradingAgent(chain.agent);
   ends.push(() => agent.end('SIGKILL'));
