@@ -123,6 +123,31 @@ async function reloaded(
   return [changed as string[], settings as string[]];
 }
 
+test('requests while it starts or reloads are one reload more, behind what is under way', async () => {
+  const done: (() => void)[] = [];
+  const reloader = new Reloader({}, loadConfig({}), {
+    gather: () => ({}),
+    load: loadConfig,
+    log: pino({ level: 'silent' }),
+    notifier: undefined,
+  });
+  reloader.request();
+  reloader.request();
+  expect(done).toHaveLength(0);
+  reloader.started(() => new Promise((resolve) => done.push(resolve)));
+  expect(done).toHaveLength(1);
+  reloader.request();
+  reloader.request();
+  expect(done).toHaveLength(1);
+  done[0]?.();
+  const end = await until('the second reload', () => done[1]);
+  end();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(done).toHaveLength(2);
+  reloader.request();
+  expect(done).toHaveLength(3);
+});
+
 test('of an exporter of another kind nothing is taken over', async () => {
   const before = { OTEL_TRACES_EXPORTER: 'console' };
   const after = {
