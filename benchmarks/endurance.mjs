@@ -79,7 +79,10 @@ try {
   await server.stop();
 }
 
-function report({ requests, failed, rate, seen, unaccounted, droppedByHaproxy, droppedByAgent }, first) {
+function report(
+  { requests, failed, rate, seen, unaccounted, droppedByHaproxy, droppedByAgent },
+  first,
+) {
   const version = execFileSync(options.haproxy, ['-v'], { encoding: 'utf8' }).split(' ')[2];
   const subtitle =
     `${options.minutes} minutes, ${new Date().toISOString().slice(0, 10)}, HAProxy ${version}, Node ${process.version}: ` +

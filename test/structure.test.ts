@@ -155,6 +155,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'commands.ts',
     'config/settings-file.ts',
     'config/table.ts',
+    'context/threshold.ts',
     'haproxy',
     'listen.ts',
     'options.ts',
