@@ -3,6 +3,7 @@
 //     npm run bench                          all of it, under ten minutes
 //     npm run bench -- --build DIR           and an older build beside it: a checkout after "npm ci && npm run build"
 //     npm run bench -- --short               that it works, and that no hop is lost
+//     npm run bench -- --rows 'by HAProxy'   only the ways whose names match a regular expression, beside the untraced one
 //     npm run bench -- --write               what is printed, in docs/performance.md too
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
     build: { type: 'string' },
+    rows: { type: 'string', default: '' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -88,7 +90,9 @@ for (const [build, turns] of Object.entries(report.records)) {
 }
 print('');
 const names = (options.short ? IN_SHORT : Object.keys(WAYS)).filter(
-  (name) => older !== undefined || !WAYS[name].older,
+  (name) =>
+    (older !== undefined || !WAYS[name].older) &&
+    (name === 'untraced' || new RegExp(options.rows).test(name)),
 );
 for (const haproxy of programs) {
   const [, program] = /^(HAProxy version (\S+))/.exec(run(haproxy, ['-v'])) ?? [];

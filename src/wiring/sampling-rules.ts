@@ -1,5 +1,3 @@
-import { thresholdInMillionths } from '../context/threshold.ts';
-
 /*
  * HAProxy decides by itself which new traces are sampled, by the trace id that it makes, and asks the agent only where
  * that has something to do: for a trace that is kept, and for a caller whose context HAProxy does not continue alone.
@@ -17,14 +15,12 @@ const THRESHOLD = 'OTEL_THRESHOLD';
 const RANDOMNESS_RANGE = 2n ** 56n;
 const MILLIONTH = RANDOMNESS_RANGE / 1_000_000n;
 
-/** What the rules and the engine find in the environment. */
+/** What the rules and the engine find in the environment: `ratio` as `add --ratio` accepts it. */
 export function shareSettings(ratio: string): string[] {
-  const threshold = thresholdInMillionths(ratio);
-  const number =
-    threshold === undefined
-      ? RANDOMNESS_RANGE
-      : BigInt(`0x${Buffer.from(threshold.digits).toString('latin1')}`);
-  return [`setenv ${SHARE} ${ratio}`, `setenv ${THRESHOLD} ${number}`];
+  const [whole, decimals = ''] = ratio.split('.');
+  const millionths = BigInt(decimals.padEnd(6, '0'));
+  const threshold = whole === '1' ? 0n : RANDOMNESS_RANGE - millionths * MILLIONTH;
+  return [`setenv ${SHARE} ${ratio}`, `setenv ${THRESHOLD} ${threshold}`];
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   thresholdOf,
 } from '../../src/context/threshold.ts';
 import { SHIPPED_ENGINE } from '../../src/haproxy/shipped.ts';
-import { KEPT_SAMPLES } from '../../src/wiring/sampling-rules.ts';
+import { KEPT_SAMPLES, shareSettings } from '../../src/wiring/sampling-rules.ts';
 
 describe('from a ratio: the table of the specification, "Converting floating-point probability"', () => {
   test.each([
@@ -113,6 +113,23 @@ describe("HAProxy's own rules", () => {
         const traceId = `${'1'.repeat(18)}${randomness.toString(16).padStart(14, '0')}`;
         expect(reaches(Buffer.from(traceId), 18, wanted)).toBe(randomness === edge);
         expect(keeps(ratio, traceId)).toBe(randomness === edge);
+      }
+    }
+  });
+
+  test('compare with the threshold of the same share', () => {
+    for (const ratio of ['0', '0.000001', '0.01', '0.5', '0.999999', '1']) {
+      const [share, threshold] = shareSettings(ratio);
+      expect(share).toBe(`setenv OTEL_RATIO ${ratio}`);
+      const limit = BigInt(threshold?.replace('setenv OTEL_THRESHOLD ', '') ?? '');
+      for (const randomness of [0n, limit - 1n, limit, 2n ** 56n - 1n]) {
+        if (randomness < 0n || randomness >= 2n ** 56n) continue;
+        const traceId = `${'1'.repeat(18)}${randomness.toString(16).padStart(14, '0')}`;
+        expect([ratio, randomness, keeps(ratio, traceId)]).toEqual([
+          ratio,
+          randomness,
+          randomness >= limit,
+        ]);
       }
     }
   });

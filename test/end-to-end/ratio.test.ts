@@ -212,7 +212,11 @@ describe('a caller', () => {
 test('what failed is kept though nobody was asked, and the agent was not away', async () => {
   const { headers } = await get(chain.ports.http, '/broken');
   const { server } = await chain.hop(toldTraceId(headers['server-timing']), false);
-  expect(server.attributes).toMatchObject({ 'http.response.status_code': 503 });
+  expect(server.attributes).toMatchObject({
+    'http.response.status_code': 503,
+    'network.protocol.version': '1.1',
+  });
+  expect(Object.keys(server.attributes)).not.toContain('user_agent.original');
   expect(Object.keys(server.attributes).filter((name) => name.includes('away'))).toEqual([]);
 });
 
@@ -223,10 +227,13 @@ describe('lines of what is neither sampled nor failed', () => {
       const records = (): Promise<number> => counted(sparing.admin, 'haproxy_otel_records_total');
       const { http } = sparing.chain.ports;
       const before = await records();
-      for (let i = 0; i < 10; i += 1) await sendHttp1(http, '/a', []);
+      for (let i = 0; i < 9; i += 1) await sendHttp1(http, '/a', []);
+      expect(valuesOf(await sendHttp1(http, '/a', []), 'x-request-id')).toEqual([]);
       const { headers } = await get(http, '/broken');
       await sparing.chain.hop(toldTraceId(headers['server-timing']), false);
-      const kept = upstream(await sendHttp1(http, '/ratio/1', []));
+      const exchange = await sendHttp1(http, '/ratio/1', []);
+      const kept = upstream(exchange);
+      expect(valuesOf(exchange, 'x-request-id')[0]).toContain(kept.traceId);
       const hop = await sparing.chain.hop(kept.traceId);
       expect(hop.server.attributes).toMatchObject({ 'server.address': 'www.example' });
       await until('both to be counted', async () => (await records()) - before === 2);
