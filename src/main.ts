@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8';
+import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { COMMANDS } from './commands.ts';
-import { type CommandLine, parseCommandLine } from './config/command-line.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { gatherSettings } from './config/settings-file.ts';
 import { summarize } from './config/summary.ts';

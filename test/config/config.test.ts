@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { parseCommandLine } from '../../src/config/command-line.ts';
+import { parseCommandLine } from '../../src/command-line.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { ConfigError, type Env } from '../../src/settings.ts';
 

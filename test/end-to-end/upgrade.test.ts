@@ -1,7 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { afterEach, expect, test } from 'vitest';
 import { until } from '../agent-process.ts';
-import { UpgradingAgent } from '../upgrading-agent.ts';
+import { UpgradingAgent } from '../upgrade/upgrading-agent.ts';
 import { PATH, ROUNDS, startCounting, Tally } from './counting.ts';
 import { Load } from './load.ts';
 

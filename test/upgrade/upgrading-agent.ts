@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type AgentProcess, until } from './agent-process.ts';
+import { type AgentProcess, until } from '../agent-process.ts';
 
 const FAILED = 'upgrade failed, this agent goes on';
 

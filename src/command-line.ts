@@ -1,6 +1,6 @@
-import { COMMANDS } from '../commands.ts';
-import { parseOptions } from '../options.ts';
-import { ConfigError, type Env } from '../settings.ts';
+import { COMMANDS } from './commands.ts';
+import { parseOptions } from './options.ts';
+import { ConfigError, type Env } from './settings.ts';
 
 export type CommandLine = {
   readonly command: 'run' | 'demo';
