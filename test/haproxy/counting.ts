@@ -21,6 +21,8 @@ export class Tally {
   readonly seen = new Set<string>();
   readonly ofPath = new Map<string, number>();
   hops = 0;
+  /** Requests of which no hop is to be expected any more. */
+  missing = 0;
   duplicated = 0;
   away = 0;
   /** When the latest of these requests began, in nanoseconds since 1970. */
