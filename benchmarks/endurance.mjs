@@ -60,6 +60,8 @@ try {
   let sampling = Promise.resolve();
   const timer = setInterval(() => {
     sampling = sampling.then(async () => samples.push(await sample(started)));
+    // Thrown where it is waited for.
+    sampling.catch(() => {});
   }, every * 1000);
   let result;
   try {

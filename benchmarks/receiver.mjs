@@ -58,11 +58,17 @@ const WINDOW = 4 * 1024 * 1024;
 const MESSAGE_HEAD = 5;
 
 const server = createServer({ settings: { initialWindowSize: WINDOW } });
-server.on('session', (session) => session.setLocalWindowSize(WINDOW));
+server.on('session', (session) => {
+  session.on('error', () => {});
+  session.setLocalWindowSize(WINDOW);
+});
 server.on('stream', (stream, { ':path': path }) => {
   const chunks = [];
+  // An agent that is late leaves connections: it sends again what was on them.
+  stream.on('error', () => {});
   stream.on('data', (chunk) => chunks.push(chunk));
   stream.on('end', () => {
+    if (stream.destroyed) return;
     const request = Buffer.concat(chunks);
     position = MESSAGE_HEAD;
     if (path.includes('TraceService')) count(request, request.length, 0);
