@@ -1,4 +1,4 @@
-// What HAProxy and the agent themselves say of what they did.
+// Numbers that HAProxy and the agent report.
 import { connect } from 'node:net';
 
 async function command(socketPath, text) {
@@ -10,8 +10,8 @@ async function command(socketPath, text) {
 }
 
 /**
- * What becomes of hops: all that HAProxy saw have arrived, or were dropped by it or by the agent, each by its own account.
- * `unaccounted` is what is left: lost, or there twice where it is negative.
+ * What becomes of hops: all that HAProxy saw have arrived, or were dropped by it or by the agent, each by its own
+ * account. `unaccounted` is what is left: lost, or there twice where it is negative.
  */
 export function conservation({ seen, arrived, droppedByHaproxy, droppedByAgent }) {
   const unaccounted = seen - arrived - droppedByHaproxy - droppedByAgent;
@@ -33,7 +33,7 @@ export async function requestsSeen(socketPath) {
 }
 
 /**
- * The agent's metrics: records, those that HAProxy dropped by what its ring says, spans that the agent dropped, how late
+ * The agent's metrics: records, those that HAProxy reported as dropped, spans that the agent dropped, how late
  * its event loops were, the 99th percentile of ten seconds in milliseconds, and SPOP connections.
  */
 export async function agentAccount(port) {

@@ -1,5 +1,5 @@
 // What the admin listener adds to each path, in one process and without a network: a record with the spans it
-// becomes, an unsampled record, and a NOTIFY with its ACK; with what is counted and kept for it, and without. Rounds
+// becomes, an unsampled record, and a NOTIFY with its ACK; with what is counted and stored for it, and without. Rounds
 // are interleaved; CPU time; minimum, median and maximum of the ratios. Needs `npm run build`.
 //
 //     node benchmarks/admin-paths.mjs [rounds]
@@ -11,7 +11,7 @@ import { Connection } from '../dist/spop/connection.js';
 import { OtlpSpans } from '../dist/telemetry/otlp/otlp-spans.js';
 import { Pipeline } from '../dist/telemetry/pipeline.js';
 import { createResource } from '../dist/telemetry/resource.js';
-import { tellSpans } from '../dist/telemetry/spans/spans.js';
+import { writeSpans } from '../dist/telemetry/spans/span-writer.js';
 import { MintMeter } from '../dist/threads/mint-meter.js';
 import { MintNumbers } from '../dist/threads/mint-numbers.js';
 import { HELLO, notify, PLAIN, recordLine } from './inputs.mjs';
@@ -45,8 +45,8 @@ function recordPath(all, withAdmin) {
   const spans = new OtlpSpans(scope);
   const exporter = {
     add(record, hop) {
-      tellSpans(spans, record, hop);
-      if (spans.count >= BATCH) spans.take();
+      writeSpans(spans, record, hop);
+      if (spans.count >= BATCH) spans.finishRequest();
     },
   };
   const observer = new HopObserver();
@@ -66,7 +66,7 @@ function recordPath(all, withAdmin) {
   for (let i = 0; i < RECORDS; i += 1) {
     if (i % RECORDS_A_SECOND === 0) observer.tick(Date.now());
     const line = all[i % all.length];
-    pipeline.takeLine(line, 0, line.length);
+    pipeline.processLine(line, 0, line.length);
   }
   return (cpuMicroseconds() - started) / RECORDS;
 }
@@ -109,7 +109,7 @@ for (const [name, measure] of Object.entries(paths)) {
   const off = [];
   const on = [];
   for (let round = 0; round < rounds; round += 1) {
-    // Who goes first takes turns.
+    // The order alternates.
     for (const admin of round % 2 === 0 ? [false, true] : [true, false]) {
       (admin ? on : off).push(measure(admin));
     }

@@ -1,4 +1,4 @@
-// Scrapes the metrics of an agent once a second, as Prometheus does, and keeps the feed of its page open, as browsers
+// Scrapes the metrics of an agent once a second, as Prometheus does, and has the feed of its page open, as browsers
 // do: what a page costs the agent, without what a browser costs the machine.
 //
 //     node benchmarks/admin-viewers.mjs ADDRESS SCRAPERS PAGES

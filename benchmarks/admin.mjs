@@ -1,8 +1,9 @@
 // Does watching change what is watched? HAProxy's requests at a fixed rate, all sampled, with the admin listener
 // off, on, scraped once a second, and with its page open ten times: how long a NOTIFY waits for its ACK, what a request
-// takes, and the event loop delay of the mint thread. Scrapers and pages use the same cores: so that their own cost is
-// not taken for the agent's, each also watches another agent, which has nothing else to do. Scenarios are interleaved;
-// each ratio is to the scenario named, of the same round. Needs h2load (Debian: nghttp2-client) and `npm run build`.
+// takes, and the event loop delay of the mint thread. Scrapers and pages use the same cores: so that their own cost
+// is not counted as the agent's, each also watches another agent, which has nothing else to do. Scenarios are
+// interleaved; each ratio is to the scenario named, of the same round. Needs h2load (Debian: nghttp2-client) and `npm
+// run build`.
 //
 //     node benchmarks/admin.mjs [requests/s] [seconds] [rounds]
 //     node benchmarks/admin.mjs memory [requests/s] [minutes]
@@ -57,7 +58,7 @@ async function compare(rate, seconds, rounds) {
   const names = Object.keys(SCENARIOS);
   const results = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round += 1) {
-    // Who goes first takes turns.
+    // The order alternates.
     const order = names.map((_, i) => names[(i + round) % names.length]);
     for (const name of order) results[name].push(await measure(SCENARIOS[name], rate, seconds));
   }

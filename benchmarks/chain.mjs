@@ -18,7 +18,7 @@ import {
 } from './processes.mjs';
 import { WAYS } from './ways.mjs';
 
-/** How long the agent may take to export what it has after a turn, in milliseconds. */
+/** The timeout for the agent to export everything after a turn, in milliseconds. */
 const DRAIN_TIMEOUT = 30_000;
 const DRAIN_STEP = 100;
 /** So many steps without a span are the end: of a turn of which each hop is expected, and of any other. */
@@ -166,7 +166,10 @@ function change(before, after) {
   );
 }
 
-/** In hops, each of which has two spans where they are counted; of ways of which nothing is counted all is where it was seen. */
+/**
+ * In hops, each of which has two spans where they are counted; of ways of which nothing is counted all is where it
+ * was seen.
+ */
 function accountOf(counts, { seen, hops, records, droppedByHaproxy, droppedByAgent }) {
   switch (counts) {
     case 'exported':

@@ -2,15 +2,15 @@
 // and of four that take turns.
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { AccessLog } from '../dist/records/access-log.js';
+import { RecordParser } from '../dist/records/record-parser.js';
 import { OtlpSpans } from '../dist/telemetry/otlp/otlp-spans.js';
 import { ReadableSpans } from '../dist/telemetry/spans/readable-spans.js';
-import { tellSpans } from '../dist/telemetry/spans/spans.js';
+import { writeSpans } from '../dist/telemetry/spans/span-writer.js';
 import { recordLine } from './inputs.mjs';
 import { measure } from './micro.mjs';
 
 const TIMES = 256;
-const log = new AccessLog();
+const log = new RecordParser();
 const plain = Array.from({ length: TIMES }, (_, i) => Buffer.from(recordLine(i)));
 const turns = plain.map((line, i) =>
   Buffer.from(line.toString().replace(' app app1 ', ` app${i % 4} app${i % 4} `)),
@@ -26,15 +26,15 @@ let bytes = 0;
 function tell(sink, lines) {
   for (const line of lines) {
     const record = log.view(line, 0, line.length);
-    tellSpans(sink, record, record.hop);
+    writeSpans(sink, record, record.hop);
   }
 }
 
 function encode(lines) {
   tell(own, lines);
-  const batch = own.take();
+  const batch = own.finishRequest();
   bytes += batch.bytes.length;
-  own.giveBack(batch);
+  own.recycle(batch);
 }
 
 export const results = measure(import.meta.url, TIMES, {
@@ -42,7 +42,7 @@ export const results = measure(import.meta.url, TIMES, {
   'encode: the same, backends that take turns': () => encode(turns),
   "encode: the same by the SDK's serializer": () => {
     tell(readable, plain);
-    bytes += ProtobufTraceSerializer.serializeRequest(readable.take()).length;
+    bytes += ProtobufTraceSerializer.serializeRequest(readable.drain()).length;
   },
 });
 if (bytes === 0) throw new Error('nothing was encoded');

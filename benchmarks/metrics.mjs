@@ -1,6 +1,6 @@
 // What do metrics cost a hop, sampled or not, and what does a line of an unsampled one cost with and without them?
 import { loadConfig } from '../dist/config/config.js';
-import { AccessLog } from '../dist/records/access-log.js';
+import { RecordParser } from '../dist/records/record-parser.js';
 import { createPipeline } from '../dist/telemetry/create-pipeline.js';
 import { HopMetrics } from '../dist/telemetry/metrics/hop-metrics.js';
 import { recordLine } from './inputs.mjs';
@@ -30,7 +30,7 @@ const MIXED = (i) => ({
 
 const one = lines('02');
 const mixed = lines('02', MIXED);
-const log = new AccessLog();
+const log = new RecordParser();
 const now = () => Date.now() * 1000;
 const metricsWith = (options) =>
   new HopMetrics({
@@ -44,7 +44,7 @@ const metricsWith = (options) =>
 
 /** Records of their own, so that only what is done with them is measured. */
 function recordsOf({ chunk, places }) {
-  return places.map(([start, end]) => new AccessLog().parse(chunk, start, end));
+  return places.map(([start, end]) => new RecordParser().parse(chunk, start, end));
 }
 
 function observing(records, metrics, exported) {
@@ -58,7 +58,7 @@ async function pipelineWith(env) {
   const { pipeline } = await createPipeline(telemetry, console);
   return ({ chunk, places }) =>
     () => {
-      for (const [start, end] of places) pipeline.takeLine(chunk, start, end);
+      for (const [start, end] of places) pipeline.processLine(chunk, start, end);
     };
 }
 

@@ -36,7 +36,7 @@ function allocation(work) {
 }
 
 /**
- * All take turns, so that a machine that gets slower slows them all.
+ * All alternate, so that a machine that gets slower slows them all.
  *
  * @param url `import.meta.url` of the file, which prints what it finds when it is run by itself
  * @param questions for each name a function that does the thing `times` times
@@ -55,11 +55,11 @@ export function measure(url, times, questions) {
       bytes: Math.max(0, allocation(work) / times),
     };
   }
-  if (pathToFileURL(process.argv[1]).href === url) tell(results);
+  if (pathToFileURL(process.argv[1]).href === url) printResults(results);
   return results;
 }
 
-export function tell(results) {
+export function printResults(results) {
   for (const [name, { nanoseconds, bytes }] of Object.entries(results)) {
     const shown = nanoseconds.map((value) => value.toFixed(0)).join(' / ');
     console.log(`${name.padEnd(44)} ${shown.padStart(24)} ns, ${bytes.toFixed(0)} bytes`);

@@ -1,5 +1,6 @@
 // How long does a NOTIFY wait for its ACK while others use the agent? One at a time, about a thousand a second, on a
-// connection of its own. Told to the parent process in milliseconds, from its message `start` to its message `report`.
+// connection of its own. Reported to the parent process in milliseconds, from its message `start` to its message
+// `report`.
 //
 //     node benchmarks/mint-probe.mjs PORT
 import { connect } from 'node:net';

@@ -1,4 +1,4 @@
-// Child processes, and what the kernel says they used.
+// Child processes, and the CPU time and memory that they used.
 import { execFile, execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

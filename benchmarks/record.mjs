@@ -1,6 +1,7 @@
 // What does it cost to make a HopRecord of a line, and to drop one that is not sampled?
-import { AccessLog } from '../dist/records/access-log.js';
+
 import { RecordHead } from '../dist/records/head.js';
+import { RecordParser } from '../dist/records/record-parser.js';
 import { recordLine } from './inputs.mjs';
 import { measure } from './micro.mjs';
 
@@ -19,7 +20,7 @@ function lines(flags) {
 }
 const sampled = lines('03');
 const unsampled = lines('02');
-const log = new AccessLog();
+const log = new RecordParser();
 const head = new RecordHead();
 let seen = 0;
 

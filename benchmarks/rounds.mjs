@@ -1,8 +1,8 @@
-// Ways that run side by side, idle but for their turn, and take turns: what is compared is compared within a round.
+// Ways that run side by side, and are idle except in turn: figures are compared within a round.
 import { startServer, Way } from './chain.mjs';
 import { fixedRate, fullSpeed } from './load.mjs';
 
-/** The trace of somebody who had it sampled: an agent that keeps few has to be warm for these too. */
+/** A trace that the caller sampled: an agent that samples few has to be warm for these too. */
 const SAMPLED = 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 /** Of what the slowest way reaches at full speed, so that a fixed rate is one that the machine has room for. */

@@ -1,4 +1,4 @@
-// How figures of noisy machines are told.
+// How figures of noisy machines are reported.
 import { createHistogram } from 'node:perf_hooks';
 
 /** Minimum, median and maximum. */

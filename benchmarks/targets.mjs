@@ -41,7 +41,7 @@ const later = (percentile) => (results) =>
 const atLeast = (limit) => ({ wanted: `at least ${limit}`, met: (seen) => seen >= limit });
 const atMost = (limit) => ({ wanted: `at most ${limit}`, met: (seen) => seen <= limit });
 
-/** `seen` gives numbers from the results of one version of HAProxy; `versions`: where it is one. */
+/** `seen` returns numbers from the results of one version of HAProxy; `versions`: where it is one. */
 export const TARGETS = [
   {
     name: '1 % sampled, nothing of the rest: throughput, of untraced',

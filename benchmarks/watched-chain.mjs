@@ -1,4 +1,4 @@
-// The shipped HAProxy configuration, an agent that tells the event loop delay of its main thread when asked
+// The shipped HAProxy configuration, an agent that reports the event loop delay of its main thread on request
 // (event-loop-delay.mjs), and a receiver.
 import { Haproxy } from '../dist/demo/haproxy.js';
 import { OtlpServer } from '../dist/demo/otlp-receiver.js';

@@ -25,7 +25,7 @@ export type Former = {
 
 /** The running agent: the mint path on this thread, the telemetry path on its own. */
 export class Agent {
-  /** Where SPOP is spoken and records are received, ports as really bound. */
+  /** The addresses of the SPOP and the record listener, with the ports that were bound. */
   readonly spop: string;
   readonly records: string;
   /** Where the admin listener is, if there is one. */
@@ -72,7 +72,7 @@ export class Agent {
   /**
    * Starts the mint path beside the telemetry path, which was started before; resolves when both listen.
    *
-   * @param predecessor whose place it takes once nothing can fail any more
+   * @param predecessor the agent that it replaces once nothing can fail any more
    * @throws Error when a listener or the exporter cannot be set up
    */
   static async start(
@@ -83,7 +83,7 @@ export class Agent {
   ): Promise<Agent> {
     const sampler = new Sampler(config.sampler);
     const minter = new Minter(sampler, {
-      formats: config.formats,
+      propagators: config.formats,
       onBadArgument: createBadArgumentLog(log),
       onTrustUnset: createTrustUnsetLog(log),
     });
@@ -128,7 +128,7 @@ export class Agent {
             onRefused: (peer, reason) => connections.refused(peer, reason),
           },
         );
-      // HAProxy may ask before its ring finds the agent: what the first requests leave behind waits there.
+      // HAProxy may send NOTIFYs before its ring connects: records of the first requests wait in the ring.
       if (predecessor === undefined || !isInherited(config.spop)) listener = await open();
       if (predecessor !== undefined) {
         admin = await telemetry.ready;
@@ -168,13 +168,13 @@ export class Agent {
     });
   }
 
-  /** Resolves when both threads have got to it. */
+  /** Resolves when both threads have answered. */
   ping(): Promise<void> {
     return this.telemetry.ping();
   }
 
   /**
-   * Takes log level, sampler and exporter from `config`, and reads certificates again; no connection is touched.
+   * Applies log level, sampler and exporter of `config`, and reads certificates again; no connection is touched.
    *
    * @throws Error when the exporter cannot be set up so, or a certificate not be used; nothing is changed then
    */
@@ -219,7 +219,7 @@ export class Agent {
     return { spop, records: records.length };
   }
 
-  /** Stops accepting, answers what was read, says DISCONNECT, reads the records and exports them. */
+  /** Stops accepting, answers what was read, sends DISCONNECT, reads the remaining records and exports them. */
   async stop(): Promise<void> {
     const started = performance.now();
     await this.listener.close();
@@ -241,7 +241,7 @@ export class Agent {
   }
 }
 
-/** Each argument once a minute: HAProxy says it again with every request. */
+/** Logs each argument once a minute: HAProxy sends it with every request. */
 function createBadArgumentLog(log: Logger): BadArgument {
   return throttle(
     (name, value, accepts) =>
@@ -250,7 +250,10 @@ function createBadArgumentLog(log: Logger): BadArgument {
   );
 }
 
-/** How often it is logged that nothing is said of callers, in milliseconds: it is so until somebody edits a file. */
+/**
+ * How often it is logged that no rule sets the trust of callers, in milliseconds: that lasts until the configuration
+ * is edited.
+ */
 const TRUST_UNSET_INTERVAL = 3_600_000;
 
 function createTrustUnsetLog(log: Logger): () => void {

@@ -1,6 +1,6 @@
 import { COMMANDS } from './commands.ts';
 import { parseOptions } from './options.ts';
-import { ConfigError, type Env } from './settings.ts';
+import { type Env, UsageError } from './settings.ts';
 
 export type CommandLine = {
   readonly command: 'run' | 'demo';
@@ -11,7 +11,7 @@ export type CommandLine = {
   readonly settings: Env;
 };
 
-/** @throws ConfigError for an unknown command or flag, one of another command, or a missing value */
+/** @throws UsageError for an unknown command or flag, one of another command, or a missing value */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const { run, demo } = COMMANDS;
   const options = { ...run.options, ...demo.options };
@@ -21,10 +21,10 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     const names = Object.keys(COMMANDS)
       .join(', ')
       .replace(/, (?=\w+$)/, ' or ');
-    throw new ConfigError(`unknown command "${command}": ${names} is accepted`);
+    throw new UsageError(`unknown command "${command}": ${names} is accepted`);
   }
   const other = Object.keys(values).find((flag) => !(flag in COMMANDS[command].options));
-  if (other !== undefined) throw new ConfigError(`--${other} is no flag of ${command}`);
+  if (other !== undefined) throw new UsageError(`--${other} is no flag of ${command}`);
   const settings = Object.fromEntries(
     Object.entries(run.options).flatMap(([flag, option]) => {
       const value = values[flag as keyof typeof values];

@@ -5,8 +5,7 @@ import { StatusCode } from './spop/constants.ts';
 import type { Agreement } from './spop/handshake.ts';
 
 /**
- * How long HAProxy has to be away to be told of, in milliseconds: it closes its connections when it has nothing to ask
- * for a while.
+ * How long HAProxy has to be disconnected until that is logged, in milliseconds: it closes idle connections.
  */
 const AWAY = 300_000;
 
@@ -16,7 +15,7 @@ const AWAY = 300_000;
  */
 const IDLE = 500;
 
-/** Tells the operator of SPOP connections by episodes, and of each one at the level debug. */
+/** Logs SPOP connections: once per episode, and each one at the level debug. */
 export class ConnectionLog {
   private readonly log: Logger;
   private readonly trouble: (fields: Record<string, unknown>, message: string) => void;
@@ -51,7 +50,7 @@ export class ConnectionLog {
 
   /** @param agreement of this connection, if it came that far */
   end(peer: string, end: ConnectionEnd, agreement: Agreement | undefined): void {
-    this.tell(peer, end);
+    this.logEnd(peer, end);
     if (agreement === undefined || agreement.healthcheck) return;
     this.open -= 1;
     if (this.open > 0 || end.reason === 'stopped' || end.reason === 'handed over') return;
@@ -62,7 +61,7 @@ export class ConnectionLog {
     }, AWAY).unref();
   }
 
-  private tell(peer: string, end: ConnectionEnd): void {
+  private logEnd(peer: string, end: ConnectionEnd): void {
     switch (end.reason) {
       case 'protocol': {
         const fields = { peer, status: end.status, reason: end.message };

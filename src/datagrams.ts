@@ -69,7 +69,7 @@ function receivingOn(sockets: readonly Receiving[]): Datagrams {
   };
 }
 
-/** Takes over a socket whose buffer is as large as whoever opened it wanted. */
+/** Reads an inherited socket; the size of its buffer was set by whoever opened it. */
 async function receiveDatagrams(
   fd: number,
   onMessage: (message: Buffer) => void,

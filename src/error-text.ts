@@ -1,5 +1,5 @@
 /**
- * What a value that was thrown says: the message of an error, its code where it has no message, as Node's errors for
+ * The text of a value that was thrown: the message of an error, its code where it has no message, as Node's errors for
  * several addresses at once; other values as text.
  */
 export function errorText(error: unknown): string {

@@ -8,7 +8,7 @@ import { errorText } from './error-text.ts';
 
 /**
  * Where a listener stands: `host:port`, `unix:/path`, `abns@name` or `abnsz@name` for a socket that has a name in the
- * network namespace and no file, or `fd:N` for a socket that was handed over.
+ * network namespace and no file, or `fd:N` for an inherited socket.
  */
 export type ListenAddress =
   | ({ readonly kind: 'tcp'; readonly host: string; readonly port: number } & Inheriting)
@@ -58,11 +58,11 @@ export type Listening = {
   readonly server: Server;
   /** As it is written in settings; the port is the one really bound. */
   readonly address: string;
-  /** What is bound, without port: empty for a socket that has none, or that was handed over. */
+  /** What is bound, without port: empty for a socket that has none, or that is inherited. */
   readonly hosts: readonly string[];
   /** The sockets that listen. @throws Error where Node does not have their descriptors */
   readonly sockets: () => InheritedSocket[];
-  /** Accepts who has connected so far, and then no more. */
+  /** Accepts the connections that are established already, and then no more. */
   readonly close: () => Promise<void>;
   /** Accepts nobody any more: another process has the same sockets, and who has connected. */
   readonly release: () => void;
@@ -147,8 +147,8 @@ function listeningOn(
 }
 
 /**
- * Node removes the file that it bound when the socket is closed, and would take it from a process that has the same socket:
- * so it binds another name.
+ * Node removes the file that it bound when the socket is closed, and would remove it from a process that has the same
+ * socket: so it binds another name.
  */
 async function openPath(server: Server, path: string): Promise<void> {
   await removeStaleSocket(path);
@@ -206,8 +206,8 @@ async function listenOnAll(
       throw error;
     }
     bound.push({ server: next, host });
-    const place = next.address();
-    if (place !== null && typeof place === 'object') port = place.port;
+    const bind = next.address();
+    if (bind !== null && typeof bind === 'object') port = bind.port;
   }
   // The name has lost an address.
   for (const { type, host, fd } of address.inherited ?? []) {
@@ -221,33 +221,33 @@ async function lookupAll(name: string): Promise<string[]> {
   return [...new Set(found.map(({ address }) => address))];
 }
 
-/** /etc/hosts has `::1` also where IPv6 is off: nobody gets there, so that nobody is missed. */
+/** /etc/hosts has `::1` even where IPv6 is off: nobody can connect to it, so that it may be left out. */
 function isNotOfThisHost(host: string, error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return isIP(host) === 6 && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT');
 }
 
-/** One that hands its connections to `server`. */
+/** A server that passes its connections to `server`. */
 function createSibling(server: Server, options: ServerOpts): Server {
   const sibling = createServer(options, (socket) => server.emit('connection', socket));
   if (server.maxConnections !== undefined) sibling.maxConnections = server.maxConnections;
   return sibling;
 }
 
-type Place = { host: string; port: number } | { path: string } | { fd: number };
+type BindOptions = { host: string; port: number } | { path: string } | { fd: number };
 
-function open(server: Server, place: Place): Promise<void> {
+function open(server: Server, bind: BindOptions): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ ...place, backlog: BACKLOG }, () => {
+    server.listen({ ...bind, backlog: BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });
   });
 }
 
-/** Whether `listen` failed because somebody else listens there. */
-export function isTaken(error: unknown): boolean {
+/** Whether `listen` failed because the address is in use. */
+export function isAddressInUse(error: unknown): boolean {
   const cause: unknown = error instanceof Error ? error.cause : undefined;
   return cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
 }
@@ -283,7 +283,7 @@ const SUN_PATH = 108;
 const LEAVES_NAMES = 22;
 
 /**
- * What `node:net` knows a unix socket by.
+ * The path of a unix socket for `node:net`.
  *
  * @throws Error for a name that this Node would pad
  */
@@ -296,7 +296,7 @@ export function socketPath(address: ListenAddress & { kind: 'unix' | 'abstract' 
   );
 }
 
-/** A socket file outlives the process that made it; only one that still answers is left alone. */
+/** Removes the socket file of a process that is gone; one that still answers is left alone. */
 async function removeStaleSocket(path: string): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
   const answers = await new Promise<boolean>((resolve) => {

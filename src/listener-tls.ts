@@ -16,7 +16,7 @@ export type ListenerTlsConfig = {
 };
 
 export type ListenerTlsLimits = {
-  /** How long a handshake may take, in milliseconds. */
+  /** The timeout of a handshake, in milliseconds. */
   readonly handshakeTimeout: number;
   /** Connections of one address at a time, handshakes included; those of this host are not counted. */
   readonly connectionsOfPeer: number;
@@ -34,7 +34,7 @@ export class ListenerTls {
   private readonly config: ListenerTlsConfig;
   private readonly limits: ListenerTlsLimits;
   private readonly events: ListenerTlsEvents;
-  /** Listens nowhere: it is handed connections. */
+  /** Listens nowhere: connections are passed to it. */
   private readonly server: Server;
   /** By address and port. */
   private readonly connections = new Map<string, Socket>();

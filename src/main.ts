@@ -9,7 +9,7 @@ import { errorText } from './error-text.ts';
 import type { Logger } from './log.ts';
 import { helpOf, ToolExit } from './options.ts';
 import { Reloader } from './reload.ts';
-import { ConfigError, type Env, type Warn } from './settings.ts';
+import { type Env, UsageError, type Warn } from './settings.ts';
 import { isJournal } from './systemd/journal.ts';
 import { Notifier } from './systemd/notifier.ts';
 import { type InheritedSockets, inheritedSockets } from './systemd/sockets.ts';
@@ -24,15 +24,16 @@ import { VERSION } from './version.ts';
 /** Exit code of the agent. */
 const AgentExit = { OK: 0, FAILED: 1, USAGE: 2 } as const;
 
-/** How much longer than spans may take systemd shall wait for the end, in milliseconds. */
+/** How much longer than the timeout for spans systemd shall wait for the end, in milliseconds. */
 const STOP_MARGIN = 5_000;
 
-/** How long messages to systemd may keep an agent that is done, in milliseconds. */
+/** How long the agent waits for its last messages to systemd, in milliseconds. */
 const LAST_MESSAGES = 1_000;
 
 /**
- * Megabytes, of each thread that is started. V8 counts buffers to the heap, and its first limit follows what survives,
- * which is next to nothing here: with that limit, the batches alone have it collect the whole heap several times a second.
+ * Megabytes, of each thread that is started. V8 counts buffers to the heap, and its first limit follows what
+ * survives, which is almost nothing here: at that limit, the batches alone would cause several collections of the
+ * whole heap a second.
  */
 const HEAP_BEFORE_COLLECTION = 24;
 
@@ -46,9 +47,9 @@ const help = (): string => {
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
   if (command !== undefined && isTool(command)) {
-    // What is thrown behind the command's back is no finding either.
+    // An uncaught error must not exit with the code for findings.
     process.on('uncaughtException', (error) => {
-      tell(error);
+      printError(error);
       process.exit(ToolExit.FAILED);
     });
     process.exitCode = await runTool(command, rest, process.env);
@@ -77,7 +78,7 @@ async function main(): Promise<void> {
 }
 
 async function run(commandLine: CommandLine): Promise<void> {
-  // Until there is a log to warn in.
+  // Warnings before there is a logger.
   const early: Parameters<Warn>[] = [];
   let warn: Warn = (...warning) => early.push(warning);
   const warnNow: Warn = (...warning) => warn(...warning);
@@ -95,7 +96,7 @@ async function run(commandLine: CommandLine): Promise<void> {
   const loaded = load(env);
   const config = predecessor?.passSockets(loaded) ?? loaded;
   setFlagsFromString(`--initial-old-space-size=${HEAP_BEFORE_COLLECTION}`);
-  // What takes longest comes first: all else is loaded while the thread starts.
+  // The thread starts first, as it needs the longest: the rest is loaded meanwhile.
   const telemetry = new TelemetryChannel(
     config.telemetry,
     config.threadEnv,
@@ -131,13 +132,13 @@ async function run(commandLine: CommandLine): Promise<void> {
   });
   process.on('SIGUSR2', () => upgrade.request());
   void telemetry.died.then((reason) => {
-    // Half an agent is none.
+    // Without the telemetry thread no span is exported: a supervisor has to restart the agent.
     log.fatal({ reason }, 'telemetry thread died');
     process.exit(AgentExit.FAILED);
   });
   const former = predecessor && {
     ready: async () => {
-      // systemd takes the end of its main process for the end of the service: it has to know the next one before.
+      // For systemd the end of its main process is the end of the service: it has to know the next one before.
       const known = await notifier?.deliver(`MAINPID=${process.pid}`, 'READY=1');
       if (known === false) throw new Error('systemd cannot be notified of the successor');
       await predecessor.ready();
@@ -184,7 +185,7 @@ async function run(commandLine: CommandLine): Promise<void> {
   const admin = agent.admin ?? 'off';
   const where = `SPOP on ${agent.spop}, records on ${agent.records}, admin ${admin}`;
   notifier?.send(...(predecessor === undefined ? ['READY=1'] : []), `STATUS=${where}`);
-  // Said last: who waits for it may send a signal at once.
+  // Logged last: whoever waits for it may send a signal at once.
   log.info(
     {
       version: VERSION,
@@ -210,14 +211,14 @@ function warnOfUnused(env: Env, sockets: InheritedSockets, log: Logger): void {
   }
 }
 
-function tell(error: unknown): void {
+function printError(error: unknown): void {
   const priority = isJournal(process.env) ? '<3>' : '';
   process.stderr.write(`${priority}haproxy-otel-spoa: ${errorText(error)}\n`);
 }
 
 function exitCodeFor(error: unknown): number {
   if (isTool(process.argv[2] ?? '')) return ToolExit.FAILED;
-  return error instanceof ConfigError ? AgentExit.USAGE : AgentExit.FAILED;
+  return error instanceof UsageError ? AgentExit.USAGE : AgentExit.FAILED;
 }
 
 const predecessor = Predecessor.find(process.env);
@@ -227,7 +228,7 @@ try {
   await main();
 } catch (error) {
   // The predecessor logs it, and goes on.
-  if (predecessor === undefined) tell(error);
+  if (predecessor === undefined) printError(error);
   else await predecessor.failed(errorText(error));
   process.exitCode = exitCodeFor(error);
 }

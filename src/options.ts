@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { ConfigError } from './settings.ts';
+import { UsageError } from './settings.ts';
 
 /** One option of a command. */
 export type Option = {
@@ -43,7 +43,7 @@ export type Options<T extends OptionTable> = {
  * Reads the arguments of one command.
  *
  * @param most how many arguments beside options it has
- * @throws ConfigError for an unknown option, a missing value or an argument too many
+ * @throws UsageError for an unknown option, a missing value or an argument too many
  */
 export function parseOptions<const T extends OptionTable>(
   args: readonly string[],
@@ -61,10 +61,10 @@ export function parseOptions<const T extends OptionTable>(
     parsed = parseArgs(config as ParseArgsConfig);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new ConfigError(error.message.split('. ', 1)[0] ?? error.message);
+    throw new UsageError(error.message.split('. ', 1)[0] ?? error.message);
   }
   const unexpected = parsed.positionals[most];
-  if (unexpected !== undefined) throw new ConfigError(`unexpected argument "${unexpected}"`);
+  if (unexpected !== undefined) throw new UsageError(`unexpected argument "${unexpected}"`);
   return parsed as unknown as Options<T>;
 }
 
@@ -102,6 +102,6 @@ function wrapped(text: string, indent: number): string {
   return (text.match(fitting) ?? []).join(`\n${' '.repeat(indent)}`);
 }
 
-/** Exit code of a command that looks at HAProxy's side. `FAILED`: it came to no result, whatever the reason. */
+/** Exit code of a command for HAProxy's side. `FAILED`: it has no result, whatever the reason. */
 export const ToolExit = { OK: 0, FOUND: 1, FAILED: 2, PARTIAL: 3 } as const;
 export type ToolExit = (typeof ToolExit)[keyof typeof ToolExit];

@@ -7,7 +7,7 @@ import {
   type ListenerTlsEvents,
   refuseExposed,
 } from './listener-tls.ts';
-import { BEAT_SOCKETS } from './records/beat.ts';
+import { PACED_SOCKETS } from './records/read-pacer.ts';
 import type { RecordReceiver, RingConnection } from './records/receiver.ts';
 
 const MAX_RECORD_CONNECTIONS = 1024;
@@ -15,7 +15,7 @@ const MAX_RECORD_CONNECTIONS = 1024;
 /** A ring has one connection for each HAProxy process. */
 const TLS_LIMITS = { handshakeTimeout: 5_000, connectionsOfPeer: 64 };
 
-const OPTIONS = { pauseOnConnect: true, ...BEAT_SOCKETS } as const;
+const OPTIONS = { pauseOnConnect: true, ...PACED_SOCKETS } as const;
 
 /** Where records come in: connections wait until there is a receiver for them. */
 export class RecordListener {
@@ -72,7 +72,7 @@ export class RecordListener {
 
   /** Reads on where another process ended. */
   continue(connection: RingConnection): void {
-    const socket = new Socket({ fd: connection.fd, ...BEAT_SOCKETS });
+    const socket = new Socket({ fd: connection.fd, ...PACED_SOCKETS });
     this.receiver?.accept(socket, connection);
   }
 

@@ -7,10 +7,10 @@ import type { Env } from './settings.ts';
 import { monotonicMicroseconds, type Notifier } from './systemd/notifier.ts';
 import { SIGNAL_NAMES } from './telemetry/config.ts';
 
-/** The proxy is chosen by variables of everybody. */
+/** Variables that choose a proxy, which are not the agent's own. */
 const PROXY = /^((no_)?grpc_proxy|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY)$/;
 
-/** Names of settings whose values differ. */
+/** Names of settings that changed. */
 export type Changes = {
   readonly reloadable: readonly string[];
   /** In force only after a restart. */
@@ -34,7 +34,7 @@ export function changesBetween(before: Env, after: Env, sameKinds: boolean): Cha
   };
 }
 
-/** Settings whose file has another content than a running agent goes by, and cannot change. */
+/** Settings of files whose content changed and which a running agent cannot reload. */
 function changedFiles(config: Config, next: Config): string[] {
   const [admin, after] = [config.telemetry.admin, next.telemetry.admin];
   const same = admin === undefined || after === undefined || admin.token === after.token;
@@ -61,15 +61,15 @@ export function adopt(config: Config, next: Config): Config {
 }
 
 export type ReloaderOptions = {
-  /** Settings as they are now. @throws ConfigError */
+  /** Reads the settings anew. @throws UsageError */
   readonly gather: () => Env;
-  /** @throws ConfigError */
+  /** @throws UsageError */
   readonly load: (env: Env) => Config;
   readonly log: Logger;
   readonly notifier: Notifier | undefined;
 };
 
-/** Takes over what it can of a configuration, or throws and changes nothing. */
+/** Applies what it can of a configuration, or throws and changes nothing. */
 type Apply = (config: Config) => Promise<void>;
 
 type State =

@@ -14,9 +14,9 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { errorText } from './error-text.ts';
-import { ConfigError } from './settings.ts';
+import { UsageError } from './settings.ts';
 
-/** What a file is to be; undefined is not to be there. */
+/** The content of a file before and after; undefined is no file. */
 export type Change = {
   readonly path: string;
   readonly before: Buffer | undefined;
@@ -29,7 +29,7 @@ export function readIfThere(path: string): Buffer | undefined {
     return readFileSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new ConfigError(`cannot read ${path}: ${errorText(error)}`);
+    throw new UsageError(`cannot read ${path}: ${errorText(error)}`);
   }
 }
 
@@ -38,7 +38,7 @@ export function readIfThere(path: string): Buffer | undefined {
  * were; a new file is like `model`.
  *
  * @param changes in the order in which they are made: whoever reads between two of them finds the first ones done
- * @throws ConfigError when a file is not what it was read as, or cannot be written: then none is changed
+ * @throws UsageError when a file is not what it was read as, or cannot be written: then none is changed
  */
 export function applyChanges(changes: readonly Change[], model: string): void {
   const wanted = changes.filter(({ before, after }) => !isSame(before, after));
@@ -60,7 +60,7 @@ export function applyChanges(changes: readonly Change[], model: string): void {
     }
     for (const { path, before } of wanted) {
       if (isSame(readIfThere(path), before)) continue;
-      throw new ConfigError(`${path} was changed by somebody else meanwhile: nothing is written`);
+      throw new UsageError(`${path} was changed by somebody else meanwhile: nothing is written`);
     }
     for (const { change, target, temporary } of staged) {
       if (temporary === undefined) rmSync(target);
@@ -68,13 +68,13 @@ export function applyChanges(changes: readonly Change[], model: string): void {
       done.push({ before: change.before, target });
     }
   } catch (error) {
-    const kept = done.reverse().filter((each) => !undo(each, model));
-    if (error instanceof ConfigError) throw error;
+    const unrestored = done.reverse().filter((each) => !undo(each, model));
+    if (error instanceof UsageError) throw error;
     const what =
-      kept.length === 0
+      unrestored.length === 0
         ? 'nothing is written'
-        : `only ${kept.map(({ target }) => target).join(', ')} could be written, and not be put back`;
-    throw new ConfigError(`${what}: ${errorText(error)}`);
+        : `only ${unrestored.map(({ target }) => target).join(', ')} could be written, and not be put back`;
+    throw new UsageError(`${what}: ${errorText(error)}`);
   } finally {
     for (const { temporary } of staged) {
       if (temporary !== undefined) rmSync(temporary, { force: true });
@@ -96,7 +96,7 @@ function undo({ before, target }: Done, model: string): boolean {
   }
 }
 
-/** Not a name that HAProxy takes for a configuration, where it loads whole folders. */
+/** A name that HAProxy does not load as a configuration where it loads whole folders. */
 function stage(target: string, content: Buffer, like: string): string {
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.otel`);
   const { mode, uid, gid } = statSync(like);

@@ -5,14 +5,14 @@ import type { ListenAddress } from './listen.ts';
 /** HAProxy's limit, and what its configuration need not quote. */
 const ABSTRACT = /^abns(z?)@([A-Za-z0-9_.:/-]{1,107})$/;
 
-/** A setting has a value that cannot be used; the message names it, the value and what is accepted. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
+/** Wrong usage: a setting, option or file that cannot be used. The message names it, its value and what is accepted. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
 }
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** How a setting is read: `parse` gives undefined for what `accepts` does not describe. */
+/** How a setting is parsed: `parse` returns undefined for what `accepts` does not describe. */
 export type Parser<T> = {
   readonly accepts: string;
   readonly parse: (text: string) => T | undefined;
@@ -27,13 +27,13 @@ export function read<T, D>(env: Env, name: string, fallback: D, parser: Parser<T
   return value;
 }
 
-/** Hears of a setting that is not used as it is written, or hardly meant so: its name, and why. */
+/** Called for a setting that is not used as it is written, or is likely a mistake: its name, and why. */
 export type Warn = (setting: string, reason: string) => void;
 
 export const noWarn: Warn = () => {};
 
-export function notAccepted(name: string, text: string, accepts: string): ConfigError {
-  return new ConfigError(`${name} is "${text}": ${accepts} is accepted`);
+export function notAccepted(name: string, text: string, accepts: string): UsageError {
+  return new UsageError(`${name} is "${text}": ${accepts} is accepted`);
 }
 
 export const anyText: Parser<string> = { accepts: 'any text', parse: (text) => text };
@@ -156,7 +156,7 @@ export const endpoint: Parser<string> = {
   },
 };
 
-/** Where OTLP over HTTP is received: which scheme it is has to be said. */
+/** A receiver of OTLP over HTTP; the scheme is required. */
 export const httpEndpoint: Parser<string> = {
   accepts: 'http://host:port/path, https://host:port/path, unix:///path or unix-abstract:name',
   parse: (text) => {

@@ -5,7 +5,7 @@ import { HopObserver } from './admin/observer.ts';
 import type { AdminServer } from './admin/server.ts';
 import type { AdminSources } from './admin/sources.ts';
 import { errorText } from './error-text.ts';
-import { formatAddress, isTaken } from './listen.ts';
+import { formatAddress, isAddressInUse } from './listen.ts';
 import { createLogger, type Logger } from './log.ts';
 import type { RecordListener } from './record-listener.ts';
 import { RecordReceiver } from './records/receiver.ts';
@@ -24,12 +24,12 @@ import type {
   WorkerData,
 } from './threads/messages.ts';
 import { readMintNumbers } from './threads/mint-numbers.ts';
-import { giveWay } from './threads/priority.ts';
+import { lowerPriority } from './threads/priority.ts';
 import { VERSION } from './version.ts';
 
 /**
- * All that the telemetry thread does with what comes from `listener`. What holds for the whole thread is set here: what gRPC
- * logs, what is shown of queries, its priority.
+ * All that the telemetry thread does with what comes from `listener`. What holds for the whole thread is set here:
+ * what gRPC logs, what is shown of queries, its priority.
  *
  * @param port where commands come from, and reports go to
  */
@@ -49,7 +49,7 @@ export async function runTelemetry(
     observer && ((record, hop) => observer?.observe(record, hop)),
   );
   const receiver = new RecordReceiver({
-    onRecord: pipeline.takeLine,
+    onRecord: pipeline.processLine,
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
     onRenew: (peer, age) => log.debug({ peer, age: Math.round(age) }, 'ring connection renewed'),
   });
@@ -63,14 +63,14 @@ export async function runTelemetry(
           mint: () => readMintNumbers(mint),
           observer,
           records: pipeline.counts,
-          exporter: spans.watch,
+          exporter: spans.status,
           spans: spans.output,
           delay: new LoopDelayMonitor(),
           metrics,
         });
-  // Nobody would see what it keeps.
+  // Without the admin listener nobody reads what it stores.
   if (admin === undefined) observer = undefined;
-  giveWay(log);
+  lowerPriority(log);
   report({ type: 'ready', admin: admin?.address });
 
   port.on('message', (command: Command) => {
@@ -120,7 +120,7 @@ export async function runTelemetry(
 
   function reload(next: Reloadable): void {
     try {
-      // First what may fail.
+      // Everything that may fail comes first.
       applyAll([
         () => spans.output.prepare(next.exporters.traces),
         () => metrics?.prepare(next) ?? NOTHING_PREPARED,
@@ -140,7 +140,7 @@ export async function runTelemetry(
     const started = performance.now();
     sampling.stop();
     await listener.close(limit / 2);
-    // Who asks meanwhile is told that the agent stops.
+    // The admin listener answers until the end, as an agent that stops.
     const left = Math.max(0, limit - (performance.now() - started));
     await Promise.all([spans.output.flush(left), logs?.output.flush(left), metrics?.stop(left)]);
     await admin?.stop();
@@ -157,9 +157,9 @@ export async function runTelemetry(
 const itemsOf = ({ counts, waiting }: Output): TelemetryCounts['spans'] => ({ ...counts, waiting });
 
 /**
- * Its code is loaded only where it is wanted, and when everything else is ready.
+ * Its code is loaded only where it is configured, and when everything else is ready.
  *
- * @returns undefined where an address that nobody chose is taken: tracing does not depend on it
+ * @returns undefined where the default address is in use: tracing does not depend on it
  */
 async function startAdmin(
   config: AdminConfig,
@@ -170,7 +170,7 @@ async function startAdmin(
   try {
     return await AdminServer.start(config, sources, createFaultLog(log));
   } catch (error) {
-    if (!config.optional || !isTaken(error)) throw error;
+    if (!config.optional || !isAddressInUse(error)) throw error;
     log.error(
       { address: formatAddress(config.address) },
       'no admin listener, its address is taken: set HAPROXY_OTEL_ADMIN to another one, or to off',

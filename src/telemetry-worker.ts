@@ -14,7 +14,7 @@ try {
   report({ type: 'failed', reason: errorText(error) });
 }
 
-/** Listens before it loads all that is done with records, which takes longest: HAProxy need not wait for that. */
+/** Listens before the code for records is loaded, which takes the longest: HAProxy need not wait for that. */
 async function run(data: WorkerData): Promise<void> {
   const { records, tls } = data.config;
   const listener = new RecordListener(records, tls);

@@ -12,7 +12,7 @@ export function isTool(command: string): command is Tool {
 /**
  * Loads the command that is asked for, and no other.
  *
- * @throws ConfigError for wrong usage, and for what cannot be read
+ * @throws UsageError for wrong usage, and for what cannot be read
  */
 export async function runTool(tool: Tool, args: readonly string[], env: Env): Promise<ToolExit> {
   const write = (text: string): void => {

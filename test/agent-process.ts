@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 
 /** What the tests wait for comes in milliseconds; this is for a machine that is busy. */
-const PATIENCE = 20_000;
+const TIMEOUT = 20_000;
 
-/** Waits until `condition` gives something; fails with `what` when it does not in time. */
+/** Waits until `condition` returns something; fails with `what` when it does not in time. */
 export async function until<T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
-  patience = PATIENCE,
+  patience = TIMEOUT,
 ): Promise<T> {
   const deadline = performance.now() + patience;
   for (;;) {

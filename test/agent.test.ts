@@ -51,7 +51,7 @@ function spawnAgent(args: readonly string[], env: Record<string, string> = {}): 
   return agent;
 }
 
-/** Connects to where the agent said that it listens. */
+/** Connects to the address that the agent logged. */
 async function peer(agent: AgentProcess, listener: 'spop' | 'records'): Promise<Peer> {
   const address = String(agent.logged('ready')?.[listener]);
   const unix = /^unix:(.*)/.exec(address)?.[1];
@@ -134,7 +134,7 @@ describe('the command', () => {
   );
 
   test.each(['HAPROXY_OTEL_SPOP', 'HAPROXY_OTEL_RECORDS'])(
-    'a port of %s that is taken: one clear line and exit code 1',
+    'a port of %s in use: one clear line and exit code 1',
     async (name) => {
       const other = createServer();
       await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
@@ -176,7 +176,7 @@ describe('the command', () => {
 });
 
 describe('SIGTERM', () => {
-  test('answers what was read, says DISCONNECT, exports what is left and exits with 0', async () => {
+  test('answers what was read, sends DISCONNECT, exports what is left and exits with 0', async () => {
     const [otlp, env] = await receiver();
     const agent = await start({ ...env, OTEL_BSP_SCHEDULE_DELAY: '60000' });
     const spop = await peer(agent, 'spop');
@@ -217,7 +217,7 @@ describe('SIGTERM', () => {
     expect(agent.logged('stopped')).toMatchObject({ records: { sampled: 5 } });
   });
 
-  test('gives up at its limit, and says how many spans were lost', async () => {
+  test('gives up at its limit, and logs how many spans were lost', async () => {
     const agent = await start({
       OTEL_TRACES_EXPORTER: 'otlp',
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
@@ -250,15 +250,15 @@ describe('SIGTERM', () => {
   });
 });
 
-test('a telemetry thread that dies takes the process with it, and the reason is told', async () => {
-  const preload = join(import.meta.dirname, 'telemetry/die-when-told.mjs');
+test('a telemetry thread that dies ends the process, and the reason is logged', async () => {
+  const preload = join(import.meta.dirname, 'telemetry/die-on-signal.mjs');
   const agent = await start({ NODE_OPTIONS: `--import=${preload}` });
   agent.process.kill('SIGWINCH');
   expect(await agent.exited()).toBe(1);
   expect(agent.logged('telemetry thread died')?.reason).toContain('told to die');
 });
 
-test('a stop that fails says why', async () => {
+test('a stop that fails logs why', async () => {
   const preload = join(import.meta.dirname, 'fail-to-stop.mjs');
   const agent = await start({ NODE_OPTIONS: `--import=${preload}` });
   agent.process.kill('SIGTERM');
@@ -286,7 +286,7 @@ test('the telemetry thread, and no other, runs at a lower priority', async () =>
 });
 
 describe('SPOP peers', () => {
-  test('one that breaks the protocol is told why and logged, others are not disturbed', async () => {
+  test('one that breaks the protocol is sent the reason and logged, others are not disturbed', async () => {
     const agent = await start();
     const good = await peer(agent, 'spop');
     good.socket.write(hello());
@@ -308,7 +308,7 @@ describe('SPOP peers', () => {
     ]);
   });
 
-  test('one too many is told so', async () => {
+  test('one too many is disconnected with the reason', async () => {
     const agent = await start({ HAPROXY_OTEL_MAX_CONNECTIONS: '2' });
     const taken = [await peer(agent, 'spop'), await peer(agent, 'spop')];
     const third = await peer(agent, 'spop');
@@ -359,7 +359,7 @@ describe('unix sockets', () => {
     HAPROXY_OTEL_RECORDS: `unix:${paths.records}`,
   };
 
-  test('serve both paths, are taken over from a process that died, and refused where one lives', async () => {
+  test('serve both paths, replace those of a process that died, and are refused where one lives', async () => {
     const [otlp, exporter] = await receiver();
     const first = await start({ ...env, ...exporter });
     await first.end('SIGKILL');
@@ -429,7 +429,7 @@ describe('records', () => {
     expect(agent.logged('records refused')?.reason).toContain('expected "<length> <record>"');
   });
 
-  test('lines that are no records are counted, and told once', async () => {
+  test('lines that are no records are counted, and logged once', async () => {
     const agent = await start();
     const records = await peer(agent, 'records');
     const line = octetCounted('www/1: SSL handshake failure');

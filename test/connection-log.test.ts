@@ -14,7 +14,7 @@ const AGREEMENT = {
 };
 const BROKEN: ConnectionEnd = { reason: 'protocol', status: 3, message: 'no frame' };
 
-/** A log that keeps level, message and fields of what an operator sees. */
+/** A log that records level, message and fields of what an operator sees. */
 function start(): { log: ConnectionLog; told: unknown[] } {
   const told: unknown[] = [];
   const line =
@@ -25,7 +25,7 @@ function start(): { log: ConnectionLog; told: unknown[] } {
   return { log: new ConnectionLog(logger as unknown as Logger), told };
 }
 
-test('trouble is told at once, and as a number a minute later', () => {
+test('trouble is logged at once, and as a number a minute later', () => {
   const { log, told } = start();
   for (let i = 0; i < 5; i += 1) log.end(`peer ${i}`, BROKEN, undefined);
   const message = 'SPOP peer disconnected: it broke the protocol';

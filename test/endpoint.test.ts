@@ -8,7 +8,7 @@ import {
   targetOf,
   withoutUserInfo,
 } from '../src/endpoint.ts';
-import { ExportWatch } from '../src/telemetry/export/export-watch.ts';
+import { ExporterStatus } from '../src/telemetry/export/exporter-status.ts';
 
 test.each([
   ['http://user:geheim@host:4317/v1', 'http://host:4317/v1', 'host:4317'],
@@ -47,7 +47,7 @@ test.each(['user:geheim@host:4317', 'https://user:geheim@host:4317'])(
     const told = JSON.stringify(summarize(config));
     expect(told).not.toContain('geheim');
     expect(told).toContain('https://ui.internal/trace/{traceId}');
-    expect(new ExportWatch(config.telemetry.exporters.traces).target).toBe('host:4317');
+    expect(new ExporterStatus(config.telemetry.exporters.traces).target).toBe('host:4317');
   },
 );
 

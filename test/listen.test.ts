@@ -83,7 +83,7 @@ test('datagrams too', async () => {
   expect(received.sort()).toEqual(['127.0.0.1', '::1']);
 });
 
-test.each(['::1', '127.0.0.1'])('nothing listens where %s is taken', async (host) => {
+test.each(['::1', '127.0.0.1'])('nothing listens where %s is in use', async (host) => {
   const port = await freePort();
   await occupy(port, host);
   await expect(start(port)).rejects.toThrow(

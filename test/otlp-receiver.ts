@@ -2,22 +2,22 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ServerCredentials, ServiceError } from '@grpc/grpc-js';
 import { decodeSpans, OtlpServer, type ReceivedSpan } from '../src/demo/otlp-receiver.ts';
 
-/** Decides what an export call gets: nothing to accept it, or a gRPC error. */
-export type Verdict = (spans: readonly ReceivedSpan[]) => Partial<ServiceError> | undefined;
+/** Decides the response to an export call: undefined accepts it, anything else is a gRPC error. */
+export type ExportHandler = (spans: readonly ReceivedSpan[]) => Partial<ServiceError> | undefined;
 
 export type ReceiverOptions = {
   readonly port?: number;
   /** A unix socket in place of a port. */
   readonly path?: string;
   readonly credentials?: ServerCredentials;
-  /** Takes what is accepted; without it, spans are kept in `spans`. */
+  /** Called with accepted spans; without it they are stored in `spans`. */
   readonly onSpans?: (spans: readonly ReceivedSpan[]) => void;
-  readonly verdict?: Verdict;
+  readonly onExport?: ExportHandler;
   /** The largest request that is accepted, in bytes; gRPC's 4 MiB otherwise. */
   readonly maxRequest?: number;
   /** Milliseconds before an export is answered. */
   readonly delay?: number;
-  /** Takes what comes as it is, in place of all others: for whom decoding costs too much. */
+  /** Called with the undecoded request in place of all others: decoding costs too much under load. */
   readonly onRequest?: (request: Buffer) => void;
 };
 
@@ -31,7 +31,7 @@ export class OtlpReceiver {
   private server: OtlpServer | undefined;
 
   static async start(options: ReceiverOptions = {}): Promise<OtlpReceiver> {
-    const { port = 0, path, credentials, maxRequest, verdict, delay = 0 } = options;
+    const { port = 0, path, credentials, maxRequest, onExport, delay = 0 } = options;
     const receiver = new OtlpReceiver();
     const onSpans = options.onSpans ?? ((spans) => receiver.spans.push(...spans));
     receiver.server = await OtlpServer.start(
@@ -43,7 +43,7 @@ export class OtlpReceiver {
           );
           if (options.onRequest !== undefined) return void options.onRequest(request);
           const spans = decodeSpans(request);
-          const error = verdict?.(spans);
+          const error = onExport?.(spans);
           if (error !== undefined) return error;
           onSpans(spans);
           await pause(delay);

@@ -101,7 +101,7 @@ describe('settings', () => {
   });
 });
 
-/** Settings that one reload said to be in force, and those that it said to need a restart. */
+/** Settings that one reload logged as applied, and those that it logged as needing a restart. */
 async function reloaded(
   before: Env,
   after: Env,
@@ -148,7 +148,7 @@ test('requests while it starts or reloads are one reload more, behind what is un
   expect(done).toHaveLength(3);
 });
 
-test('of an exporter of another kind nothing is taken over', async () => {
+test('of an exporter of another kind nothing is applied', async () => {
   const before = { OTEL_TRACES_EXPORTER: 'console' };
   const after = {
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
@@ -161,7 +161,7 @@ test('of an exporter of another kind nothing is taken over', async () => {
   ]);
 });
 
-test('what is in force after a reload is told alike wherever it is told', () => {
+test('what is in force after a reload is written alike wherever it is written', () => {
   const root = join(import.meta.dirname, '..');
   const [readme = ''] = /In force at once: .*?\. Others/s.exec(DOCUMENTATION) ?? [];
   const manual = readFileSync(join(root, 'haproxy/haproxy-otel-spoa.8'), 'utf8');
@@ -196,7 +196,7 @@ function connectionsTo(port: number): string[] {
     .map(([, , remote = '']) => remote);
 }
 
-test('SIGHUP changes sampler, headers and log level, and HAProxy keeps its connections', async () => {
+test('SIGHUP changes sampler, headers and log level, and no connection of HAProxy is closed', async () => {
   const headers = file('headers', 'api-key: first');
   const settings = file('chain.env', `HAPROXY_OTEL_OTLP_HEADERS_FILE=${headers}`);
   const chain = await Chain.start({ agentEnv: { HAPROXY_OTEL_CONFIG: settings } });
@@ -264,7 +264,7 @@ test('SIGHUP changes sampler, headers and log level, and HAProxy keeps its conne
   expect(agent.logs.filter(({ level }) => level === 'error')).toHaveLength(1);
 });
 
-test('SIGHUP takes a new certificate of the receiver, and not one that is none', async () => {
+test('SIGHUP applies a new certificate of the receiver, and not one that is none', async () => {
   const issue = () =>
     generate([{ name: 'commonName', value: 'localhost' }], {
       extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],

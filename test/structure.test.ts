@@ -158,7 +158,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'haproxy',
     'listen.ts',
     'options.ts',
-    'records/chosen-attributes.ts',
+    'records/opt-in-attributes.ts',
     'records/format.ts',
     'records/json-log.ts',
     'records/table.ts',

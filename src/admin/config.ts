@@ -3,11 +3,11 @@ import type { ListenAddress } from '../listen.ts';
 /** How the admin listener is set up: plain data, so that it can be sent to a thread. */
 export type AdminConfig = {
   readonly address: ListenAddress;
-  /** Whether nobody chose the address: an agent goes on without this listener where another has taken it. */
+  /** Whether nobody chose the address: the agent starts without this listener if the address is in use. */
   readonly optional: boolean;
-  /** What whoever asks has to show; undefined where only this host can ask. */
+  /** The token that a request needs; undefined where only this host can connect. */
   readonly token: string | undefined;
-  /** Names, beside addresses, under which browsers may come. */
+  /** Host names, beside addresses, that browsers may use. */
   readonly hosts: readonly string[];
   /** Of the tracing backend's UI, with `{traceId}` in it. */
   readonly traceUrl: string | undefined;

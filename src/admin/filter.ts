@@ -1,8 +1,8 @@
 import type { HopRecord } from '../records/record.ts';
 import { outcomeOf, sentStatus } from '../records/termination.ts';
-import type { KeptHop } from './recent-hops.ts';
+import type { RecentHop } from './recent-hops.ts';
 
-/** What a viewer wants to see; what is undefined does not matter. */
+/** What a viewer wants to see; undefined matches everything. */
 export type HopFilter = {
   readonly frontend: string | undefined;
   readonly backend: string | undefined;
@@ -50,12 +50,12 @@ function isUsable(name: string, value: string): boolean {
   }
 }
 
-/** The one trace that is looked for, if it is one. */
+/** The trace id that is searched for, if it is a whole one. */
 export function wholeTrace({ trace }: HopFilter): string | undefined {
   return trace !== undefined && TRACE_ID.test(trace) ? trace : undefined;
 }
 
-export function matches(filter: HopFilter, { record, hop }: KeptHop): boolean {
+export function matches(filter: HopFilter, { record, hop }: RecentHop): boolean {
   const { frontend, backend, server, status, trace } = filter;
   if (frontend !== undefined && record.frontend !== frontend) return false;
   if (backend !== undefined && record.backend !== backend) return false;

@@ -16,27 +16,27 @@ export type Refusal = {
 const METHODS = ['GET', 'HEAD'];
 
 /**
- * A browser is told to ask its user: the token is the password, with any name. Chromium wants each challenge in a
+ * Makes a browser ask its user: the token is the password, with any user name. Chromium wants each challenge in a
  * header of its own.
  */
 const CHALLENGES = ['Basic realm="haproxy-otel-spoa"', 'Bearer realm="haproxy-otel-spoa"'];
 
-/** Decides who is answered: nothing here is for other sites, other names or other methods. */
+/** Decides which requests are answered: none of other sites, for other host names, or of other methods. */
 export class Guard {
   private readonly token: Buffer | undefined;
   private readonly names: ReadonlySet<string>;
   private readonly local: boolean;
 
-  /** @param local whether only this host reaches the listener, which may say so only when it listens */
+  /** @param local whether only this host reaches the listener; known for certain only once it listens */
   constructor({ token, hosts, address }: AdminConfig, local: boolean) {
     this.token = token === undefined ? undefined : digest(token);
-    // A name to listen on is one by which it is asked, as is that of the host. No other site can have either.
+    // Requests may use the name to listen on, and that of this host. No other site can have either.
     const own = address.kind === 'tcp' && isIP(address.host) === 0 ? [address.host] : [];
     this.names = new Set([...hosts, ...own, hostname()].map((name) => name.toLowerCase()));
     this.local = local;
   }
 
-  /** @param page whether it is the page itself that is asked for, which holds no data */
+  /** @param page whether the request is for the page itself, which holds no data */
   check(request: IncomingMessage, page: boolean): Refusal | undefined {
     const { host, authorization, origin } = request.headers;
     if (host === undefined || !this.isOwnName(host)) {
@@ -59,8 +59,8 @@ export class Guard {
   }
 
   /**
-   * A site that lets its own name point to this host (DNS rebinding) cannot have an address for a name: addresses
-   * are safe, and names only if they are known. Ports may be forwarded.
+   * A site that resolves its own name to this host (DNS rebinding) cannot use an address as its name: addresses are
+   * safe, and known names. Ports may be forwarded.
    */
   private isOwnName(host: string): boolean {
     const name = parseHostAndPort(host)?.host.toLowerCase();
@@ -70,7 +70,7 @@ export class Guard {
   }
 }
 
-/** As the browser itself says. A link elsewhere may lead to the page. */
+/** By the header `Sec-Fetch-Site` of browsers. A link on another site may open the page. */
 function isForeign({ headers }: IncomingMessage, page: boolean): boolean {
   const site = headers['sec-fetch-site'];
   if (site === undefined || site === 'same-origin' || site === 'none') return false;
@@ -83,7 +83,7 @@ function isOrigin(origin: string, host: string): boolean {
   return origin === `http://${host}` || origin === `https://${host}`;
 }
 
-/** Compares digests, which are of one length, in a time that tells nothing. */
+/** Compares digests, which are of one length, in constant time. */
 function isToken(token: Buffer, authorization: string | undefined): boolean {
   const [, scheme, value] = /^(bearer|basic) +(\S+)$/i.exec(authorization ?? '') ?? [];
   if (scheme === undefined || value === undefined) return false;

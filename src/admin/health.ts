@@ -1,12 +1,12 @@
 import type { AdminSources } from './sources.ts';
 
-/** The mint thread writes four times a second: after this many milliseconds it hangs. */
+/** The mint thread publishes four times a second: without that for as many milliseconds it counts as hung. */
 const HANGS_AFTER = 5_000;
 
-/** What a probe is told: `ok` decides the status, the rest is for whoever reads it. */
+/** The answer to a probe: `ok` decides the status, the rest is for people. */
 export type Health = { readonly ok: boolean } & Readonly<Record<string, unknown>>;
 
-/** Whether both threads work: whoever answers this is the telemetry thread. */
+/** Whether both threads work: the one that answers is the telemetry thread. */
 export function liveness(sources: Pick<AdminSources, 'mint'>, now: number): Health {
   const age = now - sources.mint().publishedAt;
   const ok = age < HANGS_AFTER;
@@ -14,8 +14,8 @@ export function liveness(sources: Pick<AdminSources, 'mint'>, now: number): Heal
 }
 
 /**
- * Whether HAProxy may ask. A receiver that is away is told of and does not count: requests are answered, and spans
- * wait for it.
+ * Whether HAProxy may ask. A receiver that is down is reported but does not count: requests are still answered, and
+ * spans are queued.
  */
 export function readiness(sources: Pick<AdminSources, 'mint' | 'exporter'>, now: number): Health {
   const { listening } = sources.mint();

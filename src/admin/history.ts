@@ -9,16 +9,16 @@ type Mark = {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly mint: MintSnapshot;
-  /** Without those that were kept: these are seen as sampled ones are. */
+  /** Without those of tail sampling, which are counted as sampled ones are. */
   readonly unsampled: number;
 };
 
-/** How far back the latest figures look, in slots: one minute. */
+/** The window of the latest figures, in slots: one minute. */
 const MINUTE = 12;
-/** And rates. */
+/** The window of rates, in slots. */
 const RATE = 2;
 
-/** Remembers totals, so that they can be told as what came in the last minutes. */
+/** Stores totals per slot, to report what came in the last minutes. */
 export class History {
   private readonly sources: AdminSources;
   private readonly marks: Mark[] = [];
@@ -34,7 +34,10 @@ export class History {
     if (this.marks.length > SLOTS) this.marks.shift();
   }
 
-  /** Requests minted and unsampled records that were not kept in each slot, the oldest first, the last one still filling. */
+  /**
+   * Requests minted, and records neither sampled nor tail-sampled, in each slot, the oldest first, the last one still
+   * filling.
+   */
   slots(slot: number, now: number): { requests: number[]; unsampled: number[] } {
     const requests = new Array<number>(SLOTS).fill(0);
     const unsampled = new Array<number>(SLOTS).fill(0);

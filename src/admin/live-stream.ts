@@ -5,7 +5,7 @@ import { viewHops, viewState, viewTraffic } from './live-view.ts';
 import { slotAt } from './series.ts';
 import type { AdminSources } from './sources.ts';
 
-/** Pages that are told of what happens, at a time. */
+/** Pages that are open at a time. */
 const MAX_VIEWERS = 32;
 
 /** Milliseconds. */
@@ -18,11 +18,11 @@ type Viewer = {
   readonly response: ServerResponse;
   readonly key: string;
   readonly filter: HopFilter;
-  /** It was behind, and does not know what the others do. */
+  /** It missed an event because its buffer was full. */
   missed: boolean;
 };
 
-/** Tells open pages once a second: what several of them want is made once. Costs nothing while there is none. */
+/** Sends events to open pages once a second; what several of them want is made once. Idle while no page is open. */
 export class LiveStream {
   private readonly sources: AdminSources;
   private readonly traceUrl: string | undefined;
@@ -30,11 +30,11 @@ export class LiveStream {
   private readonly onFault: (error: unknown) => void;
   private readonly viewers = new Set<Viewer>();
   private readonly timer: NodeJS.Timeout;
-  private toldSlot = 0;
-  /** By what viewers want, what they were told last: where nothing happens, nothing is told. */
-  private toldHops: ReadonlyMap<string, string> = new Map();
+  private sentSlot = 0;
+  /** By filter, the last event that was sent: the same event is not sent twice. */
+  private sentHops: ReadonlyMap<string, string> = new Map();
 
-  /** @param onFault told of what would otherwise end the thread that exports */
+  /** @param onFault called with errors that would otherwise end the exporting thread */
   constructor(
     sources: AdminSources,
     history: History,
@@ -81,12 +81,12 @@ export class LiveStream {
     const slot = slotAt(now * 1000);
     this.history.tick(slot, now);
     this.sources.observer.tick(now);
-    // Its window turns when it is read, and is ten seconds only if somebody does.
+    // The window is rotated by reads: without this one it would be longer than ten seconds.
     this.sources.delay.read();
     if (this.viewers.size === 0) return;
     const state = this.state(now);
-    const traffic = slot === this.toldSlot ? '' : this.traffic(now);
-    this.toldSlot = slot;
+    const traffic = slot === this.sentSlot ? '' : this.traffic(now);
+    this.sentSlot = slot;
     const hops = new Map<string, string>();
     for (const viewer of this.viewers) {
       const { response, key, filter } = viewer;
@@ -96,11 +96,11 @@ export class LiveStream {
       }
       const own = hops.get(key) ?? this.hops(filter, now);
       hops.set(key, own);
-      const known = !viewer.missed && own === this.toldHops.get(key);
+      const known = !viewer.missed && own === this.sentHops.get(key);
       viewer.missed = false;
       response.write(state + traffic + (known ? '' : own));
     }
-    this.toldHops = hops;
+    this.sentHops = hops;
   }
 
   private state(now: number): string {

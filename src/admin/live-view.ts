@@ -2,10 +2,10 @@ import { memoryUsage } from 'node:process';
 import { type HopFilter, matches, wholeTrace } from './filter.ts';
 import { readiness } from './health.ts';
 import type { History } from './history.ts';
-import { type HopView, viewHop } from './hop-view.ts';
 import { decidedBy } from './mint-snapshot.ts';
 import type { HopObserver } from './observer.ts';
-import type { KeptHop } from './recent-hops.ts';
+import { type PageHop, viewHop } from './page-hop.ts';
+import type { RecentHop } from './recent-hops.ts';
 import { type SeriesView, SLOT_SECONDS, slotAt } from './series.ts';
 import type { AdminSources } from './sources.ts';
 
@@ -14,33 +14,34 @@ const SHOWN = { errors: 30, aborts: 10, slow: 8, latest: 40 } as const;
 
 export type HopsView = {
   /** No hop is in two lists. */
-  readonly errors: readonly HopView[];
-  readonly slow: readonly HopView[];
-  readonly latest: readonly HopView[];
+  readonly errors: readonly PageHop[];
+  readonly slow: readonly PageHop[];
+  readonly latest: readonly PageHop[];
   readonly frontends: readonly string[];
 };
 
 /** The hops that `filter` lets through: failed ones, then the slowest, then the latest. */
 export function viewHops(observer: HopObserver, filter: HopFilter, now: number): HopsView {
   const { recent } = observer;
-  const told = new Set<KeptHop>();
-  const take = (hops: Iterable<KeptHop>, most: number): KeptHop[] => {
-    const taken: KeptHop[] = [];
-    for (const kept of hops) {
-      if (taken.length === most) break;
-      if (told.has(kept) || !matches(filter, kept)) continue;
-      told.add(kept);
-      taken.push(kept);
+  const shown = new Set<RecentHop>();
+  const select = (hops: Iterable<RecentHop>, most: number): RecentHop[] => {
+    const selected: RecentHop[] = [];
+    for (const hop of hops) {
+      if (selected.length === most) break;
+      if (shown.has(hop) || !matches(filter, hop)) continue;
+      shown.add(hop);
+      selected.push(hop);
     }
-    return taken;
+    return selected;
   };
   const failed = recent.failed();
-  const errors = [...take(failed.errors, SHOWN.errors), ...take(failed.aborts, SHOWN.aborts)].sort(
-    (a, b) => b.record.end - a.record.end,
-  );
-  const slow = take(recent.slowest(now), SHOWN.slow);
-  const watched = wholeTrace(filter) === undefined ? [] : take(recent.watched(), SHOWN.latest);
-  const latest = [...watched, ...take(recent.newest(), SHOWN.latest - watched.length)];
+  const errors = [
+    ...select(failed.errors, SHOWN.errors),
+    ...select(failed.aborts, SHOWN.aborts),
+  ].sort((a, b) => b.record.end - a.record.end);
+  const slow = select(recent.slowest(now), SHOWN.slow);
+  const watched = wholeTrace(filter) === undefined ? [] : select(recent.watched(), SHOWN.latest);
+  const latest = [...watched, ...select(recent.newest(), SHOWN.latest - watched.length)];
   return {
     errors: errors.map(viewHop),
     slow: slow.map(viewHop),

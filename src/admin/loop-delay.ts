@@ -9,8 +9,8 @@ const RESOLUTION = 20;
 const WINDOW = 10_000;
 
 /**
- * How late the event loop of this thread is, over windows of ten seconds: whoever looks, and however often, sees
- * the same. Nothing of this runs in JavaScript but the turn of the window.
+ * How late the event loop of this thread is, over windows of ten seconds: all readers get the same numbers. Only the
+ * rotation of the window runs in JavaScript.
  */
 export class LoopDelayMonitor {
   private readonly histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION });

@@ -10,7 +10,7 @@ import type { AdminSources, OutcomeCount } from './sources.ts';
 const PREFIX = 'haproxy_otel_';
 
 /**
- * All metrics as text. They are kept elsewhere, so each answer has a registry of its own, which writes it.
+ * All metrics as text. Their values are stored elsewhere: each response is written by a registry of its own.
  *
  * @param accept the `Accept` header: OpenMetrics for whoever asks for it, Prometheus' own text otherwise
  */
@@ -23,7 +23,7 @@ export async function renderMetrics(
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   }
   for (const family of families(sources)) {
-    // The library asks a metric for its name, type and values; its own kinds count by themselves.
+    // The library reads name, type and values of a metric; its own metric classes would count by themselves.
     const metric = { ...family, get: async () => metric };
     registry.registerMetric(metric as unknown as Metric);
   }

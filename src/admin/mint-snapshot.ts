@@ -3,7 +3,7 @@ export const LATENCY_BOUNDS = [
   10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3,
 ] as const;
 
-/** What the mint thread counts. Totals since the start unless they say otherwise. */
+/** What the mint thread counts. Totals since the start unless noted. */
 export const MINT_NAMES = [
   /** When this was written, in milliseconds since the epoch. */
   'publishedAt',

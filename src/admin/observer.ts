@@ -5,7 +5,7 @@ import { type Outcome, outcomeOf } from '../records/termination.ts';
 import { RecentHops } from './recent-hops.ts';
 import { Series, SLOTS, slotAt, stepOf } from './series.ts';
 
-/** Backends and servers that are told apart; what comes beyond goes into the series of all. */
+/** Backends and servers with series of their own; any more are counted in the series of all alone. */
 const MAX_SERIES = 128;
 
 /** Seconds. */
@@ -24,7 +24,7 @@ export type BackendSeries = {
   readonly servers: ReadonlyMap<string, Series>;
 };
 
-/** Sees each sampled hop, on the telemetry thread: counts it, and keeps it for the page. */
+/** Observes each sampled hop, on the telemetry thread: counts it, and stores it for the page. */
 export class HopObserver {
   readonly recent = new RecentHops();
   readonly all = new Series();
@@ -126,7 +126,7 @@ export class HopObserver {
 
   private fullUntil = 0;
 
-  /** Looks for room no more often than there can be some. */
+  /** Checks for room no more often than a slot can end. */
   private hasRoom(slot: number): boolean {
     if (this.seriesCount >= MAX_SERIES && slot >= this.fullUntil) {
       this.aliveBackends(slot);

@@ -4,21 +4,21 @@ import { copyRecord } from '../records/copy-record.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { Outcome } from '../records/termination.ts';
 
-/** One hop that is kept, as it came: what is shown of it is made when somebody looks. */
-export type KeptHop = { readonly record: HopRecord; readonly hop: Hop };
+/** One stored hop, as it came; what is shown of it is made when a page asks. */
+export type RecentHop = { readonly record: HopRecord; readonly hop: Hop };
 
-/** How many are kept of each kind, so that none crowds out the others. */
+/** How many are stored of each kind, so that no kind evicts another. */
 const LATEST = 2_048;
 const ERRORS = 256;
 const ABORTS = 128;
 
 /**
- * Of those that neither failed nor were slow, as many a second. Whoever keeps all of them has the collector copy
- * thousands of records again and again, for a list that is over in half a second.
+ * Hops a second that are stored though they neither failed nor were slow. More would cost the garbage collector
+ * thousands of copies, for a list that covers half a second.
  */
 const LATEST_A_SECOND = 200;
 
-/** Traces that somebody waits for: how many, how long in milliseconds, and how many of their hops are kept. */
+/** Traces that a viewer waits for: how many, for how many milliseconds, and how many of their hops are stored. */
 const WATCHED = 16;
 const WATCH_TIME = 60_000;
 const WATCHED_HOPS = 64;
@@ -28,7 +28,7 @@ const SLOWEST = 8;
 const SLOW_WINDOW = 10_000;
 const SLOW_WINDOWS = 30;
 
-/** Characters of one hop that clients control: what is longer is kept cut. */
+/** Characters of one hop that clients control: longer texts are truncated. */
 const MAX_TEXT = 2_048;
 const CUT_TEXT = 512;
 
@@ -52,8 +52,8 @@ export class RecentHops {
   }
 
   /**
-   * Keeps all hops of one trace for a minute from now, however many others come: whoever asks for it before it comes
-   * would otherwise take a busy second for a record that is lost. Of too many the first asked for is forgotten.
+   * Stores all hops of one trace for a minute from now, whatever the load: without this, a viewer who asks for a
+   * trace in advance could not tell a busy second from a lost record. Beyond the limit the oldest watch is dropped.
    */
   watch(traceId: string, now: number): void {
     this.watchedUntil.delete(traceId);
@@ -65,45 +65,45 @@ export class RecentHops {
   }
 
   /**
-   * @param duration in milliseconds, undefined where it says nothing
+   * @param duration in milliseconds, undefined where it has no meaning
    * @param at when it ended, in milliseconds since the epoch
    */
-  add(hop: KeptHop, outcome: Outcome, duration: number | undefined, at: number): void {
+  add(hop: RecentHop, outcome: Outcome, duration: number | undefined, at: number): void {
     const isSlow = duration !== undefined && this.isSlow(duration, at);
     const failed = outcome.fault !== 'none';
     const isWatched = this.watchedUntil.size > 0 && this.watchedUntil.has(hop.hop.traceId);
     if (!isSlow && !failed && !isWatched && this.left === 0) return;
-    const kept = { record: bounded(copyRecord(hop.record)), hop: copyHop(hop.hop) };
-    if (isSlow) this.addSlow(kept, duration);
-    if (isWatched) this.ofWatched.add(kept);
-    if (failed) (outcome.fault === 'client' ? this.aborts : this.errors).add(kept);
+    const recent = { record: bounded(copyRecord(hop.record)), hop: copyHop(hop.hop) };
+    if (isSlow) this.addSlow(recent, duration);
+    if (isWatched) this.ofWatched.add(recent);
+    if (failed) (outcome.fault === 'client' ? this.aborts : this.errors).add(recent);
     if (this.left === 0) return;
     this.left -= 1;
-    this.latest.add(kept);
+    this.latest.add(recent);
   }
 
   /** Newest first. */
-  newest(): Iterable<KeptHop> {
+  newest(): Iterable<RecentHop> {
     return this.latest.newest();
   }
 
   /** Of the traces that are, or were, watched; newest first. */
-  watched(): Iterable<KeptHop> {
+  watched(): Iterable<RecentHop> {
     return this.ofWatched.newest();
   }
 
   /** Of servers and of HAProxy itself, then of clients; newest first. */
-  failed(): { errors: Iterable<KeptHop>; aborts: Iterable<KeptHop> } {
+  failed(): { errors: Iterable<RecentHop>; aborts: Iterable<RecentHop> } {
     return { errors: this.errors.newest(), aborts: this.aborts.newest() };
   }
 
   /** Slowest first, of the last five minutes before `now`, in milliseconds since the epoch. */
-  slowest(now: number): KeptHop[] {
+  slowest(now: number): RecentHop[] {
     return this.slow
       .filter(({ since }) => now - since <= SLOW_WINDOW * SLOW_WINDOWS)
       .flatMap(({ hops }) => hops)
       .sort((a, b) => b.duration - a.duration)
-      .map(({ kept }) => kept);
+      .map(({ recent }) => recent);
   }
 
   /** Whether it is among the slowest of its time, which may begin with it. */
@@ -117,10 +117,10 @@ export class RecentHops {
     return window.hops.length < SLOWEST || duration > window.least;
   }
 
-  private addSlow(kept: KeptHop, duration: number): void {
+  private addSlow(recent: RecentHop, duration: number): void {
     const window = this.slow.at(-1);
     if (window === undefined) return;
-    window.hops.push({ kept, duration });
+    window.hops.push({ recent, duration });
     window.hops.sort((a, b) => b.duration - a.duration);
     if (window.hops.length > SLOWEST) window.hops.pop();
     window.least = window.hops.at(-1)?.duration ?? 0;
@@ -130,36 +130,36 @@ export class RecentHops {
 type SlowWindow = {
   /** Milliseconds since the epoch. */
   readonly since: number;
-  readonly hops: { readonly kept: KeptHop; readonly duration: number }[];
+  readonly hops: { readonly recent: RecentHop; readonly duration: number }[];
   least: number;
 };
 
 class Ring {
   private readonly size: number;
-  private readonly hops: KeptHop[] = [];
+  private readonly hops: RecentHop[] = [];
   private next = 0;
 
   constructor(size: number) {
     this.size = size;
   }
 
-  add(kept: KeptHop): void {
-    this.hops[this.next] = kept;
+  add(recent: RecentHop): void {
+    this.hops[this.next] = recent;
     this.next = this.next + 1 === this.size ? 0 : this.next + 1;
   }
 
-  *newest(): Iterable<KeptHop> {
+  *newest(): Iterable<RecentHop> {
     const { length } = this.hops;
     for (let i = 1; i <= length; i += 1) {
-      const kept = this.hops[(this.next - i + length) % length];
-      if (kept !== undefined) yield kept;
+      const recent = this.hops[(this.next - i + length) % length];
+      if (recent !== undefined) yield recent;
     }
   }
 }
 
 const NO_ATTRIBUTES = {};
 
-/** The record itself where it is small; the user's own attributes, which may be anything, are not kept. */
+/** The record itself where it is small; the user's own attributes, which may be of any size, are not stored. */
 function bounded(record: HopRecord): HopRecord {
   const size =
     (record.path?.length ?? 0) +
@@ -185,7 +185,7 @@ function bounded(record: HopRecord): HopRecord {
   };
 }
 
-/** A copy: a part of a string would keep all of it in memory. */
+/** A copy: a slice of a string would retain all of it in memory. */
 function cut(text: string | undefined): string | undefined {
   if (text === undefined || text.length <= CUT_TEXT) return text;
   return `${Buffer.from(text.slice(0, CUT_TEXT)).toString()}…`;

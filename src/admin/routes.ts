@@ -9,7 +9,7 @@ import { renderMetrics } from './metrics.ts';
 import { type PageFile, readPageFiles } from './page-files.ts';
 import type { AdminSources } from './sources.ts';
 
-/** Of every answer. The page asks nobody else, is in no frame, and writes no markup. */
+/** Headers of every response. The page connects to nothing else, is in no frame, and writes no markup. */
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy':
@@ -25,7 +25,7 @@ const HEADERS = {
 const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
-type Answer = {
+type AdminResponse = {
   readonly status: number;
   readonly contentType: string;
   readonly body: string | Buffer;
@@ -40,7 +40,7 @@ const BAD_FILTER: Refusal = {
   reason: 'frontend, backend, server, status and trace are accepted, each once',
 };
 
-/** What stands behind each path. */
+/** The handler of each path. */
 export class Routes {
   private readonly guard: Guard;
   private readonly traceUrl: string | undefined;
@@ -87,15 +87,15 @@ export class Routes {
     response: ServerResponse,
     path: string,
     parameters: URLSearchParams,
-  ): Promise<Answer | 'streams'> {
+  ): Promise<AdminResponse | 'streams'> {
     const file = this.files.get(path);
     if (file !== undefined) return { status: 200, ...file };
     const now = Date.now();
     switch (path) {
       case '/healthz':
-        return tell(liveness(this.sources, now));
+        return healthAnswer(liveness(this.sources, now));
       case '/readyz':
-        return tell(readiness(this.sources, now));
+        return healthAnswer(readiness(this.sources, now));
       case '/metrics': {
         const accept = request.headers.accept ?? '';
         return { status: 200, ...(await renderMetrics(this.sources, accept)) };
@@ -109,8 +109,8 @@ export class Routes {
     }
   }
 
-  /** All that the page shows, once. Whoever asks for one trace may ask again: it is kept when it comes. */
-  private live(parameters: URLSearchParams, now: number): Answer {
+  /** All that the page shows, once. A filter by one trace also watches it: its hops are stored when they come. */
+  private live(parameters: URLSearchParams, now: number): AdminResponse {
     const filter = parseFilter(parameters);
     if (filter === undefined) return refuse(BAD_FILTER);
     const { observer } = this.sources;
@@ -124,15 +124,15 @@ export class Routes {
     return { status: 200, contentType: JSON_TYPE, body: JSON.stringify(view) };
   }
 
-  /** The same, again and again. */
+  /** The same as a stream of events. */
   private events(
     request: IncomingMessage,
     response: ServerResponse,
     parameters: URLSearchParams,
-  ): Answer | 'streams' {
+  ): AdminResponse | 'streams' {
     const filter = parseFilter(parameters);
     if (filter === undefined) return refuse(BAD_FILTER);
-    // Pipelined behind another answer: Node would never tell that its reader left.
+    // Pipelined behind another answer: Node would never report that the reader left.
     if (response.socket === null) return refuse(QUEUED);
     if (this.stream.isFull) return refuse(TOO_MANY);
     if (request.method === 'HEAD') {
@@ -143,13 +143,13 @@ export class Routes {
   }
 }
 
-function tell({ ok, ...rest }: Health): Answer {
+function healthAnswer({ ok, ...rest }: Health): AdminResponse {
   const body = `${JSON.stringify({ status: ok ? 'ok' : 'unavailable', ...rest })}\n`;
   return { status: ok ? 200 : 503, contentType: JSON_TYPE, body };
 }
 
-/** What may still come of such a request is not read. */
-function refuse({ status, reason, headers }: Refusal): Answer {
+/** The rest of such a request is not read. */
+function refuse({ status, reason, headers }: Refusal): AdminResponse {
   return {
     status,
     contentType: TEXT_TYPE,

@@ -37,12 +37,12 @@ export function slotAt(microseconds: number): number {
 /** Memory is fixed: a hop is a few additions. */
 export class Series {
   private readonly numbers = new Uint32Array(SLOTS * WIDTH);
-  /** Which slot of all time each place holds. */
+  /** The slot, counted from the epoch, that each row holds. */
   private readonly held = new Float64Array(SLOTS).fill(-1);
 
   /**
    * @param slot of all time, by `slotAt`
-   * @param step of the duration, by `stepOf`; undefined where it says nothing, as of a WebSocket
+   * @param step of the duration, by `stepOf`; undefined where it has no meaning, as of a WebSocket
    */
   add(slot: number, failed: boolean, step: number | undefined): void {
     const own = slot % SLOTS;

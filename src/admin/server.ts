@@ -7,7 +7,7 @@ import { LiveStream } from './live-stream.ts';
 import { Routes } from './routes.ts';
 import type { AdminSources } from './sources.ts';
 
-/** Connections at a time: pages keep one or two each. */
+/** Connections at a time: a page has one or two. */
 const MAX_CONNECTIONS = 128;
 
 const MAX_HEADER_BYTES = 8_192;
@@ -34,7 +34,7 @@ export class AdminServer {
   }
 
   /**
-   * @param onFault told of each fault in what is shown, which changes nothing else
+   * @param onFault called with each error of what is shown; nothing else is affected
    * @throws Error when it cannot listen, or everybody could ask without a token
    */
   static async start(
@@ -48,7 +48,7 @@ export class AdminServer {
     server.headersTimeout = REQUEST_TIMEOUT;
     server.keepAliveTimeout = REQUEST_TIMEOUT;
     const listening = await listen(server, config.address, HTTP_OPTIONS);
-    // A socket that was handed over says only now where it stands, and a name where it leads.
+    // The address of an inherited socket, or that a name resolved to, is known only now.
     const bound = server.address();
     const hosts = bound === null || typeof bound === 'string' ? [] : [bound.address];
     const local = [...hosts, ...listening.hosts].every(isLoopback);

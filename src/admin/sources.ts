@@ -1,4 +1,4 @@
-import type { ExportWatch } from '../telemetry/export/export-watch.ts';
+import type { ExporterStatus } from '../telemetry/export/exporter-status.ts';
 import type { Output } from '../telemetry/export/output.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecordCounts } from '../telemetry/pipeline.ts';
@@ -6,7 +6,7 @@ import type { LoopDelayMonitor } from './loop-delay.ts';
 import type { MintSnapshot } from './mint-snapshot.ts';
 import type { HopObserver } from './observer.ts';
 
-/** Everything that the admin listener tells of, as it is at the moment of asking. Counts are since the start. */
+/** Everything that the admin listener reports, read when a request comes. Counts are since the start. */
 export type AdminSources = {
   readonly version: string;
   /** Milliseconds since the epoch. */
@@ -14,10 +14,10 @@ export type AdminSources = {
   readonly mint: () => MintSnapshot;
   readonly observer: HopObserver;
   readonly records: Readonly<RecordCounts>;
-  readonly exporter: ExportWatch;
+  readonly exporter: ExporterStatus;
   readonly spans: Pick<Output, 'counts' | 'waiting'>;
   readonly delay: LoopDelayMonitor;
-  /** Undefined where nobody asked for metrics: only sampled hops are looked at then. */
+  /** Undefined where metrics are off: then only sampled hops are observed. */
   readonly metrics: Metrics | undefined;
 };
 

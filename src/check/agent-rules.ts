@@ -7,10 +7,10 @@ import { type Finding, finding } from './finding.ts';
 import { checkListener, LISTENERS } from './socket-rules.ts';
 import type { Subject } from './subject.ts';
 
-/** Bytes that HAProxy keeps of a buffer when it makes a frame of it. */
+/** Bytes of a buffer that HAProxy reserves when it makes a frame of it. */
 const FRAME_RESERVE = 4;
 
-/** Whether HAProxy and the agent mean the same. */
+/** Whether HAProxy's lines and the agent's settings agree. */
 export function checkAgent(wired: Wired, subject: Subject): Finding[] {
   const { agent, current } = subject;
   const { options } = wired;
@@ -47,7 +47,7 @@ function checkLoggers({ clean }: Wired, { agent, files }: Subject): Finding[] {
     if (leads !== true && !(target.kind === 'ring' && target.name === 'otel')) return [];
     const what = 'a logger of your own leads to the agent';
     const why = 'It gets lines that are no records, or each record twice.';
-    return [finding('records-twice', '', files.placeOf(line), what, why)];
+    return [finding('records-twice', '', files.positionOf(line), what, why)];
   });
 }
 

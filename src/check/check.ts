@@ -1,6 +1,6 @@
 import type { Configuration } from '../haproxy/configuration.ts';
 import { describeController } from '../haproxy/controllers.ts';
-import type { Opinion } from '../haproxy/program.ts';
+import type { CheckResult } from '../haproxy/program.ts';
 import type { ProxyKind } from '../haproxy/proxies.ts';
 import { branchOf, isAtLeast } from '../haproxy/version.ts';
 import { checkAgent } from './agent-rules.ts';
@@ -9,7 +9,7 @@ import type { Subject } from './subject.ts';
 import { checkRules } from './user-rules.ts';
 import { checkLines } from './wiring-rules.ts';
 
-/** What became of one frontend. */
+/** Whether one frontend is traced. */
 export type CheckedFrontend = {
   readonly kind: ProxyKind;
   readonly name: string;
@@ -24,7 +24,7 @@ export type Checked = {
 };
 
 /** Compares what stands with what `add` would write, and with what is around it. */
-export function check(subject: Subject, opinion: Opinion | undefined): Checked {
+export function check(subject: Subject, result: CheckResult | undefined): Checked {
   const { current, wired, files } = subject;
   const found = [...checkConfiguration(subject)];
   if (!files.isWired) found.push(untraced(subject));
@@ -42,7 +42,7 @@ export function check(subject: Subject, opinion: Opinion | undefined): Checked {
     frontends: current.proxies
       .filter(({ kind }) => kind !== 'backend')
       .map(({ kind, name, mode }) => ({ kind, name, mode, traced: asked.has(name) })),
-    findings: inOrder([...found, ...opinionFindings(opinion, found, current)], current.files),
+    findings: inOrder([...found, ...programFindings(result, found, current)], current.files),
   };
 }
 
@@ -92,20 +92,20 @@ function foreign({ current }: Subject, reason: string): Finding {
   return finding('lines-foreign', '', at, what, why);
 }
 
-/** What HAProxy itself says, of lines of which nothing else was found. */
-function opinionFindings(
-  opinion: Opinion | undefined,
+/** HAProxy's own messages, about lines without another finding. */
+function programFindings(
+  result: CheckResult | undefined,
   found: readonly Finding[],
   current: Configuration,
 ): Finding[] {
   const isExplained = found.some(({ severity }) => severity === 'error');
-  return (opinion?.messages ?? []).flatMap(({ level, file, line, text }) => {
+  return (result?.messages ?? []).flatMap(({ level, file, line, text }) => {
     const at = file === undefined || line === undefined ? undefined : { file, line };
     const isKnown =
       at === undefined
         ? isExplained
         : found.some((each) => each.file === at.file && each.line === at.line);
-    if (isKnown || (level === 'alert' && opinion?.accepted)) return [];
+    if (isKnown || (level === 'alert' && result?.accepted)) return [];
     const [code, why] =
       level === 'alert'
         ? (['haproxy-refuses', 'HAProxy does not start with it.'] as const)

@@ -2,17 +2,17 @@ import { COMMANDS } from '../commands.ts';
 import { serviceSettings } from '../config/settings-file.ts';
 import { agentSettings } from '../haproxy/agent-settings.ts';
 import { parseConfiguration, type ReadingOptions } from '../haproxy/configuration.ts';
-import { askProgram } from '../haproxy/program.ts';
+import { checkWith } from '../haproxy/program.ts';
 import { startedWith } from '../haproxy/running.ts';
 import { findTarget } from '../haproxy/target.ts';
 import { parseOptions, ToolExit } from '../options.ts';
-import { ConfigError, type Env } from '../settings.ts';
+import { type Env, UsageError } from '../settings.ts';
 import { readable } from '../wiring/summary.ts';
 import { readFiles, type Wired, type WiringFiles, wire } from '../wiring/wire.ts';
 import { check } from './check.ts';
 import { formatReport, reportJson } from './report.ts';
 
-/** @throws ConfigError for wrong usage, and for what cannot be read */
+/** @throws UsageError for wrong usage, and for what cannot be read */
 export function checkCommand(
   args: readonly string[],
   env: Env,
@@ -34,15 +34,15 @@ export function checkCommand(
   const files = readFiles(paths);
   const texts = new Map([...files.current].map(([file, text]) => [file, readable(text)]));
   const configuration = parseConfiguration(texts, reading);
-  const opinion = program && askProgram(program, paths, started.env, directory);
+  const result = program && checkWith(program, paths, started.env, directory);
   const checked = check(
     { files, current: configuration, wired: tryWire(files, reading, directory), version, agent },
-    opinion,
+    result,
   );
   const head = {
     version: version.text,
     files: configuration.files,
-    accepted: opinion?.accepted,
+    accepted: result?.accepted,
     settings: settings.file,
   };
   write(values.json ? reportJson(head, checked) : formatReport(head, checked));
@@ -56,7 +56,7 @@ function tryWire(files: WiringFiles, reading: ReadingOptions, directory: string)
   try {
     return wire(files, {}, {}, reading, directory);
   } catch (error) {
-    if (error instanceof ConfigError) return error.message;
+    if (error instanceof UsageError) return error.message;
     throw error;
   }
 }

@@ -51,8 +51,8 @@ export const SEVERITIES = {
 
 export type FindingCode = keyof typeof SEVERITIES;
 
-/** What is said of a line. */
-export type Said = readonly [code: FindingCode, what: string, why: string];
+/** A finding about one line. */
+export type LineFinding = readonly [code: FindingCode, what: string, why: string];
 
 /** Where something is, or should be. */
 export type Position = Pick<Statement, 'file' | 'line'>;

@@ -1,7 +1,7 @@
 import type { Checked } from './check.ts';
 import { type Finding, SEVERITY_ORDER } from './finding.ts';
 
-/** What a report is about. */
+/** The head of a report. */
 export type ReportHead = {
   /** As `3.0.11`. */
   readonly version: string;

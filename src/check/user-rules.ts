@@ -4,7 +4,7 @@ import type { Statement } from '../haproxy/statements.ts';
 import { headerFindings } from '../wiring/header-rules.ts';
 import type { PlannedFrontend } from '../wiring/plan.ts';
 import type { Wired } from '../wiring/wire.ts';
-import { type Finding, finding, type Said } from './finding.ts';
+import { type Finding, finding, type LineFinding } from './finding.ts';
 import type { Subject } from './subject.ts';
 
 /** What the user's rules may set: all other variables are the agent's and those of the lines. */
@@ -12,7 +12,7 @@ const SETTABLE = 'txn.otel.trust, .ratio, .route';
 const RESERVED =
   /^(hop|traceparent|tracestate|received|asked|answered|wait|request|peer|target|record|reported|server_tls|silent)$/;
 
-/** What a user can do around the lines that undoes them. */
+/** Rules of the user that undo what the lines do. */
 export function checkRules({ clean, plan, options }: Wired, subject: Subject): Finding[] {
   const { current, files } = subject;
   const findings = new Map<string, Finding>();
@@ -21,13 +21,13 @@ export function checkRules({ clean, plan, options }: Wired, subject: Subject): F
     if (reporting?.kind !== 'http') continue;
     const section = `${proxy.kind} ${proxy.name}`;
     for (const statement of statementsWith(proxy, clean.proxies)) {
-      const said = [
+      const found = [
         ...headerFindings(statement, options.propagators),
         ...variableFindings(statement),
         ...trustFindings(statement, frontend, options.trust === 'continue'),
       ];
-      const at = files.placeOf(statement);
-      for (const [code, what, why] of said) {
+      const at = files.positionOf(statement);
+      for (const [code, what, why] of found) {
         const key = `${code} ${at.file}:${at.line}`;
         if (!findings.has(key)) findings.set(key, finding(code, section, at, what, why));
       }
@@ -36,8 +36,8 @@ export function checkRules({ clean, plan, options }: Wired, subject: Subject): F
   return [...findings.values(), ...skipped(subject), ...environmentFindings(current)];
 }
 
-function variableFindings({ words: [keyword = '', ...rest] }: Statement): Said[] {
-  return rest.flatMap((word): Said[] => {
+function variableFindings({ words: [keyword = '', ...rest] }: Statement): LineFinding[] {
+  return rest.flatMap((word): LineFinding[] => {
     const name = /^(?:un)?set-var(?:-fmt)?\(txn\.otel\.([a-z_0-9]+)/.exec(word)?.[1] ?? '';
     if (keyword.startsWith('http-') && (name === 'trust' || name === 'ratio')) {
       const why = `The filter asks before http-request rules run: "tcp-request content ${rest.join(' ')}" is in time.`;
@@ -53,7 +53,7 @@ function trustFindings(
   { words: [keyword, action = ''] }: Statement,
   { trust }: PlannedFrontend,
   isEverybody: boolean,
-): Said[] {
+): LineFinding[] {
   const byAddress = trust === 'private' || (typeof trust !== 'string' && trust.networks.length > 0);
   if (keyword === 'http-request' && action === 'set-src' && byAddress) {
     const why =
@@ -82,7 +82,7 @@ function skipped({ current }: Subject): Finding[] {
   });
 }
 
-function skippedBy({ words: [keyword, first = '', second] }: Statement): Said[] {
+function skippedBy({ words: [keyword, first = '', second] }: Statement): LineFinding[] {
   if (keyword === 'tcp-request' && first === 'content' && second === 'accept') {
     const what = 'this rule of "defaults" ends what would decide whose trace is continued';
     const why = 'It runs before the rules of the frontend: nobody is trusted where it holds.';

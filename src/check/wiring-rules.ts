@@ -10,14 +10,14 @@ import type { Subject } from './subject.ts';
 /** Of each difference so many lines are shown. */
 const SHOWN = 6;
 
-/** What stands against what `add` would write, and what that cannot see. */
+/** Differences between the lines and what `add` would write, and faults that such a comparison cannot find. */
 export function checkLines(wired: Wired, { files, version }: Subject): Finding[] {
   const lines = [...wired.texts].flatMap(([file, text]) =>
     differences(file, files.current.get(file) ?? '', text),
   );
   const frontends = wired.plan.frontends.flatMap(({ proxy, reporting }) => {
     const section = `${proxy.kind} ${proxy.name}`;
-    const head = files.placeOf(proxy.head);
+    const head = files.positionOf(proxy.head);
     if (reporting !== undefined) {
       return unseenBy(version, reporting).map((unseen) =>
         finding('hop-unseen', section, head, `not seen: ${unseen}`, 'Your log stays as it is.'),

@@ -1,4 +1,4 @@
-import { ConfigError, type Env, type Warn } from '../settings.ts';
+import { type Env, UsageError, type Warn } from '../settings.ts';
 import { MODEL, resource } from './config-model.ts';
 import { entriesOf, FileSettings, mapping, type Rule, refuse, textOf } from './config-rules.ts';
 import { readYaml } from './yaml-file.ts';
@@ -15,8 +15,8 @@ const SOURCES = new WeakMap<Env, ReadonlyMap<string, string>>();
  *
  * @param path of the file
  * @param env settings without it, where `${NAME}` in the file comes from, too
- * @param flags that were given on the command line: they are before any file
- * @throws ConfigError that names the key that cannot be used
+ * @param flags of the command line, which override any file
+ * @throws UsageError that names the key that cannot be used
  */
 export function withConfigFile(path: string, env: Env, flags: Env, warn: Warn): Env {
   const used = new Set(['OTEL_CONFIG_FILE', ...Object.keys(flags)]);
@@ -29,9 +29,9 @@ export function withConfigFile(path: string, env: Env, flags: Env, warn: Warn): 
   if (unused.length > 0) {
     warn('OTEL_CONFIG_FILE', `${path} is in the place of ${unused.join(', ')}`);
   }
-  const kept = Object.entries(env).filter(([name]) => !name.startsWith('OTEL_'));
+  const others = Object.entries(env).filter(([name]) => !name.startsWith('OTEL_'));
   const merged = {
-    ...Object.fromEntries(kept),
+    ...Object.fromEntries(others),
     OTEL_CONFIG_FILE: path,
     ...settings.values,
     ...flags,
@@ -83,7 +83,7 @@ export function loadInWordsOfFile<T>(env: Env, warn: Warn, load: (warn: Warn) =>
   try {
     return load((setting, reason) => warn(inWordsOfFile(env, setting), inWordsOfFile(env, reason)));
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    throw new ConfigError(inWordsOfFile(env, error.message));
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(inWordsOfFile(env, error.message));
   }
 }

@@ -35,7 +35,7 @@ function batch(prefix: string, exporter: Rule): Rule {
   );
 }
 
-/** One by one where nothing is sent anywhere. */
+/** A simple processor, which is only for exporters that send nothing. */
 const simple = (rules: Rules): Rule =>
   mapping({ exporter: oneOfKeys({ console: rules.console ?? nothing }) }, ['exporter']);
 
@@ -73,7 +73,7 @@ const jaegerRemote: Rule = (value, settings) => {
   settings.set(SAMPLER_ARG, pairs.join(','), value);
 };
 
-const PROPAGATORS: Rules = Object.fromEntries(PROPAGATOR_NAMES.map((name) => [name, nothing]));
+const PROPAGATOR_RULES: Rules = Object.fromEntries(PROPAGATOR_NAMES.map((name) => [name, nothing]));
 
 const propagator: Rule = (value, settings) => {
   const names: string[] = [];
@@ -83,15 +83,18 @@ const propagator: Rule = (value, settings) => {
   mapping({
     composite: (list) => {
       for (const item of itemsOf(list)) {
-        oneOfKeys(PROPAGATORS)(item, settings);
+        oneOfKeys(PROPAGATOR_RULES)(item, settings);
         for (const [name] of entriesOf(item)) add(name);
       }
     },
     composite_list: (list) => {
       for (const name of (textOf(list) ?? '').split(',').map((part) => part.trim())) {
         if (name === '') continue;
-        if (!Object.hasOwn(PROPAGATORS, name)) {
-          throw refuse(list, `${Object.keys(PROPAGATORS).join(', ')} are accepted, not "${name}"`);
+        if (!Object.hasOwn(PROPAGATOR_RULES, name)) {
+          throw refuse(
+            list,
+            `${Object.keys(PROPAGATOR_RULES).join(', ')} are accepted, not "${name}"`,
+          );
         }
         add(name);
       }
@@ -167,7 +170,7 @@ export const MODEL: Rules = {
     },
     ['processors'],
   ),
-  // What is for other programs by the name of each.
+  // Settings of other distributions, by name.
   distribution: () => {},
 };
 

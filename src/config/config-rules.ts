@@ -1,7 +1,7 @@
-import { ConfigError } from '../settings.ts';
+import { UsageError } from '../settings.ts';
 import type { YamlValue } from './yaml-file.ts';
 
-/** Settings of the agent that a file gives, and the keys that they came from. */
+/** Settings of the agent that a file has, and the keys that they came from. */
 export class FileSettings {
   readonly values: Record<string, string> = {};
   /** Key and place of each. */
@@ -13,13 +13,13 @@ export class FileSettings {
   }
 }
 
-/** Reads one value of the file into settings. @throws ConfigError that names the key */
+/** Reads one value of the file into settings. @throws UsageError that names the key */
 export type Rule = (value: YamlValue, settings: FileSettings) => void;
 
 export type Rules = Readonly<Record<string, Rule>>;
 
-export function refuse({ where, key }: YamlValue, accepts: string): ConfigError {
-  return new ConfigError(`${where}: ${key === '' ? 'the file' : key}: ${accepts}`);
+export function refuse({ where, key }: YamlValue, accepts: string): UsageError {
+  return new UsageError(`${where}: ${key === '' ? 'the file' : key}: ${accepts}`);
 }
 
 /** A mapping with these keys and no other; `required` ones have to be there. */
@@ -58,7 +58,7 @@ export function onlyItem(rule: Rule): Rule {
   };
 }
 
-/** For what stands there and says nothing, as a key of a default does. */
+/** For keys without any meaning to the agent, as that of a default. */
 export const nothing: Rule = mapping({});
 
 export function text(setting: string): Rule {

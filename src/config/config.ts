@@ -1,4 +1,4 @@
-import type { Format } from '../context/propagation.ts';
+import type { Propagator } from '../context/propagators.ts';
 import type { SamplerConfig } from '../context/sampling.ts';
 import type { ListenAddress } from '../listen.ts';
 import { type Env, type LogLevel, noWarn, type Warn } from '../settings.ts';
@@ -15,7 +15,7 @@ import { readLogs } from './logs.ts';
 import { readMetrics, warnOfNoPage } from './metrics.ts';
 import { SettingsReader } from './reader.ts';
 import { readResource } from './resource.ts';
-import { readFormats, readKeep, readSampler } from './sampling.ts';
+import { readPropagators, readSampler, readTailSampling } from './sampling.ts';
 
 export type Config = {
   readonly logLevel: LogLevel;
@@ -24,23 +24,23 @@ export type Config = {
   readonly spop: ListenAddress;
   readonly spopLimits: ServerLimits;
   readonly sampler: SamplerConfig;
-  /** Where callers' contexts are looked for, in this order. */
-  readonly formats: readonly Format[];
+  /** Propagators that extract callers' contexts, in this order. */
+  readonly formats: readonly Propagator[];
   readonly telemetry: ThreadConfig;
-  /** How long SIGTERM may take, in milliseconds. */
+  /** The longest time from SIGTERM to the end, in milliseconds. */
   readonly stopTimeout: number;
-  /** What the telemetry thread sees of the environment: all but what is in this configuration. */
+  /** The environment of the telemetry thread: all but what is in this configuration. */
   readonly threadEnv: Readonly<Record<string, string>>;
 };
 
-/** What this process was started with, beside settings. */
+/** What the process inherited, beside the environment. */
 export type Host = { readonly sockets: InheritedSockets; readonly journal: boolean };
 
 /**
- * Reads all settings from `env`. Sockets that were handed over are used in place of addresses.
+ * Reads all settings from `env`. Inherited sockets are used in place of addresses.
  *
- * @param warn hears of OpenTelemetry's settings that are passed over because they cannot be used
- * @throws ConfigError at the first of the agent's own that cannot be used, or without which spans would be lost
+ * @param warn called for OpenTelemetry's settings that are ignored because they cannot be used
+ * @throws UsageError at the first of the agent's own that cannot be used, or without which spans would be lost
  */
 export function loadConfig(
   env: Env,
@@ -64,7 +64,7 @@ function load(env: Env, { sockets, journal }: Host, warn: Warn): Config {
   const config: Config = {
     logLevel,
     journal,
-    spop: handedOver(sockets.spop) ?? readAddress(settings, 'HAPROXY_OTEL_SPOP', tls),
+    spop: inheritedAddress(sockets.spop) ?? readAddress(settings, 'HAPROXY_OTEL_SPOP', tls),
     spopLimits: {
       maxFrameSize: settings.read('HAPROXY_OTEL_MAX_FRAME_SIZE'),
       helloTimeout: settings.read('HAPROXY_OTEL_HELLO_TIMEOUT'),
@@ -72,16 +72,16 @@ function load(env: Env, { sockets, journal }: Host, warn: Warn): Config {
       maxUnread: 1_048_576,
     },
     sampler,
-    formats: readFormats(settings),
+    formats: readPropagators(settings),
     telemetry: {
       logLevel,
       journal,
       records:
-        handedOver(sockets.records, sockets['records-datagram']) ??
+        inheritedAddress(sockets.records, sockets['records-datagram']) ??
         readAddress(settings, 'HAPROXY_OTEL_RECORDS', tls),
       tls,
       sampler,
-      keep: readKeep(settings),
+      keep: readTailSampling(settings),
       baggageKeys: settings.read('HAPROXY_OTEL_BAGGAGE_KEYS') ?? [],
       connectionErrorSpans: settings.read('HAPROXY_OTEL_CONNECTION_ERRORS') === 'span',
       resourceAttributes: readResource(settings),
@@ -99,7 +99,7 @@ function load(env: Env, { sockets, journal }: Host, warn: Warn): Config {
       batchBytes: settings.read('HAPROXY_OTEL_BATCH_BYTES'),
       scheduleDelay: settings.read('OTEL_BSP_SCHEDULE_DELAY'),
       queueBytes: settings.read('HAPROXY_OTEL_QUEUE_BYTES'),
-      admin: readAdmin(settings, handedOver(sockets.admin)),
+      admin: readAdmin(settings, inheritedAddress(sockets.admin)),
     },
     stopTimeout: settings.read('HAPROXY_OTEL_STOP_TIMEOUT'),
     threadEnv: Object.fromEntries(
@@ -130,6 +130,6 @@ const NO_EXPORTERS: ExporterConfigs = {
   logs: { kind: 'none' },
 };
 
-function handedOver(fd: number | undefined, datagrams?: number): ListenAddress | undefined {
+function inheritedAddress(fd: number | undefined, datagrams?: number): ListenAddress | undefined {
   return fd === undefined ? undefined : { kind: 'fd', fd, datagrams };
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError, type Env } from '../settings.ts';
+import { type Env, UsageError } from '../settings.ts';
 
 /** The path of a file that systemd put there for this service alone, as `LoadCredential=` has it. */
 export function credential(env: Env, name: string): string | undefined {
@@ -15,11 +15,11 @@ export function credential(env: Env, name: string): string | undefined {
  *
  * @param where what messages call the file
  * @param least how many characters it has to have
- * @throws ConfigError that never tells the token
+ * @throws UsageError that never contains the token
  */
 export function readToken(path: string, where: string, least = 1): string {
   const token = readFileSync(path, 'utf8').trim();
   if (token.length >= least && /^[\x21-\x7e]+$/.test(token)) return token;
   const length = least > 1 ? `${least} or more ` : '';
-  throw new ConfigError(`${where}: one token of ${length}visible characters is accepted`);
+  throw new UsageError(`${where}: one token of ${length}visible characters is accepted`);
 }

@@ -1,11 +1,11 @@
 import { portOf, targetOf } from '../endpoint.ts';
-import { ConfigError, httpEndpoint } from '../settings.ts';
+import { httpEndpoint, UsageError } from '../settings.ts';
 import type { ExporterConfigs, OtlpConfig, Signal } from '../telemetry/config.ts';
 import { readOtlpHeaders } from './otlp-headers.ts';
 import { readProxy } from './proxy.ts';
 import type { SettingsReader } from './reader.ts';
 
-/** Where each signal goes. What would send it to somebody else, or to nobody, if it were passed over is refused. */
+/** Where each signal goes. A setting is refused where ignoring it would send the signal elsewhere, or nowhere. */
 export function readExporters(settings: SettingsReader): ExporterConfigs {
   const traces = settings.read('OTEL_TRACES_EXPORTER');
   const metrics = settings.read('OTEL_METRICS_EXPORTER');
@@ -17,7 +17,7 @@ export function readExporters(settings: SettingsReader): ExporterConfigs {
   };
 }
 
-/** The longest time that exporting one batch may take, of the part that collects them. */
+/** The timeout of exporting one batch, of the batch processor or metric reader. */
 const EXPORT_TIMEOUT = {
   traces: 'OTEL_BSP_EXPORT_TIMEOUT',
   metrics: 'OTEL_METRIC_EXPORT_TIMEOUT',
@@ -35,7 +35,7 @@ function readOtlpExporter(
   const clientKey = settings.read('OTEL_EXPORTER_OTLP_CLIENT_KEY');
   const clientCertificate = settings.read('OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE');
   if ((clientKey === undefined) !== (clientCertificate === undefined)) {
-    throw new ConfigError(
+    throw new UsageError(
       `${settings.nameOf('OTEL_EXPORTER_OTLP_CLIENT_KEY')} and ${settings.nameOf('OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE')}: both or neither is accepted`,
     );
   }
@@ -104,7 +104,7 @@ function readHttpEndpoint(settings: SettingsReader, signal: Signal): string {
   return url.href;
 }
 
-/** What the exporter says of its requests by itself. */
+/** Headers that the exporter sets itself. */
 const RESERVED =
   /^(content-(type|length|encoding)|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect)$/;
 

@@ -3,7 +3,7 @@ import type { SettingsReader } from './reader.ts';
 
 type Batches = { readonly queueSize: number; readonly batchSize: number };
 
-/** The limits for all signals. */
+/** The limits of all signals. */
 export function readCommonLimits(settings: SettingsReader): SpanLimits {
   return {
     attributeCount: settings.read('OTEL_ATTRIBUTE_COUNT_LIMIT'),

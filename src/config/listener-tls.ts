@@ -1,6 +1,6 @@
 import { formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
 import { type ListenerTlsConfig, NEEDS_TLS } from '../listener-tls.ts';
-import { ConfigError } from '../settings.ts';
+import { UsageError } from '../settings.ts';
 import type { SettingsReader } from './reader.ts';
 
 const NAMES = [
@@ -9,7 +9,7 @@ const NAMES = [
   'HAPROXY_OTEL_TLS_CLIENT_CA',
 ] as const;
 
-/** @throws ConfigError where one is set and another is not, or cannot be read */
+/** @throws UsageError where one is set and another is not, or cannot be read */
 export function readListenerTls(settings: SettingsReader): ListenerTlsConfig | undefined {
   const [certificate, key, clientCa] = NAMES.map((name) => settings.read(name));
   if (certificate !== undefined && key !== undefined && clientCa !== undefined) {
@@ -18,10 +18,10 @@ export function readListenerTls(settings: SettingsReader): ListenerTlsConfig | u
   const [set] = NAMES.filter((name) => settings.text(name) !== undefined);
   if (set === undefined) return undefined;
   const missing = NAMES.filter((name) => settings.text(name) === undefined);
-  throw new ConfigError(`${set} is set: ${missing.join(' and ')} has to be, too`);
+  throw new UsageError(`${set} is set: ${missing.join(' and ')} has to be, too`);
 }
 
-/** @throws ConfigError for an address that other hosts reach, where anybody could talk to the listener */
+/** @throws UsageError for an address that other hosts reach, where anybody could talk to the listener */
 export function readAddress(
   settings: SettingsReader,
   name: 'HAPROXY_OTEL_SPOP' | 'HAPROXY_OTEL_RECORDS',
@@ -29,7 +29,7 @@ export function readAddress(
 ): ListenAddress {
   const address = settings.read(name);
   if (tls === undefined && address.kind === 'tcp' && !isLoopback(address.host)) {
-    throw new ConfigError(`${name} is "${formatAddress(address)}": ${NEEDS_TLS}`);
+    throw new UsageError(`${name} is "${formatAddress(address)}": ${NEEDS_TLS}`);
   }
   return address;
 }

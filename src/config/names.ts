@@ -15,13 +15,13 @@ const USED = Object.entries<Setting>(SETTINGS).flatMap(([name, { perSignal }]) =
     : []),
 ]);
 
-/** Whether the agent reads it, the specification has it for what the agent does not do, or nobody knows it. */
+/** Whether the agent uses it, the specification has it for something that the agent does not do, or it is unknown. */
 export function useOf(name: string): 'used' | 'unused' | 'unknown' {
   if (settingOf(name) !== undefined) return 'used';
   return UNUSED.includes(name) ? 'unused' : 'unknown';
 }
 
-/** The setting that is spelled most like `name`, with as many letters to change as `most`. */
+/** The setting that is spelled most like `name`, at most `most` letters away. */
 export function nearestSetting(name: string, most: number): string | undefined {
   let nearest: string | undefined;
   let least = most + 1;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError, decodePercent } from '../settings.ts';
+import { decodePercent, UsageError } from '../settings.ts';
 import type { Signal } from '../telemetry/config.ts';
 import { credential, readToken } from './credentials.ts';
 import type { SettingsReader } from './reader.ts';
@@ -8,7 +8,7 @@ import type { SettingsReader } from './reader.ts';
  * Headers of export calls, each source before the one above it: variables, the token and the file with headers
  * that systemd put there for this service, or the file that is named.
  *
- * @throws ConfigError that says where the flaw is, never what the value is: secrets are in here
+ * @throws UsageError that names where the flaw is, and never contains a value: these are secrets
  */
 export function readOtlpHeaders(settings: SettingsReader, signal: Signal): Record<string, string> {
   const token = credential(settings.env, 'otlp_token');
@@ -49,7 +49,7 @@ function parseHeadersFile(path: string): Record<string, string> {
   return headers;
 }
 
-/** Header names as gRPC takes them: lower case, and a value of visible characters and spaces. */
+/** Header names as gRPC accepts them: lower case, and a value of visible characters and spaces. */
 function addPair(
   headers: Record<string, string>,
   pair: string,
@@ -61,7 +61,7 @@ function addPair(
   let value = pair.slice(equals + 1).trim();
   if (encoded) value = decodePercent(value) ?? '\0';
   if (equals < 1 || !/^[0-9a-z_.-]+$/.test(name) || !/^[\x20-\x7e]*$/.test(value)) {
-    throw new ConfigError(`${where}: name=value is accepted, as gRPC metadata allows it`);
+    throw new UsageError(`${where}: name=value is accepted, as gRPC metadata allows it`);
   }
   headers[name] = value;
 }

@@ -27,7 +27,7 @@ function variablesFor(protocol: OtlpProtocol, endpoint: string): Variables {
 /**
  * The proxy through which the receiver at `endpoint` is connected to; none for this host itself.
  *
- * @throws ConfigError when it would be used and is not `http://host:port`
+ * @throws UsageError when it would be used and is not `http://host:port`
  */
 export function readProxy(
   env: Env,

@@ -1,5 +1,5 @@
 import { withoutUserInfo } from '../endpoint.ts';
-import { ConfigError, type Env, notAccepted, type Parser, type Warn } from '../settings.ts';
+import { type Env, notAccepted, type Parser, UsageError, type Warn } from '../settings.ts';
 import type { Signal } from '../telemetry/config.ts';
 import { defaultOf, SETTINGS, type Setting, type SettingName, type SettingValue } from './table.ts';
 
@@ -33,7 +33,7 @@ export class SettingsReader {
     return this.env[this.nameOf(name)]?.trim() || undefined;
   }
 
-  /** @throws ConfigError for a value of a strict setting that cannot be used; of others it warns */
+  /** @throws UsageError for a value of a strict setting that cannot be used; of others it warns */
   read<N extends SettingName>(name: N): SettingValue<N> {
     const { type }: Setting = SETTINGS[name];
     return this.readAs(name, type, defaultOf(name)) as SettingValue<N>;
@@ -55,7 +55,7 @@ export class SettingsReader {
     try {
       return parse(this.text(name));
     } catch (error) {
-      if (!(error instanceof ConfigError) || strict || name.startsWith('HAPROXY_')) throw error;
+      if (!(error instanceof UsageError) || strict || name.startsWith('HAPROXY_')) throw error;
       this.warn(this.nameOf(name), `${error.message}, the default is used`);
       return parse(undefined);
     }

@@ -13,7 +13,7 @@ export function readResource(settings: SettingsReader): Record<string, string> {
   };
 }
 
-/** A value begins behind the first `=`: who has another one in it meant it so. */
+/** A value begins behind the first `=`, and may have others in it. */
 function parseAttributes(text = ''): Record<string, string> {
   const pairs = text.split(',').filter((pair) => pair.trim() !== '');
   return Object.fromEntries(

@@ -1,11 +1,11 @@
-import { FORMATS, type Format } from '../context/propagation.ts';
+import { PROPAGATORS, type Propagator } from '../context/propagators.ts';
 import type { SamplerConfig, SamplerName } from '../context/sampling.ts';
 import { type Env, integerFrom, notAccepted, origin, ratio, read } from '../settings.ts';
-import type { KeepConfig } from '../telemetry/config.ts';
+import type { TailSamplingConfig } from '../telemetry/config.ts';
 import type { SettingsReader } from './reader.ts';
 import { defaultOf, PROPAGATOR_NAMES } from './table.ts';
 
-/** Shares while a service has told nothing yet: what Jaeger's own clients have, and AWS's. */
+/** Sampling ratios until a service has answered: the defaults of Jaeger's and AWS's own clients. */
 const INITIAL_RATIO = { jaeger: 0.001, xray: 0.05 } as const;
 
 export function readSampler(settings: SettingsReader): SamplerConfig {
@@ -73,18 +73,18 @@ function parseParts(text: string | undefined, names: readonly string[]): Env {
 }
 
 /**
- * Both encodings of B3 are read by either name; baggage is HAProxy's, which passes it on. Names that are unknown, and
- * `none` among others, are passed over.
+ * Both encodings of B3 are read by either name; baggage is HAProxy's, which passes it on. Unknown names, and `none`
+ * among others, are ignored.
  */
-export function readFormats(settings: SettingsReader): readonly Format[] {
+export function readPropagators(settings: SettingsReader): readonly Propagator[] {
   const setting = 'OTEL_PROPAGATORS';
-  const given = settings
+  const listed = settings
     .read(setting)
     .toLowerCase()
     .split(',')
     .map((name) => name.trim());
-  const names = given.filter((name) => PROPAGATOR_NAMES.some((known) => known === name));
-  const unknown = given.filter((name) => name !== '' && !names.includes(name));
+  const names = listed.filter((name) => PROPAGATOR_NAMES.some((known) => known === name));
+  const unknown = listed.filter((name) => name !== '' && !names.includes(name));
   if (unknown.length > 0) {
     const accepted = PROPAGATOR_NAMES.join(', ');
     settings.warn(
@@ -92,18 +92,18 @@ export function readFormats(settings: SettingsReader): readonly Format[] {
       `"${unknown.join(',')}" is passed over: a list of ${accepted} is accepted`,
     );
   }
-  if (names.length === 0) return FORMATS;
+  if (names.length === 0) return PROPAGATORS;
   if (names.includes('none') && new Set(names).size > 1) {
     settings.warn(setting, '"none" is passed over: it is accepted alone');
   }
-  const formats = names.map((name) => (name === 'b3multi' ? 'b3' : name));
-  return [...new Set(formats)].filter((name): name is Format =>
-    FORMATS.some((format) => format === name),
+  const propagators = names.map((name) => (name === 'b3multi' ? 'b3' : name));
+  return [...new Set(propagators)].filter((name): name is Propagator =>
+    PROPAGATORS.some((format) => format === name),
   );
 }
 
-/** Which hops of traces that are not sampled are exported all the same. */
-export function readKeep(settings: SettingsReader): KeepConfig {
+/** The policies of tail sampling. */
+export function readTailSampling(settings: SettingsReader): TailSamplingConfig {
   return {
     errors: settings.read('HAPROXY_OTEL_KEEP_ERRORS'),
     slowerThan: settings.read('HAPROXY_OTEL_KEEP_SLOWER_THAN'),

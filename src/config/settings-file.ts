@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errorText } from '../error-text.ts';
-import { ConfigError, type Env, noWarn, type Warn } from '../settings.ts';
+import { type Env, noWarn, UsageError, type Warn } from '../settings.ts';
 import { withConfigFile } from './config-file.ts';
 import { nearestSetting, useOf } from './names.ts';
 
@@ -11,21 +11,21 @@ import { nearestSetting, useOf } from './names.ts';
  * other way to new settings.
  *
  * @param flags as the variables they stand for
- * @param warn hears of names that mean nothing to the agent
- * @throws ConfigError when the file cannot be read or has a line that is no setting, or a name is nearly the agent's own
+ * @param warn called for names that mean nothing to the agent
+ * @throws UsageError when the file cannot be read or has a line that is no setting, or a name is nearly the agent's own
  */
 export function gatherSettings(environment: Env, flags: Env, warn: Warn = noWarn): Env {
   checkEnvironment(environment, warn);
-  const given = Object.fromEntries(
+  const explicit = Object.fromEntries(
     Object.entries({ ...environment, ...flags }).filter(([, value]) => value?.trim()),
   );
-  const path = given.HAPROXY_OTEL_CONFIG?.trim();
-  const settings = path === undefined ? given : { ...readSettingsFile(path, warn), ...given };
+  const path = explicit.HAPROXY_OTEL_CONFIG?.trim();
+  const settings = path === undefined ? explicit : { ...readSettingsFile(path, warn), ...explicit };
   const configFile = settings.OTEL_CONFIG_FILE?.trim();
   return configFile ? withConfigFile(configFile, settings, flags, warn) : settings;
 }
 
-/** Where the package keeps the settings of the service: the unit names it for the service alone. */
+/** The settings file of the installed service: the unit names it, for the service alone. */
 const INSTALLED = '/etc/haproxy-otel-spoa/settings.env';
 
 /** The agent's settings as somebody else than the agent sees them, and the file they were read from. */
@@ -41,7 +41,7 @@ export type ServiceSettings = {
  * read it.
  *
  * @param named the file, before that of the environment
- * @throws ConfigError as `gatherSettings` does
+ * @throws UsageError as `gatherSettings` does
  */
 export function serviceSettings(
   environment: Env,
@@ -51,7 +51,7 @@ export function serviceSettings(
   const asked = (named ?? environment.HAPROXY_OTEL_CONFIG)?.trim();
   const file = asked || (isReadable(installed) ? installed : undefined);
   const flags = file === undefined ? {} : { HAPROXY_OTEL_CONFIG: file };
-  // From here systemd hands it to the service.
+  // systemd passes it to the service from here.
   const adminToken = join(dirname(installed), 'credentials/admin_token');
   return {
     env: gatherSettings(environment, flags),
@@ -76,7 +76,7 @@ function readSettingsFile(path: string, warn: Warn): Env {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const reason = errorText(error);
-    throw new ConfigError(`the file of HAPROXY_OTEL_CONFIG cannot be read: ${reason}`);
+    throw new UsageError(`the file of HAPROXY_OTEL_CONFIG cannot be read: ${reason}`);
   }
   const settings: Record<string, string> = {};
   text.split('\n').forEach((line, index) => {
@@ -85,7 +85,7 @@ function readSettingsFile(path: string, warn: Warn): Env {
     const [, name, written = ''] = /^\s*((?:HAPROXY_)?OTEL_[A-Z0-9_]+)\s*=(.*)$/s.exec(line) ?? [];
     // What stands there is not repeated: it may be part of a secret.
     if (name === undefined) {
-      throw new ConfigError(`${where}: OTEL_…=value or HAPROXY_OTEL_…=value is accepted`);
+      throw new UsageError(`${where}: OTEL_…=value or HAPROXY_OTEL_…=value is accepted`);
     }
     const use = useOf(name);
     if (use === 'unknown') throw unknownSetting(where, name);
@@ -101,27 +101,27 @@ function readValue(written: string, where: string): string {
   if (quote === undefined) {
     const [value = ''] = written.split(/\s#(?=\s|$)/);
     if (!/\s#/.test(value)) return value.trim();
-    throw new ConfigError(
+    throw new UsageError(
       `${where}: a # behind white space begins a comment, if there is white space behind it too; put the value in quotes to have the # in it`,
     );
   }
   const end = written.indexOf(quote, 1);
   if (end === -1 || !/^\s*(#.*)?$/s.test(written.slice(end + 1))) {
-    throw new ConfigError(
+    throw new UsageError(
       `${where}: ${quote} is accepted around the whole value, with nothing but a comment behind it`,
     );
   }
   return written.slice(1, end);
 }
 
-function unknownSetting(where: string, name: string): ConfigError {
+function unknownSetting(where: string, name: string): UsageError {
   // A third of the letters may be wrong: beyond that it is not the same name.
   const nearest = nearestSetting(name, Math.floor(name.length / 3));
   const hint = nearest === undefined ? '' : `, ${nearest} is`;
-  return new ConfigError(`${where}: ${name} is no setting of the agent${hint}`);
+  return new UsageError(`${where}: ${name} is no setting of the agent${hint}`);
 }
 
-/** So few wrong letters that a name is hardly one of somebody else's. */
+/** Up to as many wrong letters a name is taken for a misspelt one of ours. */
 const MISSPELT = 2;
 
 /**

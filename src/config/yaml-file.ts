@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { LineCounter as LineCounterType, Node, Pair, Scalar } from 'yaml';
 import { errorText } from '../error-text.ts';
-import { ConfigError } from '../settings.ts';
+import { UsageError } from '../settings.ts';
 
 /**
- * One value of a YAML file, and where it is. A scalar is its text, variables replaced: what it is besides, the one who
- * reads it says, as a commit id may look like a number.
+ * One value of a YAML file, and where it is. A scalar is its text with variables replaced; its type is decided by the
+ * rule that reads it, as a commit id may look like a number.
  */
 export type YamlValue = {
   /** As `a.b[0].c`; empty for the whole file. */
@@ -28,7 +28,7 @@ const MAX_VALUES = 2_000;
 
 /**
  * @param variable what `${NAME}` stands for
- * @throws ConfigError that names the line when the file cannot be read or is no YAML; it repeats nothing of the file
+ * @throws UsageError that names the line when the file cannot be read or is no YAML; it repeats nothing of the file
  */
 export function readYaml(path: string, variable: Variable): YamlValue {
   let text: string;
@@ -36,9 +36,9 @@ export function readYaml(path: string, variable: Variable): YamlValue {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const reason = errorText(error);
-    throw new ConfigError(`the file of OTEL_CONFIG_FILE cannot be read: ${reason}`);
+    throw new UsageError(`the file of OTEL_CONFIG_FILE cannot be read: ${reason}`);
   }
-  // Nobody else waits for it to be loaded.
+  // Loaded only where there is such a file.
   const yaml: typeof import('yaml') = createRequire(import.meta.url)('yaml');
   const { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } = yaml;
   const lines: LineCounterType = new LineCounter();
@@ -50,7 +50,7 @@ export function readYaml(path: string, variable: Variable): YamlValue {
   const lineOf = (position = 0): string => `${path}, line ${lines.linePos(position).line}`;
   const [error] = document.errors;
   if (error !== undefined) {
-    throw new ConfigError(`${lineOf(error.pos[0])}: ${error.message.split('\n')[0]}`);
+    throw new UsageError(`${lineOf(error.pos[0])}: ${error.message.split('\n')[0]}`);
   }
 
   let values = 0;
@@ -60,7 +60,7 @@ export function readYaml(path: string, variable: Variable): YamlValue {
     const where = position === undefined ? parent : lineOf(position);
     values += 1;
     if (values > MAX_VALUES)
-      throw new ConfigError(`${where}: at most ${MAX_VALUES} values are accepted`);
+      throw new UsageError(`${where}: at most ${MAX_VALUES} values are accepted`);
     if (isMap(resolved)) {
       return {
         kind: 'mapping',
@@ -102,7 +102,7 @@ function substitute(text: string, where: string, variable: Variable): string {
     const [, name, fallback = ''] =
       /^(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(content) ?? [];
     if (name === undefined) {
-      throw new ConfigError(`${where}: \${NAME} or \${NAME:-default} is accepted`);
+      throw new UsageError(`${where}: \${NAME} or \${NAME:-default} is accepted`);
     }
     return variable(name) || fallback;
   });

@@ -1,4 +1,4 @@
-import { type Caller, idsOf } from './caller.ts';
+import { idsOf, type RemoteContext } from './remote-context.ts';
 
 /** The headers of B3 propagation, in both encodings; undefined are those that the request does not have. */
 type B3Headers = {
@@ -16,18 +16,18 @@ const TRACE_ID = /^([0-9a-f]{32}|[0-9a-f]{16})$/i;
 const SPAN_ID = /^[0-9a-f]{16}$/i;
 
 /** The single header goes before the others (OpenTelemetry specification, "B3 Extract"). */
-export function parseB3(headers: B3Headers): Caller | undefined {
+export function parseB3(headers: B3Headers): RemoteContext | undefined {
   return parseSingle(headers.single ?? '') ?? parseMulti(headers);
 }
 
-function parseSingle(text: string): Caller | undefined {
+function parseSingle(text: string): RemoteContext | undefined {
   if (/^[01d]$/.test(text)) return { ids: undefined, ...stateOf(text) };
   const [, traceId = '', spanId = '', state] = SINGLE.exec(text) ?? [];
   const ids = idsOf(traceId, spanId);
   return ids === undefined ? undefined : { ids, ...stateOf(state) };
 }
 
-function parseMulti({ traceId, spanId, sampled, flags }: B3Headers): Caller | undefined {
+function parseMulti({ traceId, spanId, sampled, flags }: B3Headers): RemoteContext | undefined {
   const state = stateOf(flags === '1' ? 'd' : sampled);
   if (traceId === undefined && spanId === undefined) {
     return state.sampled === undefined ? undefined : { ids: undefined, ...state };
@@ -37,7 +37,7 @@ function parseMulti({ traceId, spanId, sampled, flags }: B3Headers): Caller | un
   return ids === undefined ? undefined : { ids, ...state };
 }
 
-function stateOf(text: string | undefined): Pick<Caller, 'sampled' | 'debug'> {
+function stateOf(text: string | undefined): Pick<RemoteContext, 'sampled' | 'debug'> {
   switch (text) {
     case '1':
     case 'true':

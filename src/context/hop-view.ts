@@ -22,8 +22,8 @@ const MARK_LENGTH = HopMark.HAPROXY.length;
 const LINK_MARK = /^-l-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 /**
- * A hop in the bytes of a line (hop.ts), to be read again and again: ids become text where somebody asks. What it says is
- * valid as long as the bytes are; `copyHop` is for keeps.
+ * A hop in the bytes of a line (hop.ts), to be read again and again: ids become text when they are read. Valid only
+ * as long as the bytes are; `copyHop` makes a lasting copy.
  */
 export class HopView implements Hop {
   /** The hop starts at `buffer[start]`: digits and dashes are where `HopOffset` says. */

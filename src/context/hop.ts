@@ -3,8 +3,8 @@ import type { RandomIds } from './ids.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_OFFSET, TRACEPARENT_LENGTH } from './traceparent.ts';
 
 /**
- * The value of `txn.otel.hop`: everything that HAProxy keeps for the agent between the mint message
- * and the record of the finished hop.
+ * The value of `txn.otel.hop`: everything that HAProxy stores for the agent between the mint message and the record
+ * of the finished hop.
  *
  *     trace-id "-" SERVER span-id "-" trace-flags "-" CLIENT span-id [ "-" parent-id ] [ mark ]
  *     mark: "-h"                                         HAProxy itself minted, the agent did not answer
@@ -12,7 +12,7 @@ import { SPAN_ID_DIGITS, TRACE_ID_OFFSET, TRACEPARENT_LENGTH } from './tracepare
  *           "-d"                                         a caller's debug flag, which B3 and Jaeger pass on
  *           "-l-" trace-id "-" span-id "-" trace-flags   a link to the caller's trace, which is not continued
  *
- * Fixed places, so that HAProxy can cut ids out with `bytes()`: the first 52 characters are what
+ * Fixed positions, so that HAProxy can extract ids with `bytes()`: the first 52 characters are what
  * `Server-Timing` wants behind `00-`.
  */
 export const HopOffset = {

@@ -1,13 +1,13 @@
-import { type Caller, idsOf } from './caller.ts';
+import { idsOf, type RemoteContext } from './remote-context.ts';
 
 const SAMPLED = 0x01;
 const DEBUG = 0x02;
 
-/** Ids without their leading zeros; the parent's parent is not looked at; flags are hexadecimal. */
+/** Ids without their leading zeros; the parent's parent is ignored; flags are hexadecimal. */
 const VALUE = /^([0-9a-f]{1,32}):([0-9a-f]{1,16}):[0-9a-f]{1,16}:([0-9a-f]{1,2})$/i;
 
 /** @param text `uber-trace-id`: trace-id `:` span-id `:` parent-id `:` flags; the colons may be percent-encoded */
-export function parseJaeger(text: string): Caller | undefined {
+export function parseJaeger(text: string): RemoteContext | undefined {
   const [, traceId = '', spanId = '', flagDigits = ''] =
     VALUE.exec(text.replaceAll(/%3a/gi, ':')) ?? [];
   const ids = idsOf(traceId, spanId);

@@ -1,7 +1,7 @@
 import { viewOf } from '../bytes.ts';
 import { DataType } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
-import { type Format, OtherHeaders } from './propagation.ts';
+import { OtherPropagators, type Propagator } from './propagators.ts';
 import { type Ratio, RatioCache } from './ratio.ts';
 import { NOT_DESCRIBED } from './sampling.ts';
 import type { Threshold } from './threshold.ts';
@@ -32,35 +32,35 @@ export const TRUSTS = ['continue', 'restart', 'ignore'] as const;
 export type Trust = (typeof TRUSTS)[number];
 const TRUST_VALUES = TRUSTS.map((trust) => ({ trust, value: Buffer.from(trust) }));
 
-/** Takes what HAProxy was configured to say and nobody understands: `accepts` is what would have been. */
+/** Called for an argument of HAProxy's with an invalid value; `accepts` describes the valid ones. */
 export type BadArgument = (name: string, value: string, accepts: string) => void;
 
-/** What is done with a caller of whom HAProxy says nothing: its rules were not run, or are none. */
+/** How a caller is treated if HAProxy sends no trust: its rules were not run, or there are none. */
 const UNSET_TRUST: Trust = 'restart';
 
 const NO_BYTES = viewOf(new Uint8Array(0));
 
-/** What one NOTIFY asks; filled anew for each. */
+/** The content of one NOTIFY; one object for all of them. */
 export class MintRequest {
   /** There was a `mint` message. */
   asked = false;
   trust: Trust = UNSET_TRUST;
-  /** HAProxy said whether to trust. */
+  /** HAProxy sent a trust. */
   trustSet = false;
-  /** Where the trace id that HAProxy made for a new trace starts, by which it decided that this is asked; -1 without. */
+  /** Where the trace id starts that HAProxy made for a new trace and sampled by; -1 without. */
   traceIdStart = -1;
-  /** What rules for sampling go by, where HAProxy tells it. */
+  /** What sampling rules match on, where HAProxy sends it. */
   description = NOT_DESCRIBED;
 
-  /** The caller's context, once `findCaller` was called. */
-  found: Format | undefined;
-  /** A `traceparent` with its ids starts at `callerStart` in this; -1 where it told none. */
-  callerView: DataView = NO_BYTES;
-  callerStart = -1;
-  callerFlags = 0;
+  /** The propagator that found the caller's context, once `extractContext` was called. */
+  propagator: Propagator | undefined;
+  /** A `traceparent` with the remote ids starts here at `remoteStart`, which is -1 where there are none. */
+  remoteView: DataView = NO_BYTES;
+  remoteStart = -1;
+  remoteFlags = 0;
   /** Undefined where it left the decision open. */
-  callerSampled: boolean | undefined;
-  callerDebug = false;
+  remoteSampled: boolean | undefined;
+  remoteDebug = false;
 
   private ratio: Ratio | undefined;
   private traceparentStart = 0;
@@ -69,16 +69,16 @@ export class MintRequest {
   private tracestateCount = 0;
   private readonly tracestateStarts: number[] = [];
   private readonly tracestateEnds: number[] = [];
-  private readonly others = new OtherHeaders();
-  private readonly formats: readonly Format[];
+  private readonly others = new OtherPropagators();
+  private readonly propagators: readonly Propagator[];
   private readonly onBadArgument: BadArgument;
   private readonly ratios = new RatioCache();
   private readonly converted = Buffer.from(EMPTY_TRACEPARENT);
   private readonly convertedView = viewOf(this.converted);
 
-  /** @param formats where to look for the caller's context, the first valid one wins */
-  constructor(formats: readonly Format[], onBadArgument: BadArgument) {
-    this.formats = formats;
+  /** @param propagators to extract the caller's context with: the first that finds a valid one wins */
+  constructor(propagators: readonly Propagator[], onBadArgument: BadArgument) {
+    this.propagators = propagators;
     this.onBadArgument = onBadArgument;
   }
 
@@ -88,34 +88,36 @@ export class MintRequest {
       const isMint = notify.named(MINT);
       if (isMint) this.asked = true;
       if (isMint || notify.named(TRACESTATES)) {
-        while (notify.nextArgument()) this.take(notify);
+        while (notify.nextArgument()) this.readArgument(notify);
       } else if (notify.named(REQUEST)) {
-        while (notify.nextArgument()) this.describe(notify);
+        while (notify.nextArgument()) this.readDescription(notify);
       } else {
-        this.others.take(notify);
+        this.others.readMessage(notify);
       }
     }
   }
 
   /**
-   * The share of traces to keep here; null is nothing, undefined leaves it to the configuration. Where HAProxy decides,
-   * it is that of its rules.
+   * The threshold to sample this route by; null samples nothing, undefined leaves it to the configuration. Where
+   * HAProxy has decided, it is that of its rules.
    */
   get route(): Threshold | null | undefined {
     return this.traceIdStart >= 0 ? this.ratio?.inMillionths : this.ratio?.nearest;
   }
 
-  /** Whether the request has a header that tells of a trace, of whatever use. */
+  /** Whether the request has any trace context header, valid or not. */
   get hasContext(): boolean {
     return this.traceparentEnd > this.traceparentStart || this.others.any;
   }
 
-  findCaller(notify: NotifyReader): void {
-    for (const format of this.formats) {
+  extractContext(notify: NotifyReader): void {
+    for (const propagator of this.propagators) {
       const found =
-        format === 'tracecontext' ? this.findTraceparent(notify) : this.findOther(format);
+        propagator === 'tracecontext'
+          ? this.extractTraceparent(notify)
+          : this.extractOther(propagator);
       if (found) {
-        this.found = format;
+        this.propagator = propagator;
         return;
       }
     }
@@ -129,9 +131,9 @@ export class MintRequest {
   readTracestate(notify: NotifyReader, tracestate: Tracestate): boolean {
     const { tracestateStarts: starts, tracestateEnds: ends } = this;
     const [start] = starts;
-    // More fields than the engine asks for: a part must not pass for the whole.
+    // There are more header fields than the engine sends: a part must not be used as the whole.
     const isWhole = this.tracestateCount <= starts.length;
-    if (this.found !== 'tracecontext' || start === undefined || !isWhole) return false;
+    if (this.propagator !== 'tracecontext' || start === undefined || !isWhole) return false;
     if (starts.length === 1) return tracestate.read(notify.buffer, start, ends[0] ?? start);
     const joined = Buffer.from(
       starts.map((from, i) => notify.buffer.toString('latin1', from, ends[i])).join(','),
@@ -146,11 +148,11 @@ export class MintRequest {
     this.trustSet = false;
     this.traceIdStart = -1;
     this.ratio = undefined;
-    this.found = undefined;
-    this.callerStart = -1;
-    this.callerFlags = 0;
-    this.callerSampled = undefined;
-    this.callerDebug = false;
+    this.propagator = undefined;
+    this.remoteStart = -1;
+    this.remoteFlags = 0;
+    this.remoteSampled = undefined;
+    this.remoteDebug = false;
     this.traceparentStart = 0;
     this.traceparentEnd = 0;
     this.traceparentCount = 0;
@@ -163,7 +165,7 @@ export class MintRequest {
     this.description = NOT_DESCRIBED;
   }
 
-  private take(notify: NotifyReader): void {
+  private readArgument(notify: NotifyReader): void {
     if (notify.type === DataType.NULL) return;
     const isText = notify.type === DataType.STRING;
     if (notify.named(TRACEPARENT)) {
@@ -190,15 +192,15 @@ export class MintRequest {
     }
   }
 
-  private describe(notify: NotifyReader): void {
+  private readDescription(notify: NotifyReader): void {
     if (notify.type !== DataType.STRING) return;
     const known = DESCRIPTION.find(({ name }) => notify.named(name));
     if (known !== undefined) this.description = { ...this.description, [known.key]: notify.text };
   }
 
-  /** A word that nobody knows was meant to distrust: a caller is not continued by mistake. */
+  /** An unknown word is read as `ignore`: no trace is continued by mistake. */
   private readTrust(notify: NotifyReader): Trust {
-    const known = TRUST_VALUES.find(({ value }) => notify.says(value));
+    const known = TRUST_VALUES.find(({ value }) => notify.valueEquals(value));
     if (known !== undefined) return known.trust;
     this.onBadArgument('trust', notify.text, TRUSTS.join(', '));
     return 'ignore';
@@ -211,29 +213,29 @@ export class MintRequest {
     return ratio;
   }
 
-  private findTraceparent(notify: NotifyReader): boolean {
+  private extractTraceparent(notify: NotifyReader): boolean {
     if (this.traceparentCount > 1 || this.traceparentEnd === this.traceparentStart) return false;
     const flags = parseTraceparent(notify.buffer, this.traceparentStart, this.traceparentEnd);
     if (flags < 0) return false;
-    this.callerView = notify.view;
-    this.callerStart = this.traceparentStart;
-    this.callerFlags = flags;
-    this.callerSampled = (flags & TraceFlag.SAMPLED) !== 0;
+    this.remoteView = notify.view;
+    this.remoteStart = this.traceparentStart;
+    this.remoteFlags = flags;
+    this.remoteSampled = (flags & TraceFlag.SAMPLED) !== 0;
     return true;
   }
 
-  private findOther(format: Exclude<Format, 'tracecontext'>): boolean {
+  private extractOther(propagator: Exclude<Propagator, 'tracecontext'>): boolean {
     if (!this.others.any) return false;
-    const caller = this.others.caller(format);
+    const caller = this.others.extract(propagator);
     if (caller === undefined) return false;
-    this.callerSampled = caller.sampled;
-    this.callerDebug = caller.debug;
-    this.callerFlags = caller.sampled === true ? TraceFlag.SAMPLED : 0;
+    this.remoteSampled = caller.sampled;
+    this.remoteDebug = caller.debug;
+    this.remoteFlags = caller.sampled === true ? TraceFlag.SAMPLED : 0;
     if (caller.ids !== undefined) {
       const { traceId, spanId } = caller.ids;
-      this.callerStart = 0;
-      this.callerView = this.convertedView;
-      this.converted.write(`00-${traceId}-${spanId}-0${this.callerFlags}`, 'latin1');
+      this.remoteStart = 0;
+      this.remoteView = this.convertedView;
+      this.converted.write(`00-${traceId}-${spanId}-0${this.remoteFlags}`, 'latin1');
     }
     return true;
   }

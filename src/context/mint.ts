@@ -24,7 +24,7 @@ import {
   type OtelTracestate,
   parseOtelTracestate,
 } from './otel-tracestate.ts';
-import { FORMATS, type Format } from './propagation.ts';
+import { PROPAGATORS, type Propagator } from './propagators.ts';
 import type { Sampler } from './sampling.ts';
 import type { Threshold } from './threshold.ts';
 import {
@@ -63,9 +63,9 @@ type MintCounts = {
   continued: number;
   /** There was no context: a trace was started. */
   started: number;
-  /** There was a context that nobody may use: a trace was started. */
+  /** The context was invalid: a trace was started. */
   invalid: number;
-  /** HAProxy said not to trust the context there was: a trace was started, with a link to it and without. */
+  /** HAProxy did not trust the context: a trace was started, with a link to it (`restarted`) or without (`ignored`). */
   restarted: number;
   ignored: number;
   /** Of all these, how many were sampled, and how many were not because there were too many. */
@@ -74,10 +74,10 @@ type MintCounts = {
 };
 
 export type MinterOptions = {
-  /** Where to look for the caller's context, the first valid one wins. */
-  readonly formats?: readonly Format[];
+  /** Propagators to extract the caller's context with: the first that finds a valid one wins. */
+  readonly propagators?: readonly Propagator[];
   readonly onBadArgument?: BadArgument;
-  /** Called for each request with a context of which HAProxy did not say whether to trust it. */
+  /** Called for each request with a context and without a trust. */
   readonly onTrustUnset?: () => void;
 };
 
@@ -104,20 +104,24 @@ export class Minter {
   }
 
   private readonly onTrustUnset: () => void;
-  /** The last threshold that was told alone, and how. */
-  private told: Threshold | undefined;
-  private toldAs: Buffer = Buffer.alloc(0);
+  /** The last threshold that was written alone, and the tracestate member for it. */
+  private lastThreshold: Threshold | undefined;
+  private lastMember: Buffer = Buffer.alloc(0);
 
   constructor(
     sampler: Sampler,
-    { formats = FORMATS, onBadArgument = () => {}, onTrustUnset = () => {} }: MinterOptions = {},
+    {
+      propagators = PROPAGATORS,
+      onBadArgument = () => {},
+      onTrustUnset = () => {},
+    }: MinterOptions = {},
   ) {
     this.sampler = sampler;
     this.onTrustUnset = onTrustUnset;
-    this.request = new MintRequest(formats, onBadArgument);
+    this.request = new MintRequest(propagators, onBadArgument);
   }
 
-  /** A `NotifyHandler`: unknown arguments are passed over. */
+  /** A `NotifyHandler`; ignores unknown arguments. */
   readonly handle = (notify: NotifyReader, ack: AckWriter): void => {
     this.request.read(notify);
     if (this.request.asked) this.answer(notify, ack);
@@ -126,12 +130,12 @@ export class Minter {
   private answer(notify: NotifyReader, ack: AckWriter): void {
     const { request } = this;
     if (!request.trustSet && request.hasContext) this.onTrustUnset();
-    if (request.trust !== 'ignore') request.findCaller(notify);
-    const { callerView, callerStart } = request;
+    if (request.trust !== 'ignore') request.extractContext(notify);
+    const { remoteView, remoteStart } = request;
     const follows = request.trust === 'continue';
-    const continued = follows && callerStart >= 0;
-    const linked = !follows && callerStart >= 0;
-    const debug = follows && request.callerDebug;
+    const continued = follows && remoteStart >= 0;
+    const linked = !follows && remoteStart >= 0;
+    const debug = follows && request.remoteDebug;
     this.count(continued, linked);
 
     const actions = continued ? (debug ? CHILD_DEBUG : CHILD) : debug ? ROOT_DEBUG : ROOT;
@@ -143,27 +147,27 @@ export class Minter {
 
     const traceId = hop + HopOffset.TRACE_ID;
     if (continued) {
-      const incoming = callerStart + TRACE_ID_OFFSET;
-      copyBytes(callerView, incoming, view, traceId, TRACE_ID_DIGITS);
-      const parent = callerStart + PARENT_ID_OFFSET;
-      copyBytes(callerView, parent, view, hop + HopOffset.PARENT_ID, SPAN_ID_DIGITS);
+      const incoming = remoteStart + TRACE_ID_OFFSET;
+      copyBytes(remoteView, incoming, view, traceId, TRACE_ID_DIGITS);
+      const parent = remoteStart + PARENT_ID_OFFSET;
+      copyBytes(remoteView, parent, view, hop + HopOffset.PARENT_ID, SPAN_ID_DIGITS);
     } else if (request.traceIdStart >= 0) {
       copyBytes(notify.view, request.traceIdStart, view, traceId, TRACE_ID_DIGITS);
     } else {
       this.ids.traceId(view, traceId);
     }
     if (linked) {
-      const incoming = callerStart + TRACE_ID_OFFSET;
-      copyBytes(callerView, incoming, view, hop + HopOffset.LINK, LINK_LENGTH);
+      const incoming = remoteStart + TRACE_ID_OFFSET;
+      copyBytes(remoteView, incoming, view, hop + HopOffset.LINK, LINK_LENGTH);
     }
 
     const { tracestate } = this;
     const hasTracestate = continued && request.readTracestate(notify, tracestate);
     const otelValue = hasTracestate ? tracestate.valueOf(OTEL_MEMBER) : undefined;
     const otel = otelValue === undefined ? undefined : parseOtelTracestate(otelValue);
-    const parentSampled = follows ? request.callerSampled : undefined;
+    const parentSampled = follows ? request.remoteSampled : undefined;
     const sampled = debug
-      ? this.sampler.keep()
+      ? this.sampler.forceSample()
       : this.sampler.decide(
           parentSampled,
           buffer,
@@ -175,7 +179,7 @@ export class Minter {
         );
     if (sampled) this.counts.sampled += 1;
     this.counts.limited = this.sampler.limited;
-    const random = continued ? request.callerFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
+    const random = continued ? request.remoteFlags & TraceFlag.RANDOM : TraceFlag.RANDOM;
     const flags = random | (sampled ? TraceFlag.SAMPLED : 0);
     writeOwnIds(view, hop, flags, this.ids);
 
@@ -184,8 +188,8 @@ export class Minter {
     copyBytes(view, clientSpanId, view, traceparent + PARENT_ID_OFFSET, SPAN_ID_DIGITS);
     view.setUint16(traceparent + FLAGS_OFFSET, hexPair(flags));
 
-    if (hasTracestate) this.passOn(ack, otel);
-    else if (this.sampler.threshold !== undefined) this.tellShare(ack, this.sampler.threshold);
+    if (hasTracestate) this.propagateTracestate(ack, otel);
+    else if (this.sampler.threshold !== undefined) this.writeThreshold(ack, this.sampler.threshold);
   }
 
   private count(continued: boolean, linked: boolean): void {
@@ -194,12 +198,12 @@ export class Minter {
     else if (!request.hasContext) counts.started += 1;
     else if (linked) counts.restarted += 1;
     else if (request.trust === 'ignore') counts.ignored += 1;
-    else if (request.found === undefined) counts.invalid += 1;
+    else if (request.propagator === undefined) counts.invalid += 1;
     else counts.started += 1;
   }
 
-  /** The caller's tracestate, with what this decision says about the share that is kept. */
-  private passOn(ack: AckWriter, otel: OtelTracestate | undefined): void {
+  /** Writes the caller's tracestate, with the threshold of this decision. */
+  private propagateTracestate(ack: AckWriter, otel: OtelTracestate | undefined): void {
     const { tracestate } = this;
     const { threshold } = this.sampler;
     const alone = threshold === undefined ? '' : formatThreshold(threshold);
@@ -213,12 +217,12 @@ export class Minter {
     if (value.length > 0) ack.setVar(SET_TRACESTATE, value);
   }
 
-  /** In a tracestate that says nothing else; most are the same. */
-  private tellShare(ack: AckWriter, threshold: Threshold): void {
-    if (this.told !== threshold) {
-      this.told = threshold;
-      this.toldAs = Buffer.from(`${OTEL_KEY}=${formatThreshold(threshold)}`, 'latin1');
+  /** Writes a tracestate of the threshold alone; most are the same. */
+  private writeThreshold(ack: AckWriter, threshold: Threshold): void {
+    if (this.lastThreshold !== threshold) {
+      this.lastThreshold = threshold;
+      this.lastMember = Buffer.from(`${OTEL_KEY}=${formatThreshold(threshold)}`, 'latin1');
     }
-    ack.setVar(SET_TRACESTATE, this.toldAs);
+    ack.setVar(SET_TRACESTATE, this.lastMember);
   }
 }

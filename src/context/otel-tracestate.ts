@@ -1,6 +1,6 @@
 /**
  * The member `ot` of tracestate (OpenTelemetry specification, "TraceState Handling"): sub-keys with their values,
- * `th:c;rv:6e6d1a75832a2f;other:x`. What is not about sampling is passed on as it came.
+ * `th:c;rv:6e6d1a75832a2f;other:x`. Sub-keys that are not about sampling are propagated unchanged.
  */
 import { type Threshold, threshold } from './threshold.ts';
 
@@ -45,7 +45,7 @@ export function parseOtelTracestate(value: string): OtelTracestate {
   };
 }
 
-/** The value of a member that says nothing but a threshold. */
+/** The value of a member that has only a threshold. */
 export function formatThreshold({ th }: Threshold): string {
   return `th:${th}`;
 }

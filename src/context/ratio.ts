@@ -3,7 +3,7 @@ import { type Threshold, thresholdInMillionths, thresholdOf } from './threshold.
 /** Ratios that are cached: they come from maps, which have few. */
 const MAX_RATIOS = 1_024;
 
-/** What keeps a share of all traces, if anything: in the agent, and by HAProxy's own rules. */
+/** The thresholds of a ratio, null where nothing is sampled: as the agent computes it, and as HAProxy's own rules do. */
 export type Ratio = { readonly nearest: Threshold | null; readonly inMillionths: Threshold | null };
 
 /** Reads the shares that HAProxy asks for: it has them as text, the same again and again. */

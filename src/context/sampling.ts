@@ -1,10 +1,10 @@
 import type { OtelTracestate } from './otel-tracestate.ts';
-import { KEEP_ALL, randomnessOf, reaches, type Threshold, thresholdOf } from './threshold.ts';
+import { ALWAYS_SAMPLE, randomnessOf, reaches, type Threshold, thresholdOf } from './threshold.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /**
  * The samplers of `OTEL_TRACES_SAMPLER` by their names there, and OpenTelemetry's ProbabilitySampler, which has no
- * name there: it tells in tracestate what share it keeps. `xray` is parent-based.
+ * name there: it writes its threshold to tracestate. `xray` is parent-based.
  */
 export const SAMPLER_NAMES = [
   'always_on',
@@ -23,11 +23,11 @@ export type SamplerName = (typeof SAMPLER_NAMES)[number];
 
 export type SamplerConfig = {
   readonly name: SamplerName;
-  /** The share of traces to keep, 0 to 1; for the samplers that have one, or none better yet. */
+  /** The sampling ratio, 0 to 1, of samplers that have one; of remote ones until the service has answered. */
   readonly ratio: number;
   /** Traces to start sampled a second, at most; undefined is no limit. */
   readonly maxTracesPerSecond?: number | undefined;
-  /** Who is asked for rules. */
+  /** The service that sampling rules come from. */
   readonly remote?: RemoteConfig | undefined;
 };
 
@@ -37,7 +37,7 @@ export type JaegerConfig = {
   readonly kind: 'jaeger_remote';
   /** `http://host:port` or `https://host:port` of gRPC. */
   readonly endpoint: string;
-  /** Milliseconds between two questions. */
+  /** Milliseconds between two polls. */
   readonly pollingInterval: number;
 };
 
@@ -47,7 +47,7 @@ export type XrayConfig = {
   readonly endpoint: string;
 };
 
-/** What HAProxy tells of a request before it is decided on; empty where it does not. */
+/** The request as sampling rules see it; empty where HAProxy does not send it. */
 export type RequestDescription = {
   readonly method: string;
   /** The host header. */
@@ -74,16 +74,16 @@ const PARENT_BASED = 'parentbased_';
 
 /**
  * Decides which traces are sampled. A caller's decision stands where the sampler is parent-based; otherwise, and
- * where there is none, a trace is kept if its randomness reaches the threshold, so that all hops with the same
+ * where there is none, a trace is sampled if its randomness reaches the threshold, so that all hops with the same
  * ratio agree (OpenTelemetry specification, "Consistent probability sampling").
  */
 export class Sampler {
-  /** What the last decision says upstream about the share that is kept; undefined where that is not known. */
+  /** The threshold of the last decision, to be written to tracestate; undefined where it is not known. */
   threshold: Threshold | undefined;
   /** Traces that were not sampled because there were too many. */
   limited = 0;
   private parentBased = false;
-  private tellsShare = false;
+  private writesThreshold = false;
   private root: Threshold | undefined;
   private rootSampler: RootSampler | undefined;
   private limit: number | undefined;
@@ -98,10 +98,10 @@ export class Sampler {
     this.parentBased = name.startsWith(PARENT_BASED) || name === 'xray';
     const own = name.replace(PARENT_BASED, '');
     this.rootSampler = rootSampler;
-    this.tellsShare = own === 'probability';
+    this.writesThreshold = own === 'probability';
     this.root =
-      own === 'always_on' ? KEEP_ALL : own === 'always_off' ? undefined : thresholdOf(ratio);
-    // Who reloads with the same limit gets no new burst.
+      own === 'always_on' ? ALWAYS_SAMPLE : own === 'always_off' ? undefined : thresholdOf(ratio);
+    // A reload with the same limit allows no new burst.
     if (maxTracesPerSecond !== this.limit) {
       this.limit = maxTracesPerSecond;
       this.bucket =
@@ -109,8 +109,8 @@ export class Sampler {
     }
   }
 
-  /** Samples whatever it would decide: a caller debugs this trace. It counts, and is no share of anything. */
-  keep(): true {
+  /** Samples unconditionally: a caller debugs this trace. It counts against the limit, and has no threshold. */
+  forceSample(): true {
     this.threshold = undefined;
     this.bucket?.charge();
     return true;
@@ -119,8 +119,9 @@ export class Sampler {
   /**
    * @param parentSampled the caller's decision; undefined where this hop starts the trace, or the caller left it open
    * @param traceId where in `bytes` the 32 digits of the trace id start
-   * @param caller what the caller's tracestate says about sampling
-   * @param route the share that HAProxy asks for here; null is nothing, undefined leaves it to the configuration
+   * @param remote the `ot` member of the caller's tracestate
+   * @param route the threshold that HAProxy sends for this request; null samples nothing, undefined leaves it to the
+   *   configuration
    * @param request for rules that go by more than shares
    * @param isDecided HAProxy decided by `route`, which is a known share whatever the sampler
    */
@@ -128,15 +129,15 @@ export class Sampler {
     parentSampled: boolean | undefined,
     bytes: Uint8Array,
     traceId: number,
-    caller?: OtelTracestate,
+    remote?: OtelTracestate,
     route?: Threshold | null,
     request: RequestDescription = NOT_DESCRIBED,
     isDecided = false,
   ): boolean {
-    const randomness = caller?.randomness ?? bytes;
-    const position = caller?.randomness === undefined ? randomnessOf(traceId) : 0;
+    const randomness = remote?.randomness ?? bytes;
+    const position = remote?.randomness === undefined ? randomnessOf(traceId) : 0;
     if ((this.parentBased || isDecided) && parentSampled !== undefined) {
-      this.threshold = parentSampled ? consistent(randomness, position, caller) : undefined;
+      this.threshold = parentSampled ? consistent(randomness, position, remote) : undefined;
       if (parentSampled) this.bucket?.charge();
       return parentSampled;
     }
@@ -146,15 +147,14 @@ export class Sampler {
     }
     const wanted = route === undefined ? this.root : (route ?? undefined);
     if (wanted === undefined || !reaches(randomness, position, wanted)) return false;
-    // A caller's threshold was another decision's: in its place stands this one's. What is left over by a limit is no
-    // known share of anything.
-    const tells = this.tellsShare || isDecided || caller?.threshold !== undefined;
-    if (this.bucket === undefined && tells) this.threshold = wanted;
+    // A threshold of the caller's is replaced by that of this decision. With a limit on traces no threshold is true.
+    const isWritten = this.writesThreshold || isDecided || remote?.threshold !== undefined;
+    if (this.bucket === undefined && isWritten) this.threshold = wanted;
     return this.isWithinLimit();
   }
 
   private isWithinLimit(): boolean {
-    if (this.bucket === undefined || this.bucket.take()) return true;
+    if (this.bucket === undefined || this.bucket.tryTake()) return true;
     this.limited += 1;
     return false;
   }
@@ -164,9 +164,9 @@ export class Sampler {
 function consistent(
   randomness: Uint8Array,
   position: number,
-  caller: OtelTracestate | undefined,
+  remote: OtelTracestate | undefined,
 ): Threshold | undefined {
-  const { threshold } = caller ?? {};
+  const { threshold } = remote ?? {};
   return threshold !== undefined && reaches(randomness, position, threshold)
     ? threshold
     : undefined;

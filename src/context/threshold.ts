@@ -1,7 +1,6 @@
 /**
  * Thresholds and randomness of OpenTelemetry's consistent probability sampling (specification, "TraceState:
- * Probability Sampling"): 56 bits each, kept as the 14 lower-case hexadecimal digits that travel in headers, which
- * compare as the numbers do.
+ * Probability Sampling"): 56 bits each, stored as 14 lower-case hexadecimal digits, which compare as the numbers do.
  */
 import { hexDigit } from './hex.ts';
 import { TRACE_ID_DIGITS } from './traceparent.ts';
@@ -11,7 +10,7 @@ const RANDOMNESS_DIGITS = 14;
 /** Significant digits of a threshold made from a ratio: what the specification recommends. */
 const PRECISION = 4;
 
-/** The smallest ratio that is one; below it nothing is kept. */
+/** The smallest ratio; below it nothing is sampled. */
 const MIN_RATIO = 2 ** -56;
 
 /** What is rejected: every trace whose randomness is below. */
@@ -28,24 +27,27 @@ export function threshold(th: string): Threshold {
   return { th: short, digits: Buffer.from(short.padEnd(RANDOMNESS_DIGITS, '0'), 'latin1') };
 }
 
-/** Keeps everything. */
-export const KEEP_ALL: Threshold = threshold('0');
+/** Samples everything. */
+export const ALWAYS_SAMPLE: Threshold = threshold('0');
 
 /**
- * The threshold that keeps `ratio` of all traces, 0 to 1, to four significant digits: 0.1 is `e666`.
+ * The threshold that samples `ratio` of all traces, 0 to 1, to four significant digits: 0.1 is `e666`.
  *
- * @returns undefined where nothing is kept
+ * @returns undefined where nothing is sampled
  */
 export function thresholdOf(ratio: number): Threshold | undefined {
   if (!(ratio >= MIN_RATIO)) return undefined;
-  if (ratio >= 1) return KEEP_ALL;
-  // Small ratios begin with digits f, which say little.
+  if (ratio >= 1) return ALWAYS_SAMPLE;
+  // Thresholds of small ratios begin with digits f, which are not significant.
   const exponent = Math.floor(Math.log2(ratio)) + 1;
   const precision = Math.min(RANDOMNESS_DIGITS, PRECISION + Math.floor(-exponent / 4));
   const unit = 16 ** precision;
-  const kept = Math.max(1, Math.round(ratio * unit));
+  const sampled = Math.max(1, Math.round(ratio * unit));
   return threshold(
-    (BigInt(unit) - BigInt(kept)).toString(16).padStart(precision, '0').slice(0, RANDOMNESS_DIGITS),
+    (BigInt(unit) - BigInt(sampled))
+      .toString(16)
+      .padStart(precision, '0')
+      .slice(0, RANDOMNESS_DIGITS),
   );
 }
 
@@ -55,15 +57,15 @@ const RANDOMNESS_RANGE = 2n ** 56n;
 const MILLIONTH = RANDOMNESS_RANGE / 1_000_000n;
 
 /**
- * The threshold by which HAProxy's own rules keep a share of all traces: they count its decimals in millionths, and
- * what begins with `1` is all.
+ * The threshold of HAProxy's own sampling rules for a ratio: they read millionths, and anything that begins with `1`
+ * as all.
  *
  * @param ratio as HAProxy has it: digits, with or without decimals
- * @returns undefined where nothing is kept
+ * @returns undefined where nothing is sampled
  */
 export function thresholdInMillionths(ratio: string): Threshold | undefined {
   const [whole, decimals] = ratio.split('.');
-  if (whole === '1') return KEEP_ALL;
+  if (whole === '1') return ALWAYS_SAMPLE;
   const millionths = BigInt(/^\d+/.exec(decimals?.padEnd(6, '0').slice(0, 6) ?? '')?.[0] ?? 0);
   if (millionths === 0n) return undefined;
   const rejected = RANDOMNESS_RANGE - millionths * MILLIONTH;

@@ -1,5 +1,5 @@
 /**
- * So many a second, in bursts of up to a second's worth.
+ * Allows so many events a second, in bursts of up to a second's worth.
  */
 export class TokenBucket {
   private readonly rate: number;
@@ -18,15 +18,15 @@ export class TokenBucket {
     this.last = now();
   }
 
-  /** Takes a token, if there is one. */
-  take(): boolean {
+  /** Whether there was a token; consumes it. */
+  tryTake(): boolean {
     this.fill();
     if (this.tokens < 1) return false;
     this.tokens -= 1;
     return true;
   }
 
-  /** Takes a token for what happens in any case: others have to wait for it, for a second at most. */
+  /** Consumes a token that may not be there yet: the deficit is at most a second's worth. */
   charge(): void {
     this.fill();
     this.tokens = Math.max(this.tokens - 1, -this.capacity);

@@ -1,6 +1,6 @@
 /**
- * The `traceparent` header of W3C Trace Context Level 2, read from bytes: only where the parts lie
- * and what the flags say is kept, so that ids are copied once, from the request into the answer.
+ * The `traceparent` header of W3C Trace Context Level 2, read from bytes: only positions and flags are extracted, so
+ * that ids are copied once, from the request into the answer.
  */
 import { hexDigit } from './hex.ts';
 

@@ -19,7 +19,7 @@ const FIRST_OF_KEY = codes(/[a-z0-9]/);
 const IN_KEY = codes(/[a-z0-9_*/@-]/);
 const IN_VALUE = codes(/[\x20-\x3c\x3e-\x7e]/);
 
-/** One tracestate after the other; nothing is made of its members but where they are. */
+/** Parses one tracestate after the other, into the positions of its members. */
 export class Tracestate {
   /** `bytes[start, end)` is the list without white space and empty members at its ends. */
   bytes: Buffer = Buffer.alloc(0);
@@ -137,12 +137,12 @@ export class Tracestate {
 
 /** Drops members over 128 characters first, each from the end, then others from the end. */
 function shorten(members: readonly string[]): string[] {
-  const kept = [...members];
-  while (kept.join(',').length > MAX_LENGTH) {
-    const long = kept.findLastIndex((member) => member.length > LONG_MEMBER);
-    kept.splice(long === -1 ? kept.length - 1 : long, 1);
+  const remaining = [...members];
+  while (remaining.join(',').length > MAX_LENGTH) {
+    const long = remaining.findLastIndex((member) => member.length > LONG_MEMBER);
+    remaining.splice(long === -1 ? remaining.length - 1 : long, 1);
   }
-  return kept;
+  return remaining;
 }
 
 function join(members: readonly string[]): Buffer {

@@ -1,14 +1,14 @@
-import { type Caller, idsOf } from './caller.ts';
+import { idsOf, type RemoteContext } from './remote-context.ts';
 
 const ROOT = /^1-([0-9a-f]{8})-([0-9a-f]{24})$/i;
 const PARENT = /^[0-9a-f]{16}$/i;
 
 /**
  * @param text `x-amzn-trace-id`: `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`,
- *   in any order, with parts that are not looked at
+ *   in any order; other parts are ignored
  * @returns undefined without a Parent too: what a load balancer of AWS sends of its own
  */
-export function parseXray(text: string): Caller | undefined {
+export function parseXray(text: string): RemoteContext | undefined {
   const parts = new Map<string, string>();
   for (const part of text.split(';')) {
     const [name = '', value] = part.split('=', 2);

@@ -36,13 +36,13 @@ const SCENARIOS: readonly Scenario[] = [
 /** Where the request id of a demo request is found on its SERVER span. */
 const REQUEST_ID = 'http.request.header.x-request-id';
 
-/** How long all traces of the demo may take to arrive, in milliseconds. */
+/** The timeout for all traces of the demo, in milliseconds. */
 const TRACES_TIMEOUT = 30_000;
 
 /** A trace that got no span for this long is printed, in milliseconds. */
 const QUIET = 800;
 
-/** How long the parts may take to stop before they are killed, in milliseconds. */
+/** The timeout after which a part that does not stop is killed, in milliseconds. */
 const STOP_TIMEOUT = 10_000;
 
 /**
@@ -96,12 +96,12 @@ function watchInterruption(): AbortSignal {
   return controller.signal;
 }
 
-/** Nothing stays behind a demo that ends without stopping its parts. */
+/** Kills the part with the demo, if that ends without stopping its parts. */
 function killAtExit(child: ChildProcess): void {
   process.once('exit', () => child.kill('SIGKILL'));
 }
 
-/** Which of the shipped ports somebody else has. */
+/** The shipped ports that are in use. */
 function differingPorts(ports: Ports): string {
   const other = Object.entries(SHIPPED_PORTS)
     .map(([name, shipped]) => [shipped, ports[name as keyof Ports]] as const)

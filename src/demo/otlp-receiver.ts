@@ -124,7 +124,7 @@ function exportService(service: string): ServiceDefinition {
   };
 }
 
-/** opentelemetry-proto's trace.proto and common.proto, as far as this receiver looks. */
+/** opentelemetry-proto's trace.proto and common.proto, as far as this receiver reads them. */
 const { root } = protobuf.parse(`
   syntax = "proto3";
   message Request { repeated ResourceSpans resource_spans = 1; }

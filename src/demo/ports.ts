@@ -14,7 +14,7 @@ export const SHIPPED_PORTS = {
 
 export type Ports = { readonly [Name in keyof typeof SHIPPED_PORTS]: number };
 
-/** The shipped ports where nobody uses them, free ones otherwise. */
+/** The shipped ports where they are free, others otherwise. */
 export async function portsForDemo(): Promise<Ports> {
   return choose(async (shipped) => ((await isFree(shipped)) ? shipped : freePort()));
 }
@@ -31,8 +31,8 @@ const HIGHEST = 32_000;
 let nextPort = randomInt(LOWEST, HIGHEST);
 
 /**
- * A port that is free now, that no outgoing connection will take before it is used, and that this process was not
- * given before: each in turn from a random one on, as one just given is free until its user listens.
+ * A port that is free now, that no outgoing connection will use, and that was not returned before: each in turn from
+ * a random one on, as a returned port is free until its user listens.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -10,7 +10,7 @@ export type HaproxyAddress =
   | AbstractAddress
   | { readonly kind: 'other' };
 
-/** Prefixes that say nothing else than the address behind them does; section 2.9. */
+/** Prefixes that are redundant to the address behind them; section 2.9. */
 const PREFIX = /^(?:ipv[46]|tcp[46]?|udp[46]?|quic[46]|mptcp[46]?|stdp?)@/;
 
 /** Host and port; an address with an empty host or `*` is any. A range counts as its first port. */
@@ -55,10 +55,10 @@ export function isPublic(address: HaproxyAddress): boolean {
 }
 
 /**
- * Whether HAProxy on this host gets to a listener of the agent by `address`. Of a name HAProxy takes the first address,
- * and the agent listens on all.
+ * Whether HAProxy on this host gets to a listener of the agent by `address`. Of a name HAProxy uses the first
+ * address, and the agent listens on all.
  *
- * @returns undefined where that cannot be told: the agent may be on another host, or has its socket from elsewhere
+ * @returns undefined where that is not known: the agent may be on another host, or its socket is inherited
  */
 export function leadsTo(
   address: HaproxyAddress,
@@ -68,7 +68,7 @@ export function leadsTo(
   if (address.kind === 'other' || listener.kind === 'fd') return undefined;
   if (address.kind === 'unix') return listener.kind === 'unix' && listener.path === address.path;
   if (address.kind === 'abstract') return formatAddress(address) === formatAddress(listener);
-  // The same name is the same whatever it means.
+  // Equal names need no lookup.
   if (listener.kind === 'tcp' && address.host === listener.host) {
     return address.port === listener.port;
   }
@@ -78,11 +78,11 @@ export function leadsTo(
   if (listener.kind !== 'tcp') return elsewhere;
   const hosts = lookup(listener.host);
   if (hosts.length === 0) return undefined;
-  return hosts.some((host) => takes(host, target)) ? address.port === listener.port : elsewhere;
+  return hosts.some((host) => accepts(host, target)) ? address.port === listener.port : elsewhere;
 }
 
-/** Whether what is sent to `target` gets to a socket that is bound to `host`: `::` takes IPv4 too. */
-function takes(host: string, target: string): boolean {
+/** Whether what is sent to `target` gets to a socket that is bound to `host`: `::` accepts IPv4 too. */
+function accepts(host: string, target: string): boolean {
   const plain = withoutMapping(target);
   if (host === '::') return true;
   if (host === '0.0.0.0') return isIP(plain) === 4;
@@ -95,17 +95,17 @@ function withoutMapping(address: string): string {
   return isIP(plain) === 6 ? new URL(`http://[${plain}]`).hostname : plain;
 }
 
-/** Addresses of a name, in the order in which HAProxy is told of them; none where that cannot be known. */
+/** Addresses of a name, in the order in which HAProxy sees them; none where that is not known. */
 export type Lookup = (host: string) => readonly string[];
 
 const found = new Map<string, readonly string[]>();
 
-/** getaddrinfo(3) without a choice of flags, as HAProxy asks; Node has it only for who can wait. */
+/** getaddrinfo(3) without flags, as HAProxy calls it; Node has only an asynchronous one. */
 const ASK = `require('node:dns').lookup(process.argv[1], { all: true, verbatim: true }, (error, found = []) =>
   console.log(JSON.stringify(found.map(({ address }) => address))))`;
 
-/** A name server that does not answer is nobody's fault here. Milliseconds. */
-const PATIENCE = 5_000;
+/** The timeout of a name lookup, in milliseconds. */
+const TIMEOUT = 5_000;
 
 function lookupAll(host: string): readonly string[] {
   if (isIP(host) !== 0) return [host];
@@ -114,14 +114,14 @@ function lookupAll(host: string): readonly string[] {
   if (known !== undefined) return known;
   const { stdout, status } = spawnSync(process.execPath, ['-e', ASK, host], {
     encoding: 'utf8',
-    timeout: PATIENCE,
+    timeout: TIMEOUT,
   });
   const addresses: string[] = status === 0 ? JSON.parse(stdout) : [];
   found.set(host, addresses);
   return addresses;
 }
 
-/** How HAProxy on this host is told where a listener of the agent is. */
+/** The address of a listener of the agent in HAProxy's configuration on this host. */
 export function haproxyAddress(listener: ListenAddress): string {
   if (listener.kind === 'unix') return `unix@${listener.path}`;
   if (listener.kind === 'tcp' && listener.host === '0.0.0.0') return `127.0.0.1:${listener.port}`;

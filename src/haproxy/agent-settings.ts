@@ -4,15 +4,15 @@ import type { Env } from '../settings.ts';
 
 /** What HAProxy's lines have to agree with, of the agent's own settings. */
 export type AgentSettings = {
-  /** Undefined where it is said in a way that says nothing to HAProxy. */
+  /** Undefined where it is written in a form that means nothing to HAProxy. */
   readonly spop: ListenAddress | undefined;
   readonly records: ListenAddress | undefined;
   readonly maxFrameSize: number;
 };
 
 /**
- * Reads them with the agent's own defaults. A value that the agent itself would refuse, or that only the running agent
- * understands, is nothing to compare with.
+ * Reads them with the agent's own defaults. A value that the agent would refuse, or that only a running agent can
+ * resolve, is undefined.
  */
 export function agentSettings(env: Env): AgentSettings {
   return {

@@ -1,4 +1,4 @@
-import type { Lookup } from './lexer.ts';
+import type { VariableLookup } from './lexer.ts';
 import { type HaproxyVersion, isAtLeast } from './version.ts';
 
 /** What conditions ask about HAProxy itself; undefined is not known. */
@@ -6,13 +6,13 @@ export type ConditionFacts = {
   readonly version: HaproxyVersion | undefined;
   /** Names with a + in `haproxy -vv`. */
   readonly features: ReadonlySet<string> | undefined;
-  readonly lookup: Lookup;
+  readonly lookup: VariableLookup;
 };
 
-/** Undecided is what only the running HAProxy knows. */
-export type Verdict = boolean | 'undecided';
+/** `undecided` depends on what only the running HAProxy knows. */
+export type ConditionResult = boolean | 'undecided';
 
-type Term = () => Verdict;
+type Term = () => ConditionResult;
 
 const NAME = /^[a-z_]+/;
 const INTEGER = /^[+-]?\d+/;
@@ -24,7 +24,7 @@ const INTEGER = /^[+-]?\d+/;
  *
  * @returns undefined for what is no condition
  */
-export function decide(text: string, facts: ConditionFacts): Verdict | undefined {
+export function decide(text: string, facts: ConditionFacts): ConditionResult | undefined {
   if (text.trim() === '') return false;
   const parser = new ConditionParser(text, facts);
   const term = parser.or();
@@ -52,7 +52,10 @@ class ConditionParser {
     return this.joined('&&', () => this.term(), false);
   }
 
-  /** What is known on one side may decide, whatever the other is: `strong` decides an or, its opposite an and. */
+  /**
+   * One side may decide even where the other is undecided: `strong` is the value that does, true for an or, false for
+   * an and.
+   */
   private joined(
     operator: string,
     part: () => Term | undefined,
@@ -116,9 +119,9 @@ class ConditionParser {
     return undefined;
   }
 
-  private predicate(name: string, [first = '', second = '']: readonly string[]): Verdict {
+  private predicate(name: string, [first = '', second = '']: readonly string[]): ConditionResult {
     const { version, features, lookup } = this.facts;
-    const atLeast = (): Verdict => (version && isAtLeast(version, first)) ?? 'undecided';
+    const atLeast = (): ConditionResult => (version && isAtLeast(version, first)) ?? 'undecided';
     switch (name) {
       case 'defined':
         return lookup(first) !== undefined;
@@ -150,6 +153,6 @@ class ConditionParser {
   }
 }
 
-function negate(verdict: Verdict): Verdict {
-  return verdict === 'undecided' ? verdict : !verdict;
+function negate(result: ConditionResult): ConditionResult {
+  return result === 'undecided' ? result : !result;
 }

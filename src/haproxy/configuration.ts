@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError, type Env } from '../settings.ts';
+import { type Env, UsageError } from '../settings.ts';
 import { Environment } from './environment.ts';
 import { findProxies, type ProxySection } from './proxies.ts';
 import { cutSections, type Section } from './sections.ts';
 import { type Doubt, type Reading, readStatements, type Statement } from './statements.ts';
 import type { HaproxyVersion } from './version.ts';
 
-/** A configuration as HAProxy reads it, as far as its lines go: what its words mean is not looked at. */
+/** A configuration as HAProxy reads it, as lines and words: what the words mean is not interpreted. */
 export type Configuration = {
   readonly files: readonly string[];
   /** By file. */
@@ -17,7 +17,7 @@ export type Configuration = {
   readonly global: readonly Statement[];
   readonly proxies: readonly ProxySection[];
   readonly doubts: readonly Doubt[];
-  /** The variables as its last line left them. */
+  /** The variables as they are after the last line. */
   readonly environment: Environment;
 };
 
@@ -30,11 +30,11 @@ export type ReadingOptions = {
 };
 
 /**
- * The texts of files and directories by file, in the order in which `haproxy -f` takes them: of a directory the files
+ * The texts of files and directories by file, in the order in which `haproxy -f` reads them: of a directory the files
  * that end in `.cfg`, in the order of their names.
  *
- * @param encoding latin1 has each byte as it is, whatever it is meant to be
- * @throws ConfigError for what cannot be read, or a directory without such a file
+ * @param encoding latin1 preserves each byte, whatever its encoding
+ * @throws UsageError for what cannot be read, or a directory without such a file
  */
 export function readTexts(
   paths: readonly string[],
@@ -70,7 +70,7 @@ function expand(path: string): string[] {
   const names = readdirSync(path)
     .filter((name) => name.endsWith('.cfg') && !name.startsWith('.'))
     .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  if (names.length === 0) throw new ConfigError(`${path} has no file that ends in .cfg`);
+  if (names.length === 0) throw new UsageError(`${path} has no file that ends in .cfg`);
   return names.map((name) => join(path, name));
 }
 
@@ -90,9 +90,9 @@ function readText(path: string, encoding: 'utf8' | 'latin1'): string {
   }
 }
 
-function unreadable(path: string, error: unknown): ConfigError {
+function unreadable(path: string, error: unknown): UsageError {
   const { code } = error as NodeJS.ErrnoException;
   const reason =
     code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'this user may not' : String(code);
-  return new ConfigError(`cannot read ${path}: ${reason}`);
+  return new UsageError(`cannot read ${path}: ${reason}`);
 }

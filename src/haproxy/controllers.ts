@@ -1,4 +1,4 @@
-/** Who writes a file again, by what its first comments say, and where lines belong then. */
+/** Controllers that overwrite a file, by its first comments, and where to put lines instead. */
 const CONTROLLERS: readonly (readonly [RegExp, string, string])[] = [
   [/kubernetes|ingress controller/i, 'an ingress controller', 'its templates or ConfigMap'],
   [/^# _version\s*=/m, "HAProxy's Data Plane API", 'its own API'],
@@ -14,7 +14,7 @@ const CONTROLLERS: readonly (readonly [RegExp, string, string])[] = [
   ],
 ];
 
-/** What is to be said of a file that somebody else will overwrite; undefined of one that is nobody's. */
+/** A warning about a file that a controller will overwrite; undefined for any other file. */
 export function describeController(file: string, text: string): string | undefined {
   const comments = /^(?:\s*(?:#.*)?\n)*/.exec(text)?.[0] ?? '';
   const [, who, where] = CONTROLLERS.find(([pattern]) => pattern.test(comments)) ?? [];

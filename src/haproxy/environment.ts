@@ -1,7 +1,7 @@
 import type { Env } from '../settings.ts';
 import { branchOf, type HaproxyVersion } from './version.ts';
 
-/** Section 2.3: what HAProxy sets itself, as far as a configuration can be told apart by it. */
+/** Section 2.3: what HAProxy sets itself, as far as conditions can depend on it. */
 const OWN = {
   HAPROXY_HTTP_LOG_FMT:
     '%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r',
@@ -29,8 +29,8 @@ export class Environment {
     return this.values.get(name);
   }
 
-  /** Takes a statement that changes variables. @returns false for any other */
-  take([keyword, name, value, ...more]: readonly string[]): boolean {
+  /** Applies a statement that changes variables. @returns false for any other */
+  apply([keyword, name, value, ...more]: readonly string[]): boolean {
     switch (keyword) {
       case 'setenv':
         if (name !== undefined && value) this.values.set(name, value);
@@ -42,8 +42,9 @@ export class Environment {
         for (const each of [name, value, ...more]) this.values.delete(each ?? '');
         return true;
       case 'resetenv': {
-        const kept = new Set([name, value, ...more]);
-        for (const each of [...this.values.keys()]) if (!kept.has(each)) this.values.delete(each);
+        const retained = new Set([name, value, ...more]);
+        for (const each of [...this.values.keys()])
+          if (!retained.has(each)) this.values.delete(each);
         return true;
       }
       default:

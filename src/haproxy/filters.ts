@@ -1,5 +1,5 @@
 import type { ProxySection } from './proxies.ts';
-import { says } from './sections.ts';
+import { beginsWith } from './sections.ts';
 
 /**
  * Filters that HAProxy declares by itself as long as there is no other: they have to be written out beside ours, those
@@ -10,7 +10,7 @@ export function impliedFilters({ statements }: ProxySection): {
   readonly filters: readonly string[];
 } {
   const declared = (...words: readonly string[]): boolean =>
-    statements.some((line) => says(line, 'filter', ...words));
+    statements.some((line) => beginsWith(line, 'filter', ...words));
   const caches = new Set(
     statements.flatMap(({ words: [, action = '', name = ''] }) =>
       action === 'cache-use' || action === 'cache-store' ? [name] : [],

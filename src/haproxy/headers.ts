@@ -1,6 +1,6 @@
 import type { Statement } from './statements.ts';
 
-/** Whether the rule gives the header a value, whatever case its name is written in; `-` ends what headers begin with. */
+/** Whether the rule sets the header, in any case; a name that ends in `-` is a prefix. */
 export function changesHeader(
   { words: [, action = '', name = ''] }: Statement,
   header: string,

@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path';
 import { lastOf } from './proxies.ts';
 import type { Statement } from './statements.ts';
 
-/** What HAProxy is when it connects to a server: `chroot`, `user` and `group` of its global section. */
+/** The process environment in which HAProxy connects to a server: `chroot`, `user` and `group` of its global section. */
 export type Jail = {
-  /** Its root, where it has another one. */
+  /** Its root directory, undefined for the host's. */
   readonly root: string | undefined;
-  /** The line that says so. */
+  /** The line that sets it. */
   readonly statement: Statement | undefined;
   /** Undefined where it stays the user that started it. */
   readonly user: Identity | undefined;
@@ -43,14 +43,14 @@ export function isSameFile(one: string, other: string): boolean {
 }
 
 /**
- * What keeps HAProxy from connecting to the socket `path`: the socket itself or a directory above it.
+ * The path that prevents HAProxy from connecting to the socket `path`: the socket itself or a directory above it.
  *
  * @returns undefined where nothing does, or where that is not known: nothing is there, or HAProxy's user is not
  */
 export function forbiddenBy(path: string, { root, user, group }: Jail): string | undefined {
   if (user?.id === undefined || user.id === 0 || statOf(path)?.isSocket() !== true)
     return undefined;
-  // HAProxy has no other groups than that: it drops those of its user.
+  // HAProxy drops the supplementary groups of its user.
   const gid = group === undefined ? 0 : group.id;
   if (gid === undefined) return undefined;
   const may = (file: string, bit: number): boolean => {

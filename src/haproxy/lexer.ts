@@ -1,14 +1,14 @@
 /** One line of a configuration, cut into words as HAProxy does it. */
 export type Lexed = {
   readonly words: readonly string[];
-  /** Variables in it that are not set, which HAProxy takes for nothing. */
+  /** Variables in it that are not set, which HAProxy replaces by nothing. */
   readonly unset: readonly string[];
-  /** What HAProxy would refuse the line for; `words` is then what came before. */
+  /** The error that HAProxy would refuse the line with; `words` has what came before it. */
   readonly flaw: string | undefined;
 };
 
 /** @returns the value of a variable, undefined where it is not set */
-export type Lookup = (name: string) => string | undefined;
+export type VariableLookup = (name: string) => string | undefined;
 
 const REFERENCE =
   /^\$(?:\{(?<braced>\.?[A-Za-z_]\w*|\.)(?<each>\[\*\])?(?:-(?<fallback>[^}]*))?\}|(?<plain>\.?[A-Za-z_]\w*))/;
@@ -20,22 +20,22 @@ const LETTERS: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r' };
  *
  * Source: HAProxy's configuration manual, sections 2.2 and 2.3.
  */
-export function lex(line: string, lookup: Lookup): Lexed {
+export function lex(line: string, lookup: VariableLookup): Lexed {
   return new Lexer(line, lookup).run();
 }
 
 class Lexer {
   private readonly line: string;
-  private readonly lookup: Lookup;
+  private readonly lookup: VariableLookup;
   private readonly words: string[] = [];
   private readonly unset: string[] = [];
   private at = 0;
   private word: string | undefined;
   private quote: '"' | "'" | undefined;
   /** A quoted word that is empty is a word, unless it held a list that is. */
-  private keepEmpty = true;
+  private isEmptyAWord = true;
 
-  constructor(line: string, lookup: Lookup) {
+  constructor(line: string, lookup: VariableLookup) {
     this.line = line;
     this.lookup = lookup;
   }
@@ -76,11 +76,11 @@ class Lexer {
     this.at += 1;
     if (this.quote === undefined) {
       this.quote = char;
-      this.keepEmpty = true;
+      this.isEmptyAWord = true;
       return;
     }
     this.quote = undefined;
-    if (this.keepEmpty) this.add('');
+    if (this.isEmptyAWord) this.add('');
   }
 
   private escape(): string | undefined {
@@ -111,7 +111,7 @@ class Lexer {
     this.at += reference[0].length;
     const value = this.lookup(name) ?? fallback;
     if (each !== undefined) {
-      this.keepEmpty = false;
+      this.isEmptyAWord = false;
       if (value !== undefined) this.addList(value);
       return undefined;
     }

@@ -16,7 +16,7 @@ const VALUE = /^%(?:\{(?<flags>[^}]*)\})?(?:\((?<label>[^)]*)\))?(?:\[|(?<name>[
 const QUOTES = /^(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.)/;
 
 /**
- * Cuts a log format into its pieces. What is none is text, as HAProxy takes it before 3.0.
+ * Cuts a log format into its pieces. Anything else is text, as in HAProxy before 3.0.
  *
  * Source: HAProxy's configuration manual, section 8.2 on log formats.
  */

@@ -5,25 +5,25 @@ import { type Section, wordAfter } from './sections.ts';
 import type { Statement } from './statements.ts';
 
 /** One `log` line. */
-export type Logger = {
+export type LogStatement = {
   readonly statement: Statement;
   readonly target:
     | { readonly kind: 'ring'; readonly name: string }
     | { readonly kind: 'datagram'; readonly address: HaproxyAddress }
     | { readonly kind: 'other' };
-  /** Bytes; undefined where it is not said. */
+  /** Bytes; undefined where it is not set. */
   readonly length: number | undefined;
   readonly format: string | undefined;
   readonly sample: string | undefined;
   readonly profile: string | undefined;
-  /** What is more verbose is not sent: 0 is emerg, 6 is info, 7 is debug, all. */
+  /** The most verbose level that is sent: 0 is emerg, 6 is info, 7 is debug. */
   readonly level: number;
 };
 
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
 const OPTIONS = ['len', 'format', 'sample', 'profile'];
 
-export function parseLogger(statement: Statement): Logger {
+export function parseLogger(statement: Statement): LogStatement {
   const [, target = '', ...rest] = statement.words;
   const options: Record<string, string | undefined> = {};
   while (OPTIONS.includes(rest[0] ?? '')) {
@@ -42,7 +42,7 @@ export function parseLogger(statement: Statement): Logger {
   };
 }
 
-function parseTarget(target: string): Logger['target'] {
+function parseTarget(target: string): LogStatement['target'] {
   const ring = /^ring@(.*)$/.exec(target)?.[1];
   if (ring !== undefined) return { kind: 'ring', name: ring };
   if (/^(stdout|stderr|fd@|backend@)/.test(target)) return { kind: 'other' };
@@ -50,7 +50,7 @@ function parseTarget(target: string): Logger['target'] {
   return address.kind === 'tcp' ? { kind: 'datagram', address } : { kind: 'other' };
 }
 
-/** Log variables that are known at the end only. */
+/** Log variables that are known only at the end of a response. */
 const OF_THE_END = ['B', 'U', 'Ta', 'Td', 'Tt', 'Tu', 'rc', 'ts'];
 
 /** The log format that a proxy's lines have; undefined is HAProxy's own line for a connection. */
@@ -71,7 +71,10 @@ export function countsBytes(format: string): boolean {
 }
 
 /** Whether a logger shows the structured data of its proxy: its own format, or that of its ring. */
-export function isStructured({ format, target }: Logger, sections: readonly Section[]): boolean {
+export function isStructured(
+  { format, target }: LogStatement,
+  sections: readonly Section[],
+): boolean {
   if (format !== undefined) return format === 'rfc5424';
   if (target.kind !== 'ring') return false;
   const ring = sections.find(({ kind, name }) => kind === 'ring' && name === target.name);

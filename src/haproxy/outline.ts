@@ -1,7 +1,7 @@
 import { isSectionKind } from './sections.ts';
-import { indentOf, unquotedAt, wordSpans } from './words.ts';
+import { indentOf, unquotedAt, wordRanges } from './words.ts';
 
-/** What a line is to those around it, whether its conditions hold or not. */
+/** The role of a line in the structure of a file, whether its conditions hold or not. */
 type Role = 'blank' | 'head' | 'statement' | 'if' | 'branch' | 'endif';
 
 type OutlineLine = {
@@ -87,7 +87,7 @@ export class Outline {
 function rolesOf(lines: readonly string[]): OutlineLine[] {
   let depth = 0;
   return lines.map((line): OutlineLine => {
-    const [first] = wordSpans(line);
+    const [first] = wordRanges(line);
     const keyword = unquotedAt(line, first);
     switch (keyword) {
       case '':

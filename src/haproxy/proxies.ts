@@ -1,4 +1,4 @@
-import { type Section, says } from './sections.ts';
+import { beginsWith, type Section } from './sections.ts';
 import type { Statement } from './statements.ts';
 
 export type ProxyKind = 'frontend' | 'backend' | 'listen';
@@ -8,7 +8,7 @@ export type ProxySection = {
   readonly kind: ProxyKind;
   readonly name: string;
   readonly head: Statement;
-  /** Of its defaults first, then its own: of what can be said once, the last counts. */
+  /** Of its defaults first, then its own: of what can be set once, the last counts. */
   readonly statements: readonly Statement[];
   readonly mode: string;
   /** Those of its own section alone. */
@@ -27,7 +27,7 @@ export function findProxies(sections: readonly Section[]): ProxySection[] {
   for (const section of sections) {
     const { kind, name, from, head } = section;
     if (kind === 'defaults') {
-      // Nothing is taken from the defaults before, unless they are named.
+      // Nothing is inherited from the defaults before, unless they are named.
       const inherited = from === undefined ? [] : (named.get(from)?.statements ?? []);
       last = { section, statements: [...inherited, ...section.statements] };
       if (name !== '') named.set(name, last);
@@ -57,7 +57,7 @@ type Defaults = {
   readonly statements: readonly Statement[];
 };
 
-/** What `defaults` inherits and says itself. */
+/** What `defaults` inherits, and its own statements. */
 export function statementsOf(defaults: Section, sections: readonly Section[]): Statement[] {
   const before = sections.slice(0, sections.indexOf(defaults));
   const base = before.findLast(
@@ -71,13 +71,14 @@ export function lastOf(
   statements: readonly Statement[],
   ...words: readonly string[]
 ): Statement | undefined {
-  return statements.findLast((statement) => says(statement, ...words));
+  return statements.findLast((statement) => beginsWith(statement, ...words));
 }
 
-/** The statement that sets an option, unless a later one takes it back. */
+/** The statement that sets an option, unless a later one unsets it. */
 export function optionOf(statements: readonly Statement[], name: string): Statement | undefined {
   const found = statements.findLast(
-    (statement) => says(statement, 'option', name) || says(statement, 'no', 'option', name),
+    (statement) =>
+      beginsWith(statement, 'option', name) || beginsWith(statement, 'no', 'option', name),
   );
   return found?.words[0] === 'no' ? undefined : found;
 }
@@ -86,8 +87,8 @@ export function optionOf(statements: readonly Statement[], name: string): Statem
 export function loggersOf(proxy: ProxySection, global: readonly Statement[]): Statement[] {
   let loggers: Statement[] = [];
   for (const statement of proxy.statements) {
-    if (says(statement, 'no', 'log')) loggers = [];
-    else if (says(statement, 'log', 'global')) {
+    if (beginsWith(statement, 'no', 'log')) loggers = [];
+    else if (beginsWith(statement, 'log', 'global')) {
       loggers.push(...global.filter(({ words }) => words[0] === 'log'));
     } else if (statement.words[0] === 'log') loggers.push(statement);
   }

@@ -9,7 +9,7 @@ export type Started = { readonly paths: readonly string[]; readonly env: Env };
 const DEFAULT = '/etc/haproxy/haproxy.cfg';
 const DEFAULTS_FILE = '/etc/default/haproxy';
 
-/** What a master process and systemd say to one process: another takes itself for a worker of theirs by it. */
+/** Variables that a master process and systemd set for one process: with them another would act as their worker. */
 const PROCESS = /^(HAPROXY_MWORKER|NOTIFY_SOCKET=|LISTEN_|WATCHDOG_)/;
 
 /**

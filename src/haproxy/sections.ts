@@ -61,7 +61,7 @@ export function cutSections(statements: readonly Statement[]): Section[] {
 }
 
 /** Whether the statement begins with these words. */
-export function says(statement: Statement, ...words: readonly string[]): boolean {
+export function beginsWith(statement: Statement, ...words: readonly string[]): boolean {
   return words.every((word, index) => statement.words[index] === word);
 }
 

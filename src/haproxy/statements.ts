@@ -9,11 +9,11 @@ export type Statement = {
   readonly file: string;
   /** From 1. */
   readonly line: number;
-  /** Variables in it that were not set, which HAProxy takes for nothing. */
+  /** Variables in it that were not set, which HAProxy replaces by nothing. */
   readonly unset: readonly string[];
 };
 
-/** What could not be read as HAProxy would. */
+/** A line that could not be read as HAProxy would. */
 export type Doubt = {
   readonly kind: 'undecided' | 'unreadable';
   readonly file: string;
@@ -27,12 +27,12 @@ export type Reading = {
   readonly doubts: Doubt[];
 };
 
-/** One `.if` that is open: whether its lines count, and whether one of its blocks did already. */
-type Block = { counts: boolean; taken: boolean };
+/** An open `.if`: whether the lines of its current branch count, and whether any branch has matched. */
+type Block = { counts: boolean; matched: boolean };
 
 /**
  * Reads the text of one file. Lines that change variables do so for the lines behind them, also of the next file.
- * A condition that cannot be decided is taken for false, and told in `doubts`.
+ * A condition that cannot be decided counts as false, and is added to `doubts`.
  */
 export function readStatements(text: string, file: string, reading: Reading): Statement[] {
   const { environment, doubts } = reading;
@@ -49,21 +49,21 @@ export function readStatements(text: string, file: string, reading: Reading): St
     const [keyword = '', ...rest] = words;
     if (keyword === '' && flaw === undefined) return;
     if (isDirective(keyword)) {
-      const verdict = (): boolean => {
+      const holds = (): boolean => {
         const decided = decide(rest.join(' '), { ...reading.facts, lookup });
         if (typeof decided === 'boolean') return decided;
         const kind = decided === undefined ? 'unreadable' : 'undecided';
         doubts.push({ kind, file, line, text: rest.join(' ') });
         return false;
       };
-      direct(keyword, blocks, verdict);
+      direct(keyword, blocks, holds);
       return;
     }
     if (blocks.some(({ counts }) => !counts)) return;
     if (flaw !== undefined) doubts.push({ kind: 'unreadable', file, line, text: flaw });
     if (keyword === '') return;
     // Messages to whoever starts HAProxy, and what changes the lines behind.
-    if (keyword.startsWith('.') || environment.take(words)) return;
+    if (keyword.startsWith('.') || environment.apply(words)) return;
     if (!/^\s/.test(source)) section = rest[0] ?? keyword;
     statements.push({ words, file, line, unset });
   });
@@ -77,23 +77,23 @@ function isDirective(word: string): word is Directive {
   return DIRECTIVES.some((name) => name === word);
 }
 
-/** @param verdict asked only where it matters, as HAProxy does: it may tell of a doubt */
-function direct(directive: Directive, blocks: Block[], verdict: () => boolean): void {
+/** @param holds evaluates the condition; called only where it matters, as in HAProxy, as it may add a doubt */
+function direct(directive: Directive, blocks: Block[], holds: () => boolean): void {
   const block = blocks.at(-1);
   const outer = blocks.slice(0, -1).every(({ counts }) => counts);
   switch (directive) {
     case '.if': {
-      // Inside of what is left out nothing counts, whatever is said.
+      // Inside of a block that is left out nothing counts.
       const inside = outer && (block?.counts ?? true);
-      const counts = inside && verdict();
-      blocks.push({ counts, taken: counts || !inside });
+      const counts = inside && holds();
+      blocks.push({ counts, matched: counts || !inside });
       return;
     }
     case '.elif':
     case '.else':
       if (block === undefined) return;
-      block.counts = outer && !block.taken && (directive === '.else' || verdict());
-      block.taken ||= block.counts;
+      block.counts = outer && !block.matched && (directive === '.else' || holds());
+      block.matched ||= block.counts;
       return;
     case '.endif':
       blocks.pop();

@@ -10,11 +10,11 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Env } from '../settings.ts';
-import { askProgram, type Message, type Opinion, type Program } from './program.ts';
+import { type CheckResult, checkWith, type Diagnostic, type Program } from './program.ts';
 
 /** A configuration that is not written yet. */
 export type Candidate = {
-  /** As `haproxy -f` is given them. */
+  /** As for `haproxy -f`. */
   readonly paths: readonly string[];
   readonly texts: ReadonlyMap<string, string>;
   /** Where the engine is to lie, and what it is to be. */
@@ -29,7 +29,7 @@ export function tryOut(
   program: Program,
   env: Env,
   directory: string,
-): Opinion {
+): CheckResult {
   const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-'));
   try {
     const copyOf = (path: string): string => join(root, resolve(directory, path));
@@ -57,11 +57,11 @@ export function tryOut(
         linkOthers(dirname(folder), root);
       }
     }
-    const opinion = askProgram(program, candidate.paths.map(copyOf), env, directory);
+    const result = checkWith(program, candidate.paths.map(copyOf), env, directory);
     const original = new Map(files.map((file) => [copyOf(file), file]));
     return {
-      ...opinion,
-      messages: opinion.messages.map((message) => ({
+      ...result,
+      messages: result.messages.map((message) => ({
         ...message,
         file: message.file && (original.get(message.file) ?? message.file),
         text: message.text.replaceAll(root, ''),
@@ -72,7 +72,7 @@ export function tryOut(
   }
 }
 
-/** With `default-path` files are looked for beside the configuration, or above it. */
+/** With `default-path` files are opened beside the configuration, or above it. */
 function linkOthers(folder: string, root: string): void {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
@@ -81,10 +81,13 @@ function linkOthers(folder: string, root: string): void {
   }
 }
 
-/** What HAProxy says of `after` and not of `before`, wherever in a file. */
-export function newMessages(before: readonly Message[], after: readonly Message[]): Message[] {
-  // Rules that stand in the wrong order already do so, whichever rule is named for it.
-  const plain = ({ level, text }: Message): string =>
+/** Messages of `after` that are not in `before`, whatever their line. */
+export function newMessages(
+  before: readonly Diagnostic[],
+  after: readonly Diagnostic[],
+): Diagnostic[] {
+  // A warning about the order of rules is the same one whichever rule it names.
+  const plain = ({ level, text }: Diagnostic): string =>
     `${level} ${text.replace(/\d+/g, '#').replace(/rule placed after .* rule/, '')}`;
   const known = before.map(plain);
   return after.filter((message) => {
@@ -94,12 +97,12 @@ export function newMessages(before: readonly Message[], after: readonly Message[
   });
 }
 
-function describeMessage({ file, line, text }: Message): string {
+function describeMessage({ file, line, text }: Diagnostic): string {
   return file === undefined ? text : `${file}:${line}: ${text}`;
 }
 
 /** Why HAProxy does not accept it. */
-export function describeRefusal({ messages }: Opinion): string {
+export function describeRefusal({ messages }: CheckResult): string {
   const first = messages.find(({ level }) => level === 'alert');
   return first === undefined ? 'it says no reason' : describeMessage(first);
 }

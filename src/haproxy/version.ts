@@ -1,4 +1,4 @@
-/** As `haproxy -v` says it, in parts that can be compared: `3.4-dev5` is older than `3.4.0`. */
+/** As printed by `haproxy -v`, in parts that can be compared: `3.4-dev5` is older than `3.4.0`. */
 export type HaproxyVersion = {
   /** As it was written. */
   readonly text: string;

@@ -1,11 +1,11 @@
 /** Where a word stands in a line as it is written, quotes and escapes included: from `start` up to `end`. */
-export type Span = { readonly start: number; readonly end: number };
+export type WordRange = { readonly start: number; readonly end: number };
 
 const WORD = /(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s#"'\\])+/y;
 
 /** The words of a line up to a comment, variables left as they are. */
-export function wordSpans(line: string): Span[] {
-  const spans: Span[] = [];
+export function wordRanges(line: string): WordRange[] {
+  const spans: WordRange[] = [];
   for (let at = 0; at < line.length; ) {
     WORD.lastIndex = at;
     const [word] = WORD.exec(line) ?? [];
@@ -18,13 +18,13 @@ export function wordSpans(line: string): Span[] {
   return spans;
 }
 
-export function textAt(line: string, span: Span | undefined): string {
-  return span === undefined ? '' : line.slice(span.start, span.end);
+export function textAt(line: string, range: WordRange | undefined): string {
+  return range === undefined ? '' : line.slice(range.start, range.end);
 }
 
-/** The word as HAProxy takes it, but for variables. */
-export function unquotedAt(line: string, span: Span | undefined): string {
-  return textAt(line, span).replace(/["'\\]/g, '');
+/** The word as HAProxy reads it, variables not expanded. */
+export function unquotedAt(line: string, range: WordRange | undefined): string {
+  return textAt(line, range).replace(/["'\\]/g, '');
 }
 
 export function indentOf(line: string): string {

@@ -2,8 +2,8 @@ import type { AttributeValue, LineBytes } from './record.ts';
 import type { Field, Kind } from './table.ts';
 
 /**
- * The values of one record, as HAProxy writes them: undefined where it has none, for which it says `-`; a phase
- * that was not reached is -1.
+ * The values of one record, as HAProxy writes them: undefined where it has none and writes `-`; a phase that was not
+ * reached is -1.
  */
 export type FieldValues = {
   /** Undefined for what is no record. */
@@ -22,7 +22,7 @@ export type FieldValues = {
   readonly line: LineBytes | undefined;
 };
 
-/** Above zero; of what HAProxy does not have it may say 0 or -1. */
+/** Undefined unless above zero: HAProxy writes 0 or -1 for what it does not have. */
 export function positive(values: FieldValues, field: Field): number | undefined {
   const value = values.number(field);
   return value !== undefined && value > 0 ? value : undefined;

@@ -3,9 +3,9 @@ import { type Failure, failureIn } from './failure.ts';
 import type { FieldValues } from './field-values.ts';
 import { peerOf } from './peers.ts';
 import type { HopKind, HopRecord, Peer, Phases, Server } from './record.ts';
+import { parseTarget, type RequestTarget } from './request-target.ts';
 import type { Origin } from './sizes.ts';
 import { Field } from './table.ts';
-import { parseTarget, type Target } from './target.ts';
 
 const BAD_REQUEST = '<BADREQ>';
 const NO_ERROR = 'Success';
@@ -19,7 +19,7 @@ export function kindOf(values: FieldValues, connectionError: string | undefined)
 export function failureOf(values: FieldValues): Failure | undefined {
   const error = values.text(Field.error);
   if (error !== undefined) return error === NO_ERROR ? undefined : { error, local: undefined };
-  // Before 3.1 the message says it, an error-log-format; of a request there is a status, if only that there is none.
+  // Before 3.1 the message has it, by error-log-format. Any request has a status, if only -1.
   const isFailed = values.kind === 'http' && values.number(Field.status) === 0;
   return isFailed ? failureIn(values.line) : undefined;
 }
@@ -29,7 +29,7 @@ export function methodOf(values: FieldValues): string | undefined {
   return method === BAD_REQUEST ? undefined : method;
 }
 
-/** Which request id the server gets where rules set it. */
+/** The request id that the rules of `add` set. */
 export function ownRequestId(hop: Hop | undefined): string | undefined {
   return hop === undefined ? undefined : `${hop.traceId}-${hop.spanId}`;
 }
@@ -38,7 +38,7 @@ export function targetAt(
   values: FieldValues,
   field: Field,
   method: string | undefined,
-): Target | undefined {
+): RequestTarget | undefined {
   const text = values.text(field);
   return text === undefined ? undefined : parseTarget(text, method);
 }
@@ -47,7 +47,7 @@ export function peerAt(values: FieldValues, address: Field, port: Field): Peer {
   return peerOf(values.text(address), values.number(port));
 }
 
-/** A frontend that has chosen none is named in its place; a `listen` section is its own. */
+/** Undefined where none was chosen: HAProxy then logs the frontend. A `listen` section is its own backend. */
 export function backendOf(
   values: FieldValues,
   frontend: string,

@@ -14,13 +14,13 @@ import {
 
 /**
  * Longest line of a ring or datagram, in bytes, for `len` and `maxlen` where tune.bufsize is HAProxy's default: a
- * ring drops a line that does not fit into tune.bufsize together with its length, without a word.
+ * ring silently drops a line that does not fit into tune.bufsize together with its length.
  */
 export const DEFAULT_LINE_LENGTH = 16_300;
 /** So many bytes below tune.bufsize. */
 export const LINE_MARGIN = 84;
 
-/** Beside what the table says. */
+/** What varies beside the table. */
 export type Lines = {
   /** The proxy's hops may be reported when the headers of their reply go out, too (`REPLY_RULES`). */
   readonly reply?: boolean;
@@ -100,26 +100,26 @@ const OWN_PARAMETERS = `$\{OTEL_ATTRIBUTES}`;
 /** Expanded likewise: where there is compression HAProxy's own count is not enough. */
 const RESPONSE_SIZE = `$\{OTEL_RESPONSE_SIZE}`;
 
-/** What makes it up: from HAProxy 3.3 on the bytes that were sent are known. */
+/** The samples for it: from HAProxy 3.3 on the number of bytes that were sent is known. */
 export const RESPONSE_SIZES = {
   before: 'compressed="%[res.comp]"',
   since: 'bytes_sent="%[res.bytes_out]"',
 } as const;
 
-/** Parameters of the record that are gone by the time the line is written. */
+/** The variable with those parameters whose samples are not available any more when the line is written. */
 const REQUEST = 'txn.otel.request';
 
 /** As a `log-profile`'s message (`format`): empty, and so not sent, unless the process is stopping. */
 export const STOPPING_MESSAGE = '%{-M}[stopping,iif(-,)]';
 
 /**
- * The same, unless the hop is sampled or the request failed: an answer of 5xx, or an end that is neither
- * normal nor by HAProxy's own rules.
+ * As `STOPPING_MESSAGE`, and also where the hop is sampled or the request failed: an answer of 5xx, or an end that is
+ * neither normal nor by HAProxy's own rules.
  */
 export const SAMPLED_MESSAGE =
   '%{-M}[var(txn.otel.hop),bytes(51,1),hex2i,and(1),bool,iif(-,)]%{-M}[txn.status,div(500),bool,iif(-,)]%{-M}[txn.sess_term_state,bytes(0,1),word(1,-LP)]';
 
-/** Before 3.1, where nobody else logs: failures that HAProxy answers itself do not come by this. */
+/** Before 3.1, where there is no other logger. Does not run for failures that HAProxy answers itself. */
 export const SILENT_RULE: Rule = {
   phase: 'http-response',
   action: 'set-log-level silent',
@@ -127,8 +127,9 @@ export const SILENT_RULE: Rule = {
 };
 
 /**
- * The log format of a proxy where nobody else logs: the shortest that makes HAProxy wait for the end. A `log-profile` does
- * not do that: without a count of bytes in the proxy's own format its line is written when the headers are there.
+ * The log format of a proxy where nobody else logs: the shortest that makes HAProxy wait for the end. A `log-profile`
+ * does not do that: without a count of bytes in the proxy's own format its line is written when the headers are
+ * there.
  */
 export const SHORTEST_FORMAT = '%B';
 /** The same for connections that fail before a request: what is nowhere else before 3.1 (failure.ts). */
@@ -209,7 +210,7 @@ export const TCP_RULES: readonly Rule[] = [
 
 /**
  * Rules that write the record when the headers of a reply go out, by the `debug` converter: the ring is called `ring`.
- * A line of the same proxy that may follow must say so (`reply` of `structuredData`).
+ * A line of the same proxy that may follow must have `reported` (`reply` of `structuredData`).
  *
  * In a proxy whose log format counts no bytes these put the user's line off to the end of the response.
  *

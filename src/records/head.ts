@@ -38,7 +38,7 @@ export function timeStart(buffer: Buffer, start: number, end: number): number {
 export const TIME_LENGTH = 'yyyy-mm-ddThh:mm:ss.ssssss+hh:mm'.length;
 const MAX_PRIORITY_LENGTH = '<191>'.length;
 
-/** Who wrote a line: a logger, or the `debug` converter, which writes a `>` behind the record. */
+/** What wrote a line: a logger, or the `debug` converter, which writes a `>` behind the record. */
 type LineWay = 'logger' | 'debug';
 
 type Known = {
@@ -49,10 +49,10 @@ type Known = {
   readonly way: LineWay;
 };
 
-/** As numbers, of which none is another's equal: those of ASCII are neither zero nor NaN. */
+/** Words are compared as numbers, which is exact: words of ASCII are neither -0 nor NaN. */
 const WORD = Float64Array.BYTES_PER_ELEMENT;
 
-/** Beginnings of lines that are remembered at a time. */
+/** The size of the cache, in beginnings of lines. */
 const MAX_KNOWN = 16;
 
 /** Finds the record in lines. Those of one process have the same bytes between their time and their record. */
@@ -73,7 +73,7 @@ export class RecordHead {
       this.buffer = buffer;
       this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     }
-    // Most lines are like the last, whose time has the same place.
+    // Most lines begin like the last one, with the time at the same position.
     const { last } = this;
     const behindTime = start + this.lastHead;
     const version = behindTime - TIME_LENGTH - 2;
@@ -109,8 +109,8 @@ export class RecordHead {
   }
 
   /**
-   * Whether the line is of a hop that was not sampled, by a look at its first bytes. Anything else is worth parsing, a
-   * hop that was reported before included.
+   * Whether the line is of a hop that was not sampled, by its first bytes. Anything else has to be parsed, a hop that
+   * was reported before included.
    */
   isUnsampled(buffer: Buffer, start: number, end: number): boolean {
     const places = this.find(buffer, start, end);
@@ -136,7 +136,7 @@ export class RecordHead {
     for (let i = 0; i < lastWord; i += 1) {
       if (words[i] !== view.getFloat64(position + i * WORD, true)) return false;
     }
-    // It overlaps the one before.
+    // The last word overlaps the one before.
     return words[lastWord] === view.getFloat64(position + length - WORD, true);
   }
 

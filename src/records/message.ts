@@ -7,18 +7,18 @@ import { SD_ID } from './table.ts';
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'] as const;
 export type Level = (typeof LEVELS)[number];
 
-/** What a line without a record says: a log line of a frontend that is not traced, or what HAProxy reports of itself. */
+/** A line without a record: a log line of a frontend that is not traced, or HAProxy's own message about itself. */
 export type Message = {
   /** When it was written, in microseconds since the epoch. */
   readonly time: number;
   readonly level: Level;
-  /** The bytes are valid only while the message is handed on. */
+  /** The bytes are valid only during the call that receives the message. */
   readonly line: LineBytes;
-  readonly about: Subject | undefined;
+  readonly about: MessageSubject | undefined;
 };
 
 /** Whose state a message reports. */
-export type Subject = {
+export type MessageSubject = {
   readonly kind: 'server' | 'health_check' | 'backend';
   readonly backend: string;
   readonly server: string | undefined;
@@ -62,7 +62,7 @@ const BACKEND = /^(?:backend|proxy|listener) (\S+) has no server available!/;
 
 const PLANNED = /maintenance|forced drain|is stopping/;
 
-function subjectOf({ buffer, start, end }: LineBytes): Subject | undefined {
+function subjectOf({ buffer, start, end }: LineBytes): MessageSubject | undefined {
   const text = buffer.toString('utf8', start, Math.min(end, start + MAX_LENGTH));
   const [, checked, checkedServer, check] = HEALTH_CHECK.exec(text) ?? [];
   if (checked !== undefined) {

@@ -1,9 +1,9 @@
-import { chosenAttributes } from './chosen-attributes.ts';
+import { optInAttributes } from './opt-in-attributes.ts';
 import { type AttributeValue, Double } from './record.ts';
 import { FieldKind, type RecordScanner } from './scanner.ts';
 import { decode, isMissing } from './values.ts';
 
-/** Sets of attributes that are remembered at a time. */
+/** The size of the cache, in sets of attributes. */
 const MAX_REMEMBERED = 512;
 
 /** What may stand behind the name of an attribute whose value is no text: `name:int="…"`. */
@@ -43,7 +43,7 @@ export class OwnParameters {
       const isCutNumber = type !== undefined && kind === FieldKind.CUT;
       if (name === '' || isCutNumber || isMissing(buffer, start, end)) continue;
       const text = decode(buffer, start, end, kind);
-      const chosen = type === undefined ? chosenAttributes(name, text) : undefined;
+      const chosen = type === undefined ? optInAttributes(name, text) : undefined;
       if (chosen !== undefined) {
         Object.assign(attributes, { ...chosen, ...attributes });
         continue;

@@ -1,7 +1,7 @@
 import type { Endpoint, Peer } from './record.ts';
 
 /**
- * What HAProxy's log variables print for the address of a unix socket; samples have none. The port beside it is a number
+ * The text of HAProxy's log variables for the address of a unix socket; samples have none. The port beside it is a number
  * of HAProxy's own.
  */
 const UNIX = 'unix';
@@ -52,20 +52,20 @@ function ipv6(digits: string): string {
 /**
  * The client, whom rules like `set-src` may name, and the other end of its connection.
  *
- * @param said `%ci` and `%cp`
+ * @param logged `%ci` and `%cp`
  * @param socket `fc_src` and `fc_src_port`, where these may be others
  * @param local `%fi` and `%fp`
  */
 export function clientAndPeer(
-  said: Peer,
+  logged: Peer,
   socket: Peer,
   local: Peer,
 ): { readonly client: Endpoint; readonly peer: Peer } {
-  const isUnix = said.unix || socket.unix || local.unix;
-  const peer = isUnix ? NAMELESS : socket.address === undefined ? said : socket;
-  // Whoever is named without a port of his own still has that of the socket.
-  const isOwnPort = said.address === peer.address || said.port !== peer.port;
-  return { client: isOwnPort ? said : { address: said.address, port: undefined }, peer };
+  const isUnix = logged.unix || socket.unix || local.unix;
+  const peer = isUnix ? NAMELESS : socket.address === undefined ? logged : socket;
+  // A rule that sets the address alone leaves the port of the socket, which is not the client's.
+  const isOwnPort = logged.address === peer.address || logged.port !== peer.port;
+  return { client: isOwnPort ? logged : { address: logged.address, port: undefined }, peer };
 }
 
 export const NOWHERE: Peer = { address: undefined, port: undefined, unix: false };

@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 import { descriptorOf, stopReading } from '../descriptors.ts';
-import { AccessLog } from './access-log.ts';
-import { type AgeLimits, CONNECTION_AGE, type Due, RecordAge } from './age.ts';
-import { Beat } from './beat.ts';
+import { type AgeLimits, CONNECTION_AGE, ConnectionAge, type Due } from './connection-age.ts';
+import { ReadPacer } from './read-pacer.ts';
+import { RecordParser } from './record-parser.ts';
 import { type Framing, FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
 
 type ReceiverEvents = {
   readonly onRecord: RecordSink;
-  /** A connection whose records cannot be told apart was closed. */
+  /** A connection was closed because its records cannot be separated. */
   readonly onBadFraming?: (peer: string, error: FramingError) => void;
   /** A connection is being renewed for its age, in milliseconds. */
   readonly onRenew?: (peer: string, age: number) => void;
@@ -25,11 +25,11 @@ export type RingConnection = {
   readonly isParting: boolean;
 };
 
-/** Takes records from HAProxy's rings, and datagrams from processes of HAProxy that are stopping. */
+/** Receives records from HAProxy's rings, and datagrams from processes of HAProxy that are stopping. */
 export class RecordReceiver {
   private readonly connections = new Set<RecordConnection>();
   private readonly events: ReceiverEvents;
-  private readonly accessLog = new AccessLog();
+  private readonly parser = new RecordParser();
   private readonly limits: AgeLimits;
   private renewal: NodeJS.Timeout | undefined;
 
@@ -44,7 +44,7 @@ export class RecordReceiver {
    * @param raw the TCP connection below one of TLS
    */
   accept(socket: Socket, former?: RingConnection, raw: Socket = socket): void {
-    const age = new RecordAge(this.limits, former?.age);
+    const age = new ConnectionAge(this.limits, former?.age);
     const connection = new RecordConnection(socket, raw, this.events, age);
     this.connections.add(connection);
     if (former !== undefined) connection.continue(former);
@@ -53,11 +53,11 @@ export class RecordReceiver {
   }
 
   /**
-   * A datagram carries one record. HAProxy sends it beside the ring from the moment it is told to
-   * stop; the ring delivers it too unless the process really was stopping.
+   * A datagram carries one record. HAProxy sends it in addition to the ring from its signal to stop on; the ring
+   * delivers it too unless the process was stopping.
    */
   datagram(message: Buffer): void {
-    if (!this.accessLog.isStopping(message, 0, message.length)) return;
+    if (!this.parser.isStopping(message, 0, message.length)) return;
     this.events.onRecord(message, 0, message.length);
   }
 
@@ -83,37 +83,37 @@ export class RecordReceiver {
     );
     const [oldest, due] = asked.find(([, when]) => when !== 'not yet') ?? [];
     if (oldest === undefined) return;
-    if (due === 'in silence') {
-      oldest.partInSilence();
+    if (due === 'when idle') {
+      oldest.closeWhenIdle();
       return;
     }
     this.events.onRenew?.(oldest.peer, oldest.age.value);
-    oldest.part();
+    oldest.close();
   }
 }
 
-/** A ring that is silent for this long will not write in the very moment of a reset. Milliseconds. */
-const SILENCE = 50;
+/** A ring that was idle for this long is unlikely to write in the moment of a reset. Milliseconds. */
+const IDLE_TIME = 50;
 
-/** How long a HAProxy that closes its side as soon as we do may take for it, in milliseconds. */
+/** The timeout for a HAProxy that answers a half-close by closing, in milliseconds. */
 const HALF_CLOSE = 1_000;
 
 /**
- * `waiting` is for silence, and open again when there is none; `parting` waits for a half-close to be answered,
+ * `waiting` for the ring to be idle, and `open` again if it is not; `closing` waits for the answer to a half-close,
  * `resetting` for the end of what HAProxy writes. What is `released` is another process's.
  */
-type State = 'open' | 'waiting' | 'parting' | 'resetting' | 'released';
+type State = 'open' | 'waiting' | 'closing' | 'resetting' | 'released';
 
 class RecordConnection {
   /** `address:port`, or `unix` for a local socket, which has no reset. */
   readonly peer: string;
-  readonly age: RecordAge;
+  readonly age: ConnectionAge;
   private state: State = 'open';
   private readonly socket: Socket;
   private readonly raw: Socket;
   private readonly events: ReceiverEvents;
   private readonly splitter = new RecordSplitter();
-  private readonly beat: Beat;
+  private readonly pacer: ReadPacer;
   private chunks = 0;
   private timer: NodeJS.Timeout | undefined;
   private readonly onRecord: RecordSink = (buffer, start, end) => {
@@ -121,42 +121,42 @@ class RecordConnection {
     this.events.onRecord(buffer, start, end);
   };
 
-  constructor(socket: Socket, raw: Socket, events: ReceiverEvents, age: RecordAge) {
+  constructor(socket: Socket, raw: Socket, events: ReceiverEvents, age: ConnectionAge) {
     this.socket = socket;
     this.raw = raw;
     this.events = events;
     this.age = age;
     const { remoteAddress, remotePort } = socket;
     this.peer = remoteAddress === undefined ? 'unix' : `${remoteAddress}:${remotePort}`;
-    this.beat = new Beat(socket);
+    this.pacer = new ReadPacer(socket);
     socket.setKeepAlive(true, KEEP_ALIVE);
     socket.on('data', (chunk: Buffer) => {
-      const isLate = this.beat.takeLate();
+      const isLate = this.pacer.checkLate();
       this.data(chunk, isLate);
-      if (this.state === 'open' && !isLate) this.beat.afterRead(chunk.length);
+      if (this.state === 'open' && !isLate) this.pacer.afterRead(chunk.length);
     });
-    // HAProxy reconnects and goes on with its next record: nothing is to be done or told.
+    // HAProxy reconnects and continues with its next record: there is nothing to do or log.
     socket.on('error', () => {});
     socket.once('close', () => {
       clearTimeout(this.timer);
-      this.beat.stop();
+      this.pacer.stop();
     });
   }
 
   continue({ framing, unread, isParting }: RingConnection): void {
     this.splitter.framing = framing;
     this.data(Buffer.from(unread), true);
-    if (isParting) this.part();
+    if (isParting) this.close();
   }
 
   /** @returns undefined where the connection is closed, or is of TLS, or cannot be read */
   release(): RingConnection | undefined {
     // TLS ends with this process: `stop` ends the connection.
     if (this.socket.destroyed || this.raw !== this.socket) return undefined;
-    const isParting = this.state === 'parting' || this.state === 'resetting';
+    const isParting = this.state === 'closing' || this.state === 'resetting';
     this.state = 'released';
     clearTimeout(this.timer);
-    this.beat.end();
+    this.pacer.end();
     stopReading(this.socket);
     if (this.socket.destroyed) return undefined;
     const { framing } = this.splitter;
@@ -170,34 +170,34 @@ class RecordConnection {
     return this.state === 'open' ? due : 'not yet';
   }
 
-  /** Ends the connection as `part` does, unless a record comes before it is silent. */
-  partInSilence(): void {
+  /** Ends the connection as `close` does, once no record came for a moment. */
+  closeWhenIdle(): void {
     if (this.state !== 'open') return;
     this.state = 'waiting';
-    this.beat.stop();
+    this.pacer.stop();
     this.timer = setTimeout(() => {
       this.state = 'open';
       if (this.splitter.pending > 0) return;
       this.events.onRenew?.(this.peer, this.age.value);
-      if (this.splitter.framing === 'octet-count') this.part();
+      if (this.splitter.framing === 'octet-count') this.close();
       else this.reset();
-    }, SILENCE);
+    }, IDLE_TIME);
   }
 
   /**
-   * Ends the connection: HAProxy makes a new one at once, if somebody listens.
+   * Ends the connection: HAProxy makes a new one at once, if it can.
    *
-   * What HAProxy has written into a connection that is closed is lost, and each line of versions wants
-   * another goodbye. 2.6, which counts its records, closes as soon as we half-close, and everything
-   * before that is read. Later ones send lines, and go on writing into a half-closed connection: from
-   * these we part by a reset, which they notice at once. It loses what they write in that moment.
+   * What HAProxy has written into a connection that is closed is lost, and versions differ in how to avoid that. 2.6,
+   * which counts its records, closes as soon as we half-close, and everything before that is read. Later ones send
+   * lines, and go on writing into a half-closed connection: these get a reset, which they notice at once. It loses
+   * what they write in that moment.
    */
-  part(): void {
-    if (this.state === 'parting' || this.state === 'resetting') return;
+  close(): void {
+    if (this.state === 'closing' || this.state === 'resetting') return;
     clearTimeout(this.timer);
-    this.beat.stop();
+    this.pacer.stop();
     if (this.splitter.framing === 'octet-count') {
-      this.state = 'parting';
+      this.state = 'closing';
       this.socket.end();
       // From 2.8 on it is not answered: up to 3.0 nothing is written any more, later everything.
       this.timer = setTimeout(() => this.startReset(), HALF_CLOSE);
@@ -206,18 +206,18 @@ class RecordConnection {
     }
   }
 
-  /** As `part`; resolves when it is closed, after `limit` milliseconds at the latest. */
+  /** As `close`; resolves when it is closed, after `limit` milliseconds at the latest. */
   async stop(limit: number): Promise<void> {
     if (this.state === 'released') this.socket.destroy();
     if (this.socket.destroyed) return;
     const closed = new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
     const timer = setTimeout(() => this.socket.destroy(), limit);
-    this.part();
+    this.close();
     await closed;
     clearTimeout(timer);
   }
 
-  /** @param isLate it was read some time ago: what HAProxy does just now it does not say */
+  /** @param isLate it was read some time ago, so that its arrival is no sign of what HAProxy does now */
   private data(chunk: Buffer, isLate: boolean): void {
     this.chunks += 1;
     const isFirst = this.splitter.framing === undefined;
@@ -230,7 +230,7 @@ class RecordConnection {
       return;
     }
     if (this.state === 'resetting') {
-      if (isFirst && this.splitter.framing === 'octet-count') this.partAgain();
+      if (isFirst && this.splitter.framing === 'octet-count') this.closeAgain();
       else if (!isLate) this.resetBehindRecord();
     }
     if (this.state !== 'waiting') return;
@@ -238,20 +238,20 @@ class RecordConnection {
     this.state = 'open';
   }
 
-  /** How HAProxy frames its records, and so how to part from it, is known only now. */
-  private partAgain(): void {
+  /** How HAProxy frames its records, and so how to close the connection, is known only now. */
+  private closeAgain(): void {
     this.state = 'open';
-    this.part();
+    this.close();
   }
 
   private startReset(): void {
     this.state = 'resetting';
-    this.timer = setTimeout(() => this.resetInSilence(), SILENCE);
+    this.timer = setTimeout(() => this.resetWhenIdle(), IDLE_TIME);
   }
 
   /**
-   * HAProxy has just written, and is about to wait for what comes next: unless the next poll of the loop has more. Never
-   * in a pause by the clock: a pause on a busy connection is a HAProxy that is held up, and has the more to write.
+   * HAProxy has just written, and is about to wait for what comes next: unless the next poll of the loop has more. Not
+   * after a pause by the clock: on a busy connection that is a HAProxy that is held up, with more to write.
    */
   private resetBehindRecord(): void {
     this.timer?.refresh();
@@ -261,8 +261,8 @@ class RecordConnection {
     });
   }
 
-  /** A record of which the end is missing is waited for. */
-  private resetInSilence(): void {
+  /** Waits for the end of an incomplete record. */
+  private resetWhenIdle(): void {
     if (this.splitter.pending === 0) this.reset();
     else this.timer?.refresh();
   }

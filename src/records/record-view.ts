@@ -20,25 +20,26 @@ import type {
   HopKind,
   HopRecord,
   LineBytes,
+  PathAndQuery,
   Peer,
   Phases,
-  Resource,
   Retries,
   Server,
 } from './record.ts';
+import type { RequestTarget } from './request-target.ts';
 import { NO_RETRIES, readRetries } from './retries.ts';
 import { ServerCache } from './server-cache.ts';
 import { responseSize } from './sizes.ts';
 import { Field } from './table.ts';
-import type { Target } from './target.ts';
 import { TargetBytes } from './target-bytes.ts';
 import { acceptedAt, agentWait, requestStart, turnedToServer } from './times.ts';
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /**
- * The record of the line that `values` has: one object for all lines. What most hops are asked for is read at once, text
- * that a client controls when somebody asks for it. What it says is valid as long as the line is; `copyRecord` is for keeps.
+ * The record of the line that `values` has: one object for all lines. Fields that most hops need are read at once,
+ * text that a client controls when it is accessed. Valid only as long as the line is; `copyRecord` makes a lasting
+ * copy.
  */
 export class RecordView implements HopRecord {
   kind: HopKind = 'http';
@@ -69,9 +70,9 @@ export class RecordView implements HopRecord {
   server: Server | undefined;
   frontend = '';
   backend: string | undefined;
-  /** The request target where its bytes will do: `path` and `query` are in it, and what the server was sent. */
+  /** The request target where its bytes need no parsing: `path`, `query` and `sent` are read from it. */
   targetBytes: TargetBytes | undefined;
-  /** The hop's bytes, of which the request id that the server got is the beginning; undefined where it got another. */
+  /** The hop's bytes, which begin with the request id that the server got; undefined where it got another. */
   requestIdBytes: HopView | undefined;
 
   private readonly values: FieldValues;
@@ -80,9 +81,9 @@ export class RecordView implements HopRecord {
   private readonly targetView = new TargetBytes();
   private hasHop = false;
   private failure: Failure | undefined;
-  /** What rules write down where it is another: without these rules nothing is known. */
+  /** Whether the record has the fields of HTTP rules, as `protocol`: without these rules nothing is known of changes. */
   private described = false;
-  private parsedTarget: Target | undefined;
+  private parsedTarget: RequestTarget | undefined;
   private isTargetParsed = false;
   private frontendText = '';
 
@@ -177,7 +178,7 @@ export class RecordView implements HopRecord {
     return this.parsed()?.query;
   }
 
-  get sent(): Resource | undefined {
+  get sent(): PathAndQuery | undefined {
     if (!this.values.has(Field.sent)) return this.described ? this.parsed() : undefined;
     return targetAt(this.values, Field.sent, this.method);
   }
@@ -220,12 +221,12 @@ export class RecordView implements HopRecord {
     return this.described && !this.values.has(Field.sent);
   }
 
-  /** Of a target whose bytes will do only path and query are known. */
-  private get target(): Target | undefined {
+  /** Undefined while `targetBytes` is used: then only path and query are needed. */
+  private get target(): RequestTarget | undefined {
     return this.targetBytes === undefined ? this.parsed() : undefined;
   }
 
-  private parsed(): Target | undefined {
+  private parsed(): RequestTarget | undefined {
     if (!this.isTargetParsed) {
       this.isTargetParsed = true;
       this.parsedTarget = targetAt(this.values, Field.target, this.method);

@@ -3,8 +3,8 @@ import type { HopView } from '../context/hop-view.ts';
 import type { TargetBytes } from './target-bytes.ts';
 
 /**
- * What HAProxy says about one finished hop. Times are microseconds since the epoch, durations are
- * milliseconds unless they say otherwise; what HAProxy did not reach or does not know is undefined.
+ * HAProxy's record of one finished hop. Times are microseconds since the epoch, durations are milliseconds unless
+ * noted; what HAProxy did not reach or does not know is undefined.
  */
 export type HopRecord = {
   readonly kind: HopKind;
@@ -19,7 +19,10 @@ export type HopRecord = {
   readonly end: number;
   readonly phases: Phases;
   readonly retries: Retries;
-  /** `%tsc`: who ended the session, and in which phase. Unknown where no stream was made, or the hop was reported with the headers of its reply. */
+  /**
+   * `%tsc`: who ended the session, and in which phase. Unknown where no stream was made, or the hop was reported with
+   * the headers of its reply.
+   */
   readonly terminationState: string | undefined;
   /** `%[fc_err_str]`: what was wrong with a connection that never got as far as a request. */
   readonly connectionError: string | undefined;
@@ -34,7 +37,7 @@ export type HopRecord = {
   readonly path: string | undefined;
   readonly query: string | undefined;
   /** What the server was sent, behind all rules; undefined where that is not known. */
-  readonly sent: Resource | undefined;
+  readonly sent: PathAndQuery | undefined;
   /** `1.0`, `1.1`, `2`, `3`. */
   readonly protocolVersion: string | undefined;
   readonly userAgent: string | undefined;
@@ -45,13 +48,13 @@ export type HopRecord = {
   readonly baggage: string | undefined;
   /** What the client got. */
   readonly statusCode: number | undefined;
-  /** What the server answered, where HAProxy says so apart; undefined too where it did not answer. */
+  /** What the server answered, where HAProxy reports it separately; undefined too where it did not answer. */
   readonly serverStatusCode: number | undefined;
   /** Bytes with headers, as HAProxy counts them; undefined where its count is known to be wrong. */
   readonly requestSize: number | undefined;
   readonly responseSize: number | undefined;
 
-  /** Whom the request is from, which rules of the user may say. */
+  /** The client of the request, which rules of the user may set. */
   readonly client: Endpoint;
   /** The other end of the client's connection. */
   readonly peer: Peer;
@@ -63,7 +66,7 @@ export type HopRecord = {
   readonly backend: string | undefined;
   /** What the user's own parameters add, by attribute name. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
-  /** The user's own log line. The bytes are valid only while the record is handed on. */
+  /** The user's own log line. The bytes are valid only during the call that receives the record. */
   readonly line: LineBytes | undefined;
 
   /** What a view has besides (record-view.ts), for sinks that copy bytes as they are. */
@@ -92,7 +95,7 @@ export class Double {
 }
 
 /** A path without its query. */
-export type Resource = { readonly path: string; readonly query: string | undefined };
+export type PathAndQuery = { readonly path: string; readonly query: string | undefined };
 
 export type Endpoint = { readonly address: string | undefined; readonly port: number | undefined };
 
@@ -112,7 +115,10 @@ export type Phases = {
   readonly agent: number | undefined;
   /** `%Tw`; after retries only as far as it is known to have been spent in a queue. */
   readonly queue: number | undefined;
-  /** Where there were retries: tries that failed, pauses between them, and waits in queues that cannot be told from these. */
+  /**
+   * Where there were retries: tries that failed, pauses between them, and waits in queues that cannot be separated
+   * from these.
+   */
   readonly retry: number | undefined;
   /** `%Tc`; undefined after retries where it holds them too. */
   readonly connect: number | undefined;

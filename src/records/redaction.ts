@@ -1,6 +1,6 @@
 /**
- * What becomes of the parameters of a query. `all`: shown, but for those of secrets that everybody knows; `redact`: so are
- * those that are called so; `keep`: all but those that are called so. `none`: no query is shown.
+ * What becomes of the parameters of a query. `all`: shown, except well-known secrets; `redact`: these names are
+ * redacted too; `keep`: all other names are redacted; `none`: no query is shown.
  */
 export type QueryRule =
   | { readonly kind: 'all' | 'none' }
@@ -8,7 +8,7 @@ export type QueryRule =
 
 type Compiled = {
   readonly kind: QueryRule['kind'];
-  /** As somebody may write them, in lower case for `redact`: there a name is found in whatever case. */
+  /** In lower case for `redact`, which matches in any case. */
   readonly names: ReadonlySet<string>;
 };
 
@@ -24,7 +24,7 @@ export function setQueryRule(next: QueryRule): void {
   };
 }
 
-/** Whether all parameters are shown but for those of secrets that everybody knows. */
+/** Whether all parameters are shown except well-known secrets. */
 export function showsQueries(): boolean {
   return rule.kind === 'all';
 }
@@ -47,7 +47,7 @@ export function redactQuery(query: string | undefined): string | undefined {
     case 'redact':
       return query.split('&').map(withoutSecrets).join('&');
     case 'keep':
-      return query.replace(PARAMETER, keptOrRedacted);
+      return query.replace(PARAMETER, allowedOrRedacted);
     case 'none':
       return undefined;
     default:
@@ -55,7 +55,7 @@ export function redactQuery(query: string | undefined): string | undefined {
   }
 }
 
-/** Some servers part parameters by semicolons, too: what follows a secret may be part of it. */
+/** Some servers separate parameters by semicolons, too: what follows a secret may be part of it. */
 function withoutSecrets(parameters: string): string {
   const all = parameters.split(';');
   const index = all.findIndex((each) => each.includes('=') && isSecret(nameOf(each)));
@@ -65,7 +65,7 @@ function withoutSecrets(parameters: string): string {
 
 const PARAMETER = /[^&;]+/g;
 
-function keptOrRedacted(parameter: string): string {
+function allowedOrRedacted(parameter: string): string {
   const name = nameOf(parameter);
   if (rule.names.has(name) && !SECRET_NAME.test(name)) return parameter;
   return parameter.includes('=') ? `${name}=${REDACTED}` : REDACTED;
@@ -91,8 +91,8 @@ function decoded(name: string): string {
 }
 
 /**
- * A log line in which queries stand, in whatever form the user's log format has: wherever one starts with a question mark,
- * wherever a parameter has the name of a secret, and wherever the query of the hop itself is.
+ * A log line in which queries stand, in whatever form the user's log format has: wherever one starts with a question
+ * mark, wherever a parameter has the name of a secret, and wherever the query of the hop itself is.
  *
  * @param query of the hop, as it came; empty where there is none
  */
@@ -112,7 +112,7 @@ export function redactLine(line: string, query: string): string {
   }
 }
 
-/** Behind a question mark all that cannot end a query in a log line. */
+/** A question mark, and everything up to what can end a query in a log line. */
 const QUERY = /\?((?:\\.|[^\s"'\\])*)/g;
 
 /** As `%[query]` and the like have it, and escaped as in structured data or JSON. */
@@ -122,7 +122,7 @@ function withoutOwn(line: string, query: string, shown: string): string {
     let from = 0;
     for (let at = result.indexOf(form); at !== -1; at = result.indexOf(form, from)) {
       const end = at + form.length;
-      // A short one, as a number, may stand anywhere.
+      // A short query, as a number, could match anywhere.
       if (isBorder(result[at - 1]) && isBorder(result[end])) {
         result = result.slice(0, at) + shown + result.slice(end);
         from = at + shown.length;

@@ -24,7 +24,7 @@ export function readRetries(values: FieldValues, phases: ServerPhases, rest: num
   phases.retry = undefined;
   phases.connect = connect;
   if (retries.count === 0 || wait === undefined) return retries;
-  // `%sq` or `%bq`: somebody was before it in a queue. How long cannot be told where the tries are in the same timer.
+  // `%sq` or `%bq`: it was in a queue. The time there is not known where retries are in the same timer.
   const ahead = positive(values, Field.server_queue) ?? positive(values, Field.backend_queue);
   phases.queue = ahead === undefined ? 0 : undefined;
   if (connect === undefined) {

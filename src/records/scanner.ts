@@ -30,7 +30,7 @@ export class RecordScanner {
   /** Undefined where the last line was no record of this version. */
   kind: Kind | undefined;
   private readonly head = new RecordHead();
-  /** For each parameter, and for the beginning, which one came behind it last: lines of one proxy have the same. */
+  /** For each parameter, and for the beginning, which one followed last: lines of one proxy have the same order. */
   private readonly following = Uint8Array.from({ length: PARAMETERS.length + 1 }, (_, i) => i);
   /** `buffer[starts[field], ends[field])` is the value of a field, quotes left out, if its kind is not `ABSENT`. */
   readonly starts = new Int32Array(TABLE.length);
@@ -141,7 +141,7 @@ export class RecordScanner {
     }
   }
 
-  /** The first of equal names is the one, unless the field may be noted again. */
+  /** The first of equal names counts, unless the field may be noted again. */
   private found(field: Field, start: number, end: number, kind: number): void {
     if (this.kinds[field] !== FieldKind.ABSENT && TABLE[field]?.isLast !== true) return;
     this.starts[field] = start;

@@ -3,10 +3,10 @@ import { peerAt } from './fields.ts';
 import type { Peer, Server } from './record.ts';
 import { Field } from './table.ts';
 
-/** Servers that are remembered at a time. */
+/** The size of the cache. */
 const MAX_KNOWN = 256;
 
-/** One object for each server, whatever the number of its records. */
+/** Returns the same object for all records of a server. */
 export class ServerCache {
   private readonly known = new Map<string, Server>();
   private last: Server | undefined;

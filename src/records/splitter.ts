@@ -3,7 +3,7 @@ import { grow } from '../bytes.ts';
 /** `buffer[start, end)` is one record. The bytes are valid during the call only. */
 export type RecordSink = (buffer: Buffer, start: number, end: number) => void;
 
-/** Records cannot be told apart any more: the connection cannot be read any further. */
+/** Records cannot be separated any more: the connection cannot be read any further. */
 export class FramingError extends Error {
   override readonly name = 'FramingError';
 }
@@ -20,8 +20,8 @@ export type Framing = 'octet-count' | 'newline';
 
 /**
  * Cuts what a ring sends into records: octet-counted (`log-proto octet-count`: RFC 6587, section 3.4.1,
- * MSG-LEN SP SYSLOG-MSG) or a line each, as the first bytes of the connection say. Whole records are
- * handed on where they lie in the chunk; at most one unfinished record is held.
+ * MSG-LEN SP SYSLOG-MSG) or a line each, detected by the first bytes of the connection. Whole records are passed on
+ * in place; at most one unfinished record is buffered.
  */
 export class RecordSplitter {
   /** Undefined until the first bytes came. */
@@ -43,7 +43,7 @@ export class RecordSplitter {
     if (end < rest.length) this.hold(rest, end, rest.length);
   }
 
-  /** Hands on the held record if its end is in `chunk`; returns where that is, or how much of the chunk is held. */
+  /** Emits the buffered record if its end is in `chunk`; returns where that is, or how much of the chunk was buffered. */
   private complete(chunk: Buffer, sink: RecordSink): number {
     let position = 0;
     while (position < chunk.length && this.pending > 0) {

@@ -36,11 +36,11 @@ type Value = string | Partial<Record<Way, string>>;
 export type Row = {
   readonly name: string;
   /**
-   * `place`: of the first parameter. `request`: a parameter whose value is a sample that is read when the request has come,
-   * and before it is changed. `noted`: one that a rule adds to these where the user's own rules make a difference, and
-   * that is otherwise not there. `parameter`: one that is read when the line is written. `own`: one that is not in
-   * HAProxy's lines, unless a step of a `log-profile`, the environment or a user's own parameters have it. `last`: a
-   * parameter behind the user's own, so long that it may have to be cut.
+   * `place`: of the first parameter. `request`: a parameter whose value is a sample that is read when the request has
+   * come, and before it is changed. `noted`: one that a rule adds to these where the user's own rules make a
+   * difference, and that is otherwise not there. `parameter`: one that is read when the line is written. `own`: one
+   * that is not in HAProxy's lines, unless a step of a `log-profile`, the environment or a user's own parameters have
+   * it. `last`: a parameter behind the user's own, so long that it may have to be cut.
    */
   readonly in: 'place' | 'request' | 'noted' | 'parameter' | 'own' | 'last';
   /** What is noted again has changed: the last of equal names is the one, not the first. */
@@ -52,7 +52,7 @@ export type Row = {
 };
 
 /**
- * Places first, in their order: `stopping`, `reported` and `hop` are where a look at the first bytes finds them (head.ts);
+ * Places first, in their order: `stopping`, `reported` and `hop` are found in the first bytes (head.ts);
  * `method` is the last of them, the only one whose text a client chooses.
  */
 export const ROWS = [

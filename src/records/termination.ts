@@ -1,20 +1,20 @@
 import type { HopRecord } from './record.ts';
 
 /**
- * What HAProxy's termination state says about the end of a hop (configuration manual, "Session state at
- * disconnection"), together with the status and the server: whose doing it was, and why.
+ * How a hop ended, by HAProxy's termination state (configuration manual, "Session state at disconnection"), the
+ * status and the server: whose fault it was, and why.
  */
 export type Outcome = {
   readonly fault: Fault;
-  /** A name from this closed list, for `error.type`; undefined where the status says it all. */
+  /** A name from this closed list, for `error.type`; undefined where the status is the reason. */
   readonly cause: Cause | undefined;
-  /** A server was turned to: there is something to tell about it. */
+  /** HAProxy tried a server: there is a CLIENT span. */
   readonly triedServer: boolean;
   /** The status is the server's own, and not one that HAProxy made up or replaced. */
   readonly serverAnswered: boolean;
 };
 
-/** Whose doing it was that a hop did not end well. */
+/** Who caused that a hop failed. */
 export type Fault = 'none' | 'client' | 'server' | 'proxy';
 
 export type Cause =
@@ -39,7 +39,7 @@ export function outcomeOf(record: HopRecord): Outcome {
   const phase = record.terminationState?.[1];
   const { queue, retry } = record.phases;
   const triedServer = record.server !== undefined && (queue !== undefined || retry !== undefined);
-  // In the phase of the response's headers the reply is HAProxy's, whatever the server had said.
+  // In the phase of the response's headers the reply is HAProxy's own, whatever the server sent.
   const serverAnswered = triedServer && record.phases.response !== undefined && phase !== 'H';
   const { fault, cause } = blame(record, triedServer, serverAnswered);
   if (fault === 'none' && cause === undefined) {
@@ -54,7 +54,7 @@ const ANSWERED: Outcome = { ...GOOD, triedServer: true, serverAnswered: true };
 const TRIED: Outcome = { ...GOOD, triedServer: true, serverAnswered: false };
 const UNTRIED: Outcome = { ...GOOD, triedServer: false, serverAnswered: false };
 
-/** What HAProxy logs for a client that left before there was an answer was never sent to anybody. */
+/** The status that was sent: what HAProxy logs for a client that left before there was an answer never was. */
 export function sentStatus(
   record: HopRecord,
   { cause, serverAnswered }: Outcome,
@@ -88,17 +88,17 @@ type Blame = Pick<Outcome, 'fault' | 'cause'>;
 
 const NOBODY: Blame = { fault: 'none', cause: undefined };
 
-/** With which HAProxy answers for a response that it cannot use. */
+/** HAProxy's answer in place of a response that it cannot use. */
 const BAD_GATEWAY = 502;
-/** With which it gives up what a client does not go on with; one that is gone does not get it. */
+/** Its answer to a client that stops sending; one that is gone does not get it. */
 const REQUEST_TIMEOUT = 408;
-/** With which it answers for a server that it could not connect to, and for one that is silent. */
+/** Its answers for a server that it could not connect to, and for one that does not answer. */
 const SERVICE_UNAVAILABLE = 503;
 const GATEWAY_TIMEOUT = 504;
 
 function blame(record: HopRecord, triedServer: boolean, serverAnswered: boolean): Blame {
   if (record.kind === 'connection_error') {
-    // HAProxy's own words: "SSL handshake failure", "Timeout during SSL handshake", …
+    // HAProxy's own texts: "SSL handshake failure", "Timeout during SSL handshake", …
     const tls = record.connectionError?.includes('SSL') ?? false;
     return { fault: 'client', cause: tls ? 'tls_handshake_error' : 'connection_error' };
   }
@@ -151,7 +151,7 @@ function blameUnanswering(status: number | undefined): Blame {
   return { fault: 'client', cause: status === REQUEST_TIMEOUT ? 'client_timeout' : 'client_abort' };
 }
 
-/** HAProxy itself put an end to it: by a rule of the user's, or because it could not go on. */
+/** HAProxy itself ended the hop: by a rule of the user's, or because it could not continue. */
 function blameProxy(
   record: HopRecord,
   phase: string | undefined,

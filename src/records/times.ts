@@ -6,8 +6,8 @@ const AT_ONCE = 1;
 
 /**
  * The time at which the headers were complete is known to the microsecond, and closest where they came
- * at once. Otherwise HAProxy from 3.0 on says when the first byte came, and before there are the accept
- * date and two durations, all in whole milliseconds.
+ * at once. Otherwise HAProxy from 3.0 on has the time of the first byte, and before the accept date and two
+ * durations, all in whole milliseconds.
  */
 export function requestStart(
   values: FieldValues,
@@ -55,7 +55,7 @@ export function acceptedAt(
 
 /**
  * When the rules of the request were run: the agent's answer is among the last of them, and known to the
- * microsecond; only rules that take longer than the timers' resolution make a difference.
+ * microsecond; only rules that last longer than the timers' resolution make a difference.
  */
 export function turnedToServer(
   start: number,

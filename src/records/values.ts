@@ -11,7 +11,7 @@ export function isMissing(buffer: Buffer, start: number, end: number): boolean {
   return end === start || (end - start === MISSING.length && buffer[start] === DASH);
 }
 
-/** Whether `buffer[start, end)` is ASCII and says `text`. */
+/** Whether `buffer[start, end)` is ASCII and equals `text`. */
 export function isText(text: string, buffer: Buffer, start: number, end: number): boolean {
   if (text.length !== end - start) return false;
   for (let i = 0; i < text.length; i += 1) {
@@ -30,7 +30,7 @@ export function decode(buffer: Buffer, start: number, end: number, kind: number)
 }
 
 const ESCAPE = /\\(["\\\]])/g;
-/** Half an escape, or half a character. */
+/** An incomplete escape sequence or character at the cut. */
 const CUT_END = /[\\\ufffd]$/;
 
 /** A whole number with or without a sign; undefined for anything else. */

@@ -2,7 +2,7 @@ import type { RootSampler } from '../context/sampling.ts';
 import { randomnessOf, reaches, type Threshold, thresholdOf } from '../context/threshold.ts';
 import { TokenBucket } from '../context/token-bucket.ts';
 
-/** What Jaeger wants kept, as its sampling.proto has it. */
+/** Jaeger's sampling strategy, as its sampling.proto has it. */
 export type JaegerStrategy = {
   readonly strategyType?: number;
   readonly probabilistic?: { readonly rate: number };
@@ -19,26 +19,26 @@ export type JaegerStrategy = {
 
 const RATE_LIMITING = 1;
 
-/** @throws Error for a strategy that nobody can follow */
+/** @throws Error for an unknown or invalid strategy */
 export function samplerOf({
   strategyType,
   probabilistic,
   rateLimiting,
   operations,
 }: JaegerStrategy): RootSampler {
-  // The type does not know of these.
+  // The type of the strategy does not cover operations.
   if (operations) return operationSampler(operations);
   if (strategyType === RATE_LIMITING) return rateLimiter(rateLimiting?.maxTracesPerSecond ?? 0);
   if (!probabilistic) throw new Error('the sampling strategy is neither a rate nor a limit');
   const share = shareOf(probabilistic.rate);
-  return (bytes, traceId) => isKept(bytes, traceId, share);
+  return (bytes, traceId) => isSampled(bytes, traceId, share);
 }
 
 /** So many traces a second; 0 is none. */
 function rateLimiter(perSecond: number): RootSampler {
   if (!(perSecond > 0)) return () => false;
   const bucket = new TokenBucket(perSecond);
-  return () => bucket.take();
+  return () => bucket.tryTake();
 }
 
 /**
@@ -54,8 +54,8 @@ function operationSampler({
     const share = shareOf(rate);
     const floor = rateLimiter(lowerBound);
     return (bytes, traceId, request) =>
-      // A trace that is kept in any case counts too.
-      floor(bytes, traceId, request) || isKept(bytes, traceId, share);
+      // A trace that is sampled in any case counts too.
+      floor(bytes, traceId, request) || isSampled(bytes, traceId, share);
   };
   const others = operation(defaultRate);
   const known = new Map(
@@ -76,6 +76,6 @@ function shareOf(rate: number): Threshold | undefined {
   throw new Error(`the sampling rate is ${rate}: 0 to 1 is accepted`);
 }
 
-function isKept(bytes: Uint8Array, traceId: number, share: Threshold | undefined): boolean {
+function isSampled(bytes: Uint8Array, traceId: number, share: Threshold | undefined): boolean {
   return share !== undefined && reaches(bytes, randomnessOf(traceId), share);
 }

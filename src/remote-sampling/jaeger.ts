@@ -9,7 +9,7 @@ import type { RemoteRules, RemoteRulesEvents } from './rules.ts';
 
 const GET_SAMPLING_STRATEGY = '/jaeger.api_v2.SamplingManager/GetSamplingStrategy';
 
-/** Milliseconds that an answer may take. */
+/** Timeout of a call, in milliseconds. */
 const TIMEOUT = 5_000;
 
 /** Milliseconds until the next try after one that failed, where the interval is not shorter. */
@@ -72,7 +72,7 @@ export class JaegerRules implements RemoteRules {
     let delay = pollingInterval;
     try {
       const strategy = await this.ask();
-      // Who hears the same again keeps what its limits have counted so far.
+      // The sampler of an unchanged strategy keeps the state of its rate limits.
       if (!isDeepStrictEqual(strategy, this.strategy)) {
         const sampler = samplerOf(strategy);
         this.strategy = strategy;

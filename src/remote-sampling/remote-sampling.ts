@@ -3,7 +3,7 @@ import type { RemoteConfig, RootSampler, Sampler, SamplerConfig } from '../conte
 import type { Logger } from '../log.ts';
 import type { RemoteRules, RemoteRulesEvents } from './rules.ts';
 
-/** Has a sampler decide as the configuration says, and, where that names a service, as the service says. */
+/** Configures a sampler, and updates it by the rules of a service where the configuration names one. */
 export class RemoteSampling {
   private readonly sampler: Sampler;
   private readonly resource: Readonly<Record<string, string>>;
@@ -13,7 +13,7 @@ export class RemoteSampling {
   private root: RootSampler | undefined;
   private generation = 0;
 
-  /** @param resource attributes, of which the service is told some or goes by them */
+  /** @param resource attributes that the service selects rules by */
   constructor(sampler: Sampler, resource: Readonly<Record<string, string>>, log: Logger) {
     this.sampler = sampler;
     this.resource = resource;
@@ -49,11 +49,11 @@ export class RemoteSampling {
     const { generation, log } = this;
     let failing = false;
     return {
-      onRules: (root, told) => {
+      onRules: (root, description) => {
         if (generation !== this.generation || this.config === undefined) return;
         this.root = root;
         this.sampler.use(this.config, root);
-        if (told !== undefined) log.info({ [kind]: told }, 'rules for sampling');
+        if (description !== undefined) log.info({ [kind]: description }, 'rules for sampling');
       },
       onAnswer: () => {
         if (failing)
@@ -68,7 +68,7 @@ export class RemoteSampling {
   }
 }
 
-/** Loads only what is wanted: nobody else should wait for it. */
+/** Loads only the client that is configured. */
 async function start(
   config: RemoteConfig,
   resource: Readonly<Record<string, string>>,

@@ -4,8 +4,8 @@ import type { RootSampler } from '../context/sampling.ts';
 export type RemoteRules = { stop(): void };
 
 export type RemoteRulesEvents = {
-  /** There are rules, or others than before. @param told what the service said, for the log */
-  readonly onRules: (sampler: RootSampler, told?: object) => void;
+  /** There are new rules. @param description the service's response, for the log */
+  readonly onRules: (sampler: RootSampler, description?: object) => void;
   readonly onAnswer: () => void;
   readonly onFailure: (reason: string) => void;
 };

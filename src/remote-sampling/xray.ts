@@ -13,15 +13,15 @@ import type { XrayConfig } from '../context/sampling.ts';
 import { TRACE_ID_DIGITS } from '../context/traceparent.ts';
 import type { RemoteRules, RemoteRulesEvents } from './rules.ts';
 
-/** Milliseconds that an answer may take. */
+/** Timeout of a request, in milliseconds. */
 const TIMEOUT = 5_000;
 
-/** Seconds between two looks at the rules, as AWS has it; targets are asked for every ten seconds. */
+/** Seconds between two polls of the rules, AWS's default; targets are polled every ten seconds. */
 const POLLING_INTERVAL = 300;
 
 /**
- * The rules of AWS X-Ray, which the X-Ray daemon or the Collector's awsproxy hands out. OpenTelemetry's own sampler
- * asks for them, counts and decides; without rules it keeps one trace a second and 5 % of the rest.
+ * The rules of AWS X-Ray, served by the X-Ray daemon or the Collector's awsproxy. OpenTelemetry's own sampler polls
+ * them, counts and decides; without rules it samples one trace a second and 5 % of the rest.
  */
 export class XrayRules implements RemoteRules {
   private readonly sampler: AWSXRayRemoteSampler;
@@ -66,8 +66,8 @@ export class XrayRules implements RemoteRules {
   }
 
   /**
-   * The sampler waits for an answer for ever, and asks again meanwhile; what fails it logs for the whole process. Requests
-   * of others in this thread, as those of an exporter, are left alone.
+   * The sampler waits for an answer for ever, and asks again meanwhile; what fails it logs for the whole process.
+   * Requests of others in this thread, as those of an exporter, are left alone.
    */
   private readonly onRequest = (message: unknown): void => {
     const { request } = message as { request: ClientRequest };

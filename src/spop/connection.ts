@@ -8,11 +8,11 @@ import { Reader } from './reader.ts';
 import { FrameSplitter } from './splitter.ts';
 import { Writer } from './writer.ts';
 
-/** Reads one NOTIFY and adds the actions of its ACK. It must not keep either argument. */
+/** Reads one NOTIFY and adds the actions of its ACK. Neither argument is valid after the call. */
 export type NotifyHandler = (notify: NotifyReader, ack: AckWriter) => void;
 
 export type ConnectionLimits = {
-  /** The largest frame taken and announced, in bytes. */
+  /** The largest frame accepted and announced, in bytes. */
   readonly maxFrameSize: number;
   /** From connect to a complete HAPROXY-HELLO, in milliseconds. */
   readonly helloTimeout: number;
@@ -20,14 +20,14 @@ export type ConnectionLimits = {
   readonly maxUnread: number;
 };
 
-/** Why a connection ended; told once per connection. */
+/** Why a connection ended; emitted once per connection. */
 export type ConnectionEnd =
   | { readonly reason: 'healthcheck' | 'closed' | 'stopped' | 'handed over' }
   | {
       readonly reason: 'disconnected';
       readonly status: number;
       readonly message: string;
-      /** Milliseconds for which nothing had been asked; 0 where a question came in the same chunk. */
+      /** Milliseconds since the last NOTIFY; 0 where one came in the same chunk. */
       readonly idle: number;
     }
   | { readonly reason: 'protocol'; readonly status: StatusCode; readonly message: string }
@@ -51,7 +51,7 @@ export type ConnectionState = {
 
 type State = 'hello' | 'open' | 'ended';
 
-/** How long a peer has to take the last frame and close, in milliseconds. */
+/** The timeout for a peer to read the last frame and close, in milliseconds. */
 const LINGER = 1000;
 
 /** One SPOP connection over any duplex stream: handshake, NOTIFY to ACK, DISCONNECT both ways. */
@@ -112,14 +112,14 @@ export class Connection {
     return { agreement: this.agreement, unread: this.splitter.rest() };
   }
 
-  /** Answers what was read, says DISCONNECT with status 0 and closes. */
+  /** Answers what was read, sends DISCONNECT with status 0 and closes. */
   stop(): void {
     if (this.state === 'ended') return;
     writeAgentDisconnect(this.out, StatusCode.NORMAL, 'agent is stopping');
     this.end({ reason: 'stopped' });
   }
 
-  /** Says DISCONNECT with the error's status and closes. */
+  /** Sends DISCONNECT with the error's status and closes. */
   fail(error: SpopError): void {
     if (this.state === 'ended') return;
     writeAgentDisconnect(this.out, error.status, error.message);
@@ -240,8 +240,8 @@ export class Connection {
     this.flush();
     if (!this.stream.destroyed) {
       this.stream.end();
-      // Reading on lets the peer's last bytes drain: closing with unread input would reset the
-      // connection and could take our DISCONNECT with it.
+      // Reading on lets the peer's last bytes drain: closing with unread input would reset the connection and could
+      // discard our DISCONNECT.
       const linger = setTimeout(() => this.stream.destroy(), LINGER);
       this.stream.once('close', () => clearTimeout(linger));
     }

@@ -20,7 +20,7 @@ export type HaproxyHello = {
 /** HAPROXY-DISCONNECT, section 3.2.8. */
 export type Disconnect = { readonly status: number; readonly message: string };
 
-/** Characters of a peer's message that are worth telling. */
+/** Characters of a peer's message that are logged, at most. */
 const MAX_MESSAGE = 200;
 
 /** Reads type and flags; the stream and frame identifiers come next. */
@@ -72,8 +72,8 @@ export function decodeDisconnect(reader: Reader): Disconnect {
 
 /**
  * Walks the messages and arguments of one NOTIFY frame (section 3.2.6) without making an object for
- * any of them: `nextMessage`, then `nextArgument` until it says false, looking at the fields between.
- * Arguments that are not asked for are skipped, and checked all the same.
+ * any of them: `nextMessage`, then `nextArgument` until it returns false, reading the fields between. Arguments that
+ * are not read are skipped, and validated all the same.
  */
 export class NotifyReader {
   /** `buffer[idsStart, idsEnd)`: STREAM-ID and FRAME-ID as sent, which the ACK repeats. */
@@ -140,8 +140,8 @@ export class NotifyReader {
     return isAt(this.buffer, this.nameStart, this.nameEnd, name);
   }
 
-  /** Whether the current value is the text or binary `value`. */
-  says(value: Buffer): boolean {
+  /** Whether the current value is the STRING or BINARY `value`. */
+  valueEquals(value: Buffer): boolean {
     const isText = this.type === DataType.STRING || this.type === DataType.BINARY;
     return isText && isAt(this.buffer, this.valueStart, this.valueEnd, value);
   }
@@ -158,7 +158,7 @@ export class NotifyReader {
 
   private readName(): void {
     const length = this.reader.varint();
-    this.nameStart = this.reader.take(length, 'a name');
+    this.nameStart = this.reader.advance(length, 'a name');
     this.nameEnd = this.reader.position;
   }
 
@@ -172,7 +172,7 @@ export class NotifyReader {
       case DataType.BINARY: {
         reader.byte();
         const length = reader.varint();
-        this.valueStart = reader.take(length, 'text or binary data');
+        this.valueStart = reader.advance(length, 'text or binary data');
         this.valueEnd = reader.position;
         return;
       }
@@ -211,7 +211,7 @@ function isAt(buffer: Buffer, start: number, end: number, bytes: Buffer): boolea
   return true;
 }
 
-/** Identifiers (0 in these frames, and not looked at) and a KV-LIST; the last of equal names wins. */
+/** Identifiers (0 in these frames, and ignored) and a KV-LIST; the last of equal names wins. */
 function readControlPayload(reader: Reader): Map<string, TypedData> {
   reader.skipVarint();
   reader.skipVarint();

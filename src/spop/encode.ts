@@ -51,8 +51,8 @@ function writeSetVar(out: Writer, scope: Scope, name: string): void {
 }
 
 /**
- * What stands in an ACK that has nothing to say. HAProxy 3.1 lets a request wait for the whole
- * processing timeout after an ACK without actions; unsetting a variable nobody set does nothing.
+ * The action of an otherwise empty ACK. HAProxy 3.1 makes a request wait for the whole processing timeout after an
+ * ACK without actions; unsetting a variable that is not set has no effect.
  */
 const NOTHING: Buffer = (() => {
   const writer = new Writer();

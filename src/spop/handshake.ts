@@ -16,7 +16,7 @@ const MAJOR = majorOf(VERSION);
  * Answers HAProxy's offer (section 3.2.4): version 2.0, the smaller of both frame sizes, pipelining
  * where HAProxy has it.
  *
- * @param maxFrameSize the largest frame that this agent takes, in bytes
+ * @param maxFrameSize the largest frame that this agent accepts, in bytes
  * @throws SpopError UNSUPPORTED_VERSION, BAD_MAX_FRAME_SIZE
  */
 export function negotiate(hello: HaproxyHello, maxFrameSize: number): Agreement {

@@ -59,7 +59,7 @@ export class Reader {
   }
 
   uint32(): number {
-    const start = this.take(4, 'a 32-bit number');
+    const start = this.advance(4, 'a 32-bit number');
     return uint32At(this.buffer, start);
   }
 
@@ -106,7 +106,7 @@ export class Reader {
   }
 
   /** Moves past `length` bytes; returns where they start. */
-  take(length: number, what: string): number {
+  advance(length: number, what: string): number {
     if (length > this.remaining) throw truncated(what);
     const start = this.position;
     this.position += length;
@@ -116,7 +116,7 @@ export class Reader {
   /** A length and as many bytes, as UTF-8 text. */
   string(): string {
     const length = this.varint();
-    const start = this.take(length, 'a string');
+    const start = this.advance(length, 'a string');
     return this.buffer.toString('utf8', start, start + length);
   }
 
@@ -162,14 +162,14 @@ export class Reader {
         this.skipVarint();
         return;
       case DataType.IPV4:
-        this.take(IPV4_BYTES, 'an IPv4 address');
+        this.advance(IPV4_BYTES, 'an IPv4 address');
         return;
       case DataType.IPV6:
-        this.take(IPV6_BYTES, 'an IPv6 address');
+        this.advance(IPV6_BYTES, 'an IPv6 address');
         return;
       case DataType.STRING:
       case DataType.BINARY:
-        this.take(this.varint(), 'text or binary data');
+        this.advance(this.varint(), 'text or binary data');
         return;
       default:
         throw new SpopError(StatusCode.INVALID_FRAME, `data type ${type} does not exist`);
@@ -177,7 +177,7 @@ export class Reader {
   }
 
   private copy(length: number, what: string): Buffer {
-    const start = this.take(length, what);
+    const start = this.advance(length, what);
     return Buffer.from(this.buffer.subarray(start, start + length));
   }
 }

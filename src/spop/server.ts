@@ -14,7 +14,7 @@ import { SpopError } from './error.ts';
 import type { Agreement } from './handshake.ts';
 
 export type ServerLimits = ConnectionLimits & {
-  /** Connections at a time; one more is told RESOURCE_ALLOCATION and closed. */
+  /** Connections at a time; one more gets a DISCONNECT with RESOURCE_ALLOCATION. */
   readonly maxConnections: number;
 };
 
@@ -31,7 +31,7 @@ export type ServerEvents = {
   readonly onAnswered?: (notifies: number, milliseconds: number) => void;
 };
 
-/** The SPOP connections of one agent: takes sockets from any listener, bounds them, drains them. */
+/** The SPOP connections of one agent: accepts sockets of any listener, limits their number, drains them. */
 export class SpopServer {
   private readonly connections = new Map<Connection, Socket>();
   private readonly handler: NotifyHandler;
@@ -79,8 +79,9 @@ export class SpopServer {
   }
 
   /**
-   * Hands each connection to another process, one at a time, so that each waits as short as can be; then the own end of it is
-   * closed, of which HAProxy notices nothing. TLS ends with this process: such connections are left to `stop`.
+   * Passes each connection to another process, one at a time, so that each waits as short as can be; then the own end
+   * of it is closed, of which HAProxy notices nothing. TLS ends with this process: such connections are left to
+   * `stop`.
    *
    * @param send resolves when the other process reads from it
    * @returns how many
@@ -113,7 +114,7 @@ export class SpopServer {
   }
 }
 
-/** How long a peer may take to read the last answers, in milliseconds: HAProxy waits no longer for them. */
+/** The timeout for a peer to read the last answers, in milliseconds: HAProxy waits no longer for them. */
 const UNWRITTEN = 1_000;
 
 async function isWritten(socket: Socket): Promise<boolean> {

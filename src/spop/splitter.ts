@@ -9,8 +9,8 @@ const MIN_HELD = 1_024;
 export type FrameSink = (buffer: Buffer, start: number, end: number) => void;
 
 /**
- * Cuts a stream of bytes into frames. Whole frames are handed on where they lie in the chunk; only
- * a frame that spans chunks is copied. What is held back is never more than one frame of `limit` bytes.
+ * Cuts a stream of bytes into frames. Whole frames are passed on in place; only a frame that spans chunks is copied.
+ * At most one frame of `limit` bytes is buffered.
  */
 export class FrameSplitter {
   private readonly limit: number;
@@ -32,7 +32,7 @@ export class FrameSplitter {
     return Buffer.from(this.held.subarray(0, this.heldLength));
   }
 
-  /** @throws SpopError FRAME_TOO_BIG or INVALID_FRAME by the announced length, before its bytes are kept */
+  /** @throws SpopError FRAME_TOO_BIG or INVALID_FRAME by the announced length, before its bytes are buffered */
   push(chunk: Buffer, sink: FrameSink): void {
     let position = this.heldLength > 0 ? this.complete(chunk, sink) : 0;
     while (chunk.length - position >= LENGTH_BYTES) {
@@ -45,23 +45,23 @@ export class FrameSplitter {
     if (position < chunk.length) this.hold(chunk, position, chunk.length);
   }
 
-  /** Fills the held frame from `chunk`, hands it on when whole; returns how many bytes it took. */
+  /** Completes the buffered frame from `chunk` and emits it when whole; returns how many bytes were consumed. */
   private complete(chunk: Buffer, sink: FrameSink): number {
-    let taken = 0;
+    let consumed = 0;
     if (this.heldLength < LENGTH_BYTES) {
-      taken = Math.min(LENGTH_BYTES - this.heldLength, chunk.length);
-      this.hold(chunk, 0, taken);
-      if (this.heldLength < LENGTH_BYTES) return taken;
+      consumed = Math.min(LENGTH_BYTES - this.heldLength, chunk.length);
+      this.hold(chunk, 0, consumed);
+      if (this.heldLength < LENGTH_BYTES) return consumed;
     }
     const total = LENGTH_BYTES + this.checkedLength(this.held, 0);
-    const missing = Math.min(total - this.heldLength, chunk.length - taken);
-    this.hold(chunk, taken, taken + missing);
-    taken += missing;
+    const missing = Math.min(total - this.heldLength, chunk.length - consumed);
+    this.hold(chunk, consumed, consumed + missing);
+    consumed += missing;
     if (this.heldLength === total) {
       this.heldLength = 0;
       sink(this.held, LENGTH_BYTES, total);
     }
-    return taken;
+    return consumed;
   }
 
   private hold(chunk: Buffer, start: number, end: number): void {

@@ -20,12 +20,12 @@ export class Writer {
     return this.buffer.subarray(0, this.position);
   }
 
-  /** Forgets what was written; the buffer stays. */
+  /** Discards what was written; the buffer is reused. */
   clear(): void {
     this.position = 0;
   }
 
-  /** Forgets what was written and its buffer, because somebody else still reads from it. */
+  /** Abandons the buffer with what was written, because it is still being read from. */
   release(): void {
     this.use(Buffer.allocUnsafeSlow(INITIAL_BYTES));
     this.position = 0;
@@ -49,7 +49,7 @@ export class Writer {
     this.view.setUint32(this.frameStart, length);
   }
 
-  /** Takes the unfinished frame back. */
+  /** Discards the unfinished frame. */
   abandonFrame(): void {
     this.position = this.frameStart;
   }

@@ -3,7 +3,7 @@ import type { Env } from '../settings.ts';
 
 /**
  * One line from the agent is one message: its assignments, with tabs between them. The answer is the exit
- * status. Signals that are meant for the agent must not end the messenger before the agent says STOPPING.
+ * status. Signals that are meant for the agent must not end the messenger before the agent sends STOPPING.
  */
 const SCRIPT = `
 trap '' TERM INT HUP USR2
@@ -17,7 +17,7 @@ done
 `;
 
 /**
- * Tells systemd how the agent is, as sd_notify(3) has it. Node has no datagram sockets of the unix domain:
+ * Notifies systemd of the agent's state, as sd_notify(3) has it. Node has no datagram sockets of the unix domain:
  * systemd's own `systemd-notify` sends them. A small shell starts it for each message, because starting
  * a process from Node itself stops the thread for some 10 ms, and requests with it.
  */
@@ -54,7 +54,7 @@ export class Notifier {
     this.shell.unref();
   }
 
-  /** Undefined where nobody wants to be told. */
+  /** Undefined without `NOTIFY_SOCKET`. */
   static create(env: Env, onFailure: (reason: string) => void): Notifier | undefined {
     const socket = env.NOTIFY_SOCKET;
     return socket ? new Notifier(env, socket, onFailure) : undefined;

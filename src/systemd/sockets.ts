@@ -1,20 +1,20 @@
-import { ConfigError, type Env } from '../settings.ts';
+import { type Env, UsageError } from '../settings.ts';
 
-/** Names that socket units give to their sockets with `FileDescriptorName=`. */
+/** Names of sockets in their units: `FileDescriptorName=`. */
 export const SOCKET_NAMES = ['spop', 'records', 'records-datagram', 'admin'] as const;
 export type SocketName = (typeof SOCKET_NAMES)[number];
 
-/** Descriptors of the sockets that were handed over, by name. */
+/** Descriptors of the inherited sockets, by name. */
 export type InheritedSockets = Readonly<Partial<Record<SocketName, number>>>;
 
-/** The first descriptor that sd_listen_fds(3) hands over. */
+/** The first descriptor that sd_listen_fds(3) passes. */
 const FIRST = 3;
 
 /**
  * The sockets that systemd opened for this process and keeps open when it ends, as sd_listen_fds(3) has it.
  *
- * @param pid this process: sockets for another one are not taken
- * @throws ConfigError for a socket where nobody would answer: without a name of ours, or the second of a name
+ * @param pid this process: sockets for another one are ignored
+ * @throws UsageError for a socket where nobody would answer: without a name of ours, or the second of a name
  */
 export function inheritedSockets(env: Env, pid: number): InheritedSockets {
   if (Number(env.LISTEN_PID) !== pid) return {};
@@ -23,17 +23,17 @@ export function inheritedSockets(env: Env, pid: number): InheritedSockets {
   for (let index = 0; index < Number(env.LISTEN_FDS ?? 0); index += 1) {
     const name = SOCKET_NAMES.find((known) => known === names[index]);
     if (name === undefined) {
-      throw new ConfigError(
+      throw new UsageError(
         `LISTEN_FDNAMES has "${names[index] ?? ''}": one of ${SOCKET_NAMES.join(', ')} is accepted`,
       );
     }
     if (sockets[name] !== undefined) {
-      throw new ConfigError(`LISTEN_FDNAMES has "${name}" twice: one socket of a name is accepted`);
+      throw new UsageError(`LISTEN_FDNAMES has "${name}" twice: one socket of a name is accepted`);
     }
     sockets[name] = FIRST + index;
   }
   if (sockets['records-datagram'] !== undefined && sockets.records === undefined) {
-    throw new ConfigError(
+    throw new UsageError(
       'LISTEN_FDNAMES has "records-datagram" without "records": both or neither is accepted',
     );
   }

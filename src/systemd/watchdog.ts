@@ -1,7 +1,7 @@
 import type { Env } from '../settings.ts';
 
 /**
- * How often the watchdog wants to be fed, in milliseconds: half of what systemd waits, as sd_watchdog_enabled(3)
+ * The interval of watchdog notifications, in milliseconds: half of systemd's timeout, as sd_watchdog_enabled(3)
  * recommends.
  *
  * @returns undefined where there is no watchdog, or it is another process's
@@ -14,7 +14,7 @@ export function watchdogInterval(env: Env, pid: number): number | undefined {
 }
 
 /**
- * Feeds the watchdog as long as both threads answer: this one by getting here, the other by answering `ping`.
+ * Notifies the watchdog as long as both threads work: this one by running this timer, the other by answering `ping`.
  *
  * @param interval milliseconds
  */

@@ -2,12 +2,12 @@ import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
 import type { AttributeValue, HopRecord } from '../records/record.ts';
 import type { Fault } from '../records/termination.ts';
 
-/** Takes the attributes of one span, one after the other. */
+/** Receives the attributes of one span, one after the other. */
 export type AttributeSink = {
   attribute(name: string, value: AttributeValue): void;
   /**
-   * As `attribute`, of the text `prefix` with the ASCII characters of `buffer[start, end)` behind it, in a list of one
-   * where `isList`; for sinks that copy bytes as they are.
+   * As `attribute`, for the text `prefix` and the ASCII characters of `buffer[start, end)`, as a list of one where
+   * `isList`; for sinks that copy bytes unchanged.
    */
   bytes?(
     name: string,
@@ -45,26 +45,26 @@ export const HaproxyAttribute = {
   PHASE_TRANSFER: 'haproxy.phase.transfer_ms',
 } as const;
 
-/** Why a hop is exported though its trace was not sampled. */
-export type Kept = 'error' | 'slow';
+/** The policy of tail sampling by which a hop is exported though its trace was not sampled. */
+export type TailPolicy = 'error' | 'slow';
 
-/** How the part of a hop that one span tells of ended. `status` is what was really sent, if anything was. */
-export type End = {
+/** How the part of a hop that one span covers ended. `status` is what was really sent, if anything was. */
+export type SpanEnd = {
   readonly errorType: string | undefined;
   readonly fault: Fault;
   readonly status: number | undefined;
-  readonly kept: Kept | undefined;
+  readonly tailPolicy: TailPolicy | undefined;
 };
 
-/** What every span says: where in HAProxy it was, and how it ended. */
+/** Attributes of every span: where in HAProxy it was, and how it ended. */
 export function endAttributes(
   sink: AttributeSink,
   record: HopRecord,
-  { errorType, fault, kept }: Pick<End, 'errorType' | 'fault' | 'kept'>,
+  { errorType, fault, tailPolicy }: Pick<SpanEnd, 'errorType' | 'fault' | 'tailPolicy'>,
 ): void {
   set(sink, ATTR_ERROR_TYPE, errorType);
   if (fault !== 'none') sink.attribute(HaproxyAttribute.FAULT, fault);
-  set(sink, HaproxyAttribute.KEPT, kept);
+  set(sink, HaproxyAttribute.KEPT, tailPolicy);
   sink.attribute(HaproxyAttribute.FRONTEND_NAME, record.frontend);
   set(sink, HaproxyAttribute.BACKEND_NAME, record.backend);
   set(sink, HaproxyAttribute.SERVER_NAME, record.server?.name);

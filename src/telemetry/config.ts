@@ -3,9 +3,9 @@ import type { QueryRule } from '../records/redaction.ts';
 
 /** What is made of records, and where it goes: plain data, so that it can be sent to a thread. */
 export type TelemetryConfig = {
-  /** Decides for requests that nobody minted for. */
+  /** Samples requests that nobody minted for. */
   readonly sampler: SamplerConfig;
-  readonly keep: KeepConfig;
+  readonly keep: TailSamplingConfig;
   /** Members of the baggage header that become span attributes of the same name. */
   readonly baggageKeys: readonly string[];
   /** Connections that failed before a request become spans, and are not only counted. */
@@ -28,8 +28,8 @@ export type TelemetryConfig = {
   readonly queueBytes: number;
 };
 
-/** Which hops are exported though their trace was not sampled. */
-export type KeepConfig = {
+/** Tail sampling: which hops are exported though their trace was not sampled. */
+export type TailSamplingConfig = {
   /** Those that HAProxy or a server failed. */
   readonly errors: boolean;
   /** Those that took longer, in milliseconds; undefined is none. */
@@ -41,8 +41,8 @@ export type KeepConfig = {
 /** What becomes a log record, where logs are exported. */
 export type LogsConfig = {
   /**
-   * `sampled`: hops whose spans are exported, and failed ones; `failed`: failed ones alone, and of lines that are of no hop
-   * those of a warning or more.
+   * `sampled`: hops whose spans are exported, and failed ones; `failed`: failed ones alone, and of lines that are of
+   * no hop those of a warning or more.
    */
   readonly which: 'all' | 'sampled' | 'failed';
   /** The user's own log line, or a summary of the hop without its query. */
@@ -63,7 +63,7 @@ export type SpanLimits = {
   readonly attributeValueLength: number | undefined;
 };
 
-/** What a receiver takes as one request, uncompressed, by OTLP's specification: less than 64 MiB. Bytes. */
+/** The largest request that a receiver has to accept, uncompressed, by OTLP's specification: less than 64 MiB. Bytes. */
 export const MAX_REQUEST = 64 * 1024 * 1024 - 1;
 
 export const SIGNAL_NAMES = ['traces', 'metrics', 'logs'] as const;

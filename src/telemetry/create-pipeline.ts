@@ -53,7 +53,7 @@ export async function createPipeline(
   return { pipeline, spans, logs, sampling, metrics };
 }
 
-/** Its code is loaded only where it is wanted, as that of metrics. */
+/** Its code is loaded only where logs are exported. */
 async function createLogExporter(
   config: TelemetryConfig,
   scope: SpanScope,
@@ -78,21 +78,21 @@ async function createMetrics(
     const exporter = signal === 'traces' ? spans : logs;
     const { [signal]: to } = exporters;
     if (to.kind !== 'otlp' || exporter === undefined) return [];
-    const { output, watch } = exporter;
-    return [{ signal, protocol: to.protocol, counts: output.counts, latency: watch.latency }];
+    const { output, status } = exporter;
+    return [{ signal, protocol: to.protocol, counts: output.counts, latency: status.latency }];
   });
   const sources = { exporters: numbers, waiting: () => spans.output.waiting, capacity };
   return new Metrics(config, scope, sources, log);
 }
 
-/** Who watches hops must not keep them from being exported. */
+/** An error of an observer must not prevent the export of hops. */
 function guarded<T extends unknown[]>(
-  watch: (...hop: T) => void,
+  observe: (...hop: T) => void,
   onFault: (error: unknown) => void,
 ): (...hop: T) => void {
   return (...hop) => {
     try {
-      watch(...hop);
+      observe(...hop);
     } catch (error) {
       onFault(error);
     }

@@ -28,10 +28,10 @@ export function createOtherVersionLog(log: Logger): (version: number) => void {
   );
 }
 
-/** HAProxy tells of dropped records in many small numbers: how long they are added up, in milliseconds. */
+/** HAProxy reports dropped records in many small numbers: how long they are added up, in milliseconds. */
 const DROPPED_EPISODE = 1_000;
 
-/** Tells how many records HAProxy dropped, once for all that it tells within a second. */
+/** Logs how many records HAProxy dropped, once for all its reports within a second. */
 export function createDroppedLog(log: Logger): (records: number) => void {
   let records = 0;
   return (more) => {
@@ -87,7 +87,7 @@ export function logQueueEvent(log: Logger, event: QueueEvent, signal: Signal = '
   }
 }
 
-/** A count of items is logged by what they are. */
+/** The field of a count is named by the signal's items. */
 function fieldsOf(
   event: QueueEvent,
   name: string,

@@ -3,11 +3,11 @@ import type { Hop } from '../context/hop.ts';
 import type { Logger } from '../log.ts';
 import type { Message } from '../records/message.ts';
 import type { HopRecord } from '../records/record.ts';
-import type { Kept } from './attributes.ts';
+import type { TailPolicy } from './attributes.ts';
 import type { LogsConfig, TelemetryConfig } from './config.ts';
 import { logQueueEvent } from './episodes.ts';
 import { Batcher } from './export/batcher.ts';
-import { ExportWatch } from './export/export-watch.ts';
+import { ExporterStatus } from './export/exporter-status.ts';
 import { ConsoleOutput, type Output } from './export/output.ts';
 import { LogRecords } from './logs/log-records.ts';
 import { ReadableLogs } from './logs/readable-logs.ts';
@@ -15,18 +15,18 @@ import { hopSeverity, isFailure, isWarning, messageSeverity } from './logs/sever
 import { OtlpLogs } from './otlp/otlp-logs.ts';
 import type { SpanScope } from './resource.ts';
 
-/** What becomes of the spans of a hop. */
+/** What was decided about the spans of a hop. */
 type SpanFate = {
   readonly exported: boolean;
-  /** Why, where its trace was not sampled. */
-  readonly kept: Kept | undefined;
-  /** A connection that failed before a request has no spans unless somebody wants them: then it is of no trace. */
+  /** The policy of tail sampling, where its trace was not sampled. */
+  readonly tailPolicy: TailPolicy | undefined;
+  /** False for a connection that failed before a request, where its spans are off: then it is of no trace. */
   readonly hasSpan: boolean;
 };
 
 /** Where log records go. */
 export class LogExporter {
-  readonly watch: ExportWatch;
+  readonly status: ExporterStatus;
   readonly output: Output;
   private readonly which: LogsConfig['which'];
   private readonly records: LogRecords;
@@ -35,8 +35,8 @@ export class LogExporter {
   constructor(config: TelemetryConfig, scope: SpanScope, log: Logger) {
     const { exporters, logs, batchBytes, queueBytes } = config;
     const { batchSize, scheduleDelay, queueSize } = logs;
-    const watch = new ExportWatch(exporters.logs);
-    this.watch = watch;
+    const status = new ExporterStatus(exporters.logs);
+    this.status = status;
     this.which = logs.which;
     if (exporters.logs.kind === 'otlp') {
       const encoder = new OtlpLogs(scope);
@@ -47,13 +47,13 @@ export class LogExporter {
         exporters.logs,
         encoder,
         { batchSize, batchBytes, scheduleDelay, most: 1, queue },
-        { watch, onEvent: (event) => logQueueEvent(log, watch.redacted(event), 'logs') },
+        { status, onEvent: (event) => logQueueEvent(log, status.redacted(event), 'logs') },
       );
     } else {
       const readable = new ReadableLogs(scope);
       const console = new ConsoleLogRecordExporter();
       this.records = new LogRecords(readable, logs);
-      this.output = new ConsoleOutput(() => console.export(readable.take(), () => {}));
+      this.output = new ConsoleOutput(() => console.export(readable.drain(), () => {}));
     }
   }
 
@@ -62,22 +62,22 @@ export class LogExporter {
     return this.which === 'all';
   }
 
-  hop(record: HopRecord, hop: Hop, { exported, kept, hasSpan }: SpanFate): void {
+  hop(record: HopRecord, hop: Hop, { exported, tailPolicy, hasSpan }: SpanFate): void {
     const isWanted =
       this.which === 'all' ||
       (this.which === 'sampled' && exported) ||
       isFailure(hopSeverity(record));
     if (!isWanted) return;
     const before = this.output.begin();
-    this.records.hop(record, hop, kept, now(), hasSpan);
-    this.output.wrote(before, 1);
+    this.records.hop(record, hop, tailPolicy, now(), hasSpan);
+    this.output.commit(before, 1);
   }
 
   message(message: Message): void {
     if (this.which === 'failed' && !isWarning(messageSeverity(message))) return;
     const before = this.output.begin();
     this.records.message(message, now());
-    this.output.wrote(before, 1);
+    this.output.commit(before, 1);
   }
 }
 

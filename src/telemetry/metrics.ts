@@ -3,7 +3,7 @@ import type { Logger } from '../log.ts';
 import type { HopRecord } from '../records/record.ts';
 import type { TelemetryConfig } from './config.ts';
 import { logQueueEvent } from './episodes.ts';
-import { ExportWatch } from './export/export-watch.ts';
+import { ExporterStatus } from './export/exporter-status.ts';
 import {
   createSignalExporter,
   NOTHING_PREPARED,
@@ -53,23 +53,23 @@ export class Metrics {
       this.own = new SdkMetrics(sources, 'cumulative', now());
       return;
     }
-    const watch = new ExportWatch(exporters.metrics);
+    const status = new ExporterStatus(exporters.metrics);
     const encoder = new OtlpMetrics(scope, batchBytes);
     const exporter = createSignalExporter('metrics', exporters.metrics, {
       limits: QUEUE_LIMITS,
-      watch,
-      onEvent: (event) => logQueueEvent(log, watch.redacted(event), 'metrics'),
-      onSent: (batch) => encoder.giveBack(batch),
+      status,
+      onEvent: (event) => logQueueEvent(log, status.redacted(event), 'metrics'),
+      onSent: (batch) => encoder.recycle(batch),
     });
     const numbers: ExporterNumbers = {
       signal: 'metrics',
       protocol: exporters.metrics.protocol,
       counts: exporter.counts,
-      latency: watch.latency,
+      latency: status.latency,
     };
     const all = { ...sources, exporters: [...sources.exporters, numbers] };
     this.own = new SdkMetrics(all, 'cumulative', now());
-    // They are observed, not recorded: `lowmemory` has them cumulative.
+    // They are observable counters: `lowmemory` has them cumulative.
     const ownTemporality: Temporality = temporality === 'delta' ? 'delta' : 'cumulative';
     const sdk = new SdkMetrics(all, ownTemporality, now());
     const parts = { hops: this.hops.series, sdk, encoder, exporter, now };

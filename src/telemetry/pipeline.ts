@@ -1,23 +1,23 @@
 import type { Hop } from '../context/hop.ts';
 import type { Sampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
-import { AccessLog, droppedByRing, otherVersion } from '../records/access-log.ts';
 import { RecordHead } from '../records/head.ts';
 import { MessageReader } from '../records/message.ts';
 import type { HopRecord } from '../records/record.ts';
+import { droppedByRing, otherVersion, RecordParser } from '../records/record-parser.ts';
 import type { TelemetryConfig } from './config.ts';
-import { HopMaker } from './hops.ts';
-import { Keeper, mayHaveFailed } from './keep.ts';
+import { HopMinter } from './hop-minter.ts';
 import type { LogExporter } from './log-exporter.ts';
 import type { SpanExporter } from './span-exporter.ts';
 import { withBaggage } from './spans/baggage.ts';
+import { mayHaveFailed, TailSampler } from './tail-sampling.ts';
 
-/** Lines that came, by what became of them. */
+/** Counts of lines, by what was done with them. */
 export type RecordCounts = {
   /** Hops whose spans went to the exporter. */
   sampled: number;
   unsampled: number;
-  /** Of these, exported all the same: failed or slow. */
+  /** Of the unsampled, exported by tail sampling: failed or slow. */
   kept: number;
   /** Of both, those that an agent minted, and not HAProxy itself. */
   minted: number;
@@ -58,9 +58,9 @@ export class Pipeline {
   private readonly logs: LogExporter | undefined;
   private readonly messages = new MessageReader();
   private readonly head = new RecordHead();
-  private readonly accessLog = new AccessLog();
-  private readonly hops: HopMaker;
-  private readonly keeper: Keeper;
+  private readonly parser = new RecordParser();
+  private readonly hops: HopMinter;
+  private readonly tailSampler: TailSampler;
   private readonly baggageKeys: readonly string[];
   private readonly connectionErrorSpans: boolean;
   private readonly events: PipelineEvents;
@@ -73,15 +73,15 @@ export class Pipeline {
   ) {
     this.exporter = exporter;
     this.logs = logs;
-    this.hops = new HopMaker(sampler);
-    this.keeper = new Keeper(config.keep);
+    this.hops = new HopMinter(sampler);
+    this.tailSampler = new TailSampler(config.keep);
     this.baggageKeys = config.baggageKeys;
     this.connectionErrorSpans = config.connectionErrorSpans;
     this.events = events;
   }
 
-  /** A `RecordSink` for lines of the access log. */
-  readonly takeLine = (buffer: Buffer, start: number, end: number): void => {
+  /** A `RecordSink` for all lines of the rings. */
+  readonly processLine = (buffer: Buffer, start: number, end: number): void => {
     const dropped = droppedByRing(buffer, start, end);
     if (dropped > 0) {
       this.counts.droppedByHaproxy += dropped;
@@ -93,21 +93,21 @@ export class Pipeline {
       if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
       return;
     }
-    const record = this.accessLog.view(buffer, start, end);
-    if (record === undefined) this.takeUnusable(buffer, start, end);
-    else if (!this.accessLog.reported) this.takeRecord(record);
+    const record = this.parser.view(buffer, start, end);
+    if (record === undefined) this.processUnusable(buffer, start, end);
+    else if (!this.parser.reported) this.processRecord(record);
   };
 
-  /** Whether a line of a hop that was not sampled is worth a second look. */
+  /** Whether the line of an unsampled hop may be needed, so that it has to be parsed. */
   private mayWant(buffer: Buffer, start: number, end: number): boolean {
-    const { accessLog, events, keeper, logs } = this;
+    const { parser, events, tailSampler, logs } = this;
     if (events.onRecord !== undefined || logs?.wantsAll === true) return true;
-    if (logs === undefined && !keeper.active) return false;
-    accessLog.scan(buffer, start, end);
-    return (logs !== undefined && mayHaveFailed(accessLog)) || keeper.mayKeep(accessLog);
+    if (logs === undefined && !tailSampler.active) return false;
+    parser.scan(buffer, start, end);
+    return (logs !== undefined && mayHaveFailed(parser)) || tailSampler.mayMatch(parser);
   }
 
-  private takeUnusable(buffer: Buffer, start: number, end: number): void {
+  private processUnusable(buffer: Buffer, start: number, end: number): void {
     const version = otherVersion(buffer, start, end);
     const isMessage = this.logs !== undefined && version === undefined;
     const message = isMessage ? this.messages.read(buffer, start, end) : undefined;
@@ -121,31 +121,32 @@ export class Pipeline {
     else this.events.onUnusable(buffer.toString('utf8', start, Math.min(end, start + 200)));
   }
 
-  private takeRecord(record: HopRecord): void {
+  private processRecord(record: HopRecord): void {
     const { onHop, onRecord } = this.events;
     const hasSpan = record.kind !== 'connection_error' || this.connectionErrorSpans;
     if (record.kind === 'connection_error') this.counts.connectionErrors += 1;
     if (!hasSpan) {
       onRecord?.(record, undefined, false);
-      const fate = { exported: false, kept: undefined, hasSpan };
+      const fate = { exported: false, tailPolicy: undefined, hasSpan };
       this.logs?.hop(record, record.hop ?? this.hops.make(), fate);
       return;
     }
     const hop = record.hop ?? this.hops.make();
     if (isMintedByAgent(record.hop)) this.counts.minted += 1;
     const isSampled = (hop.traceFlags & TraceFlag.SAMPLED) !== 0;
-    const kept = isSampled || !this.keeper.active ? undefined : this.keeper.reason(record);
-    const isExported = isSampled || kept !== undefined;
+    const tailPolicy =
+      isSampled || !this.tailSampler.active ? undefined : this.tailSampler.decide(record);
+    const isExported = isSampled || tailPolicy !== undefined;
     this.counts[isSampled ? 'sampled' : 'unsampled'] += 1;
-    if (kept !== undefined) this.counts.kept += 1;
+    if (tailPolicy !== undefined) this.counts.kept += 1;
     onRecord?.(record, hop, isExported);
     if (!isExported && this.logs === undefined) return;
     const described = withBaggage(record, this.baggageKeys);
     if (isExported) {
       onHop?.(described, hop);
-      this.exporter.add(described, hop, kept);
+      this.exporter.add(described, hop, tailPolicy);
     }
-    this.logs?.hop(described, hop, { exported: isExported, kept, hasSpan });
+    this.logs?.hop(described, hop, { exported: isExported, tailPolicy, hasSpan });
   }
 }
 

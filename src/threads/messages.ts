@@ -14,7 +14,7 @@ export type ThreadConfig = TelemetryConfig & {
   readonly records: ListenAddress;
   /** Of connections over TCP, for records and for SPOP; undefined where only this host connects. */
   readonly tls: ListenerTlsConfig | undefined;
-  /** Undefined where nobody shall listen for health, metrics and the page. */
+  /** Undefined where there is no admin listener. */
   readonly admin: AdminConfig | undefined;
 };
 
@@ -41,7 +41,7 @@ export type Command =
 
 /** From the telemetry thread to the main thread. */
 export type Report =
-  /** Records are taken, and wait until the thread is ready. */
+  /** Records are accepted, and wait until the thread is ready. */
   | { readonly type: 'listening'; readonly records: string }
   /** With where the admin listener is, if there is one. */
   | { readonly type: 'ready'; readonly admin: string | undefined }

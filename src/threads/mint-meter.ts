@@ -6,10 +6,10 @@ import type { MintNumbers } from './mint-numbers.ts';
 /** How often the mint thread's numbers are made visible, in milliseconds. */
 const PUBLISH_INTERVAL = 250;
 
-/** What others count on the mint thread. */
+/** Numbers that other parts of the mint thread count. */
 type MintReadings = Partial<Readonly<Record<MintName, number>>>;
 
-/** Keeps the mint thread's numbers and makes them visible from `start` on. */
+/** Counts on the mint thread, and publishes the numbers from `start` on. */
 export class MintMeter {
   private readonly numbers: MintNumbers;
   private readonly delay = new LoopDelayMonitor();
@@ -44,7 +44,7 @@ export class MintMeter {
     setInterval(() => this.publish(), PUBLISH_INTERVAL).unref();
   }
 
-  /** They are not any more; what is counted meanwhile is told on. */
+  /** HAProxy's connections are not accepted any more; numbers are still published. */
   stop(): void {
     this.numbers.set('listening', 0);
     this.publish();

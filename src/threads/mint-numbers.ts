@@ -20,7 +20,7 @@ const SLOT = Object.fromEntries(MINT_NAMES.map((name, slot) => [name, slot])) as
 >;
 const BOUNDS_MS = LATENCY_BOUNDS.map((seconds) => seconds * 1000);
 
-/** Ahead of the numbers, kept at a multiple of their size: how often writing began or ended. */
+/** Ahead of the numbers, aligned to their size: a sequence number that is odd during a write. */
 const HEAD_BYTES = 8;
 
 /** Behind the numbers, one that is written with each chunk: records follow within a millisecond. */
@@ -58,7 +58,7 @@ export class MintNumbers {
     own[SLOT.latencySum] = (own[SLOT.latencySum] ?? 0) + notifies * milliseconds;
   }
 
-  /** Makes visible what was counted so far. An odd sequence tells readers that this is under way. */
+  /** Makes visible what was counted so far. The sequence number is odd while this is under way. */
   publish(now: number): void {
     this.set('publishedAt', now);
     Atomics.add(this.sequence, 0, 1);

@@ -2,10 +2,10 @@ import { constants, getPriority, setPriority } from 'node:os';
 import type { Logger } from '../log.ts';
 
 /**
- * Lets the mint path, and HAProxy, have the processor before the thread that calls this: a request waits for them, while
- * a record can wait in the ring. On Linux 0 is the calling thread; elsewhere it would be the whole process.
+ * Lowers the priority of the calling thread below the mint path's and HAProxy's: requests wait for these, while a
+ * record can wait in the ring. On Linux 0 is the calling thread; elsewhere it would be the whole process.
  */
-export function giveWay(log: Logger): void {
+export function lowerPriority(log: Logger): void {
   if (process.platform !== 'linux') return;
   const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority;
   try {

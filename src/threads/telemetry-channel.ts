@@ -11,10 +11,10 @@ import type {
 } from './messages.ts';
 import { MintNumbers } from './mint-numbers.ts';
 
-/** What the thread may take to answer beyond its own limit, in milliseconds. */
+/** How long an answer of the thread is waited for beyond its own limit, in milliseconds. */
 const GRACE = 500;
 
-/** Megabytes. What is made of a record outlives nothing: more room would be more memory, and no less work. */
+/** Megabytes. Objects made of a record are short-lived: a larger young generation would cost memory and save no work. */
 const YOUNG_GENERATION = 24;
 
 /** The main thread's handle on the telemetry thread, from its start on. */
@@ -42,7 +42,7 @@ export class TelemetryChannel {
     released: [] as ((connections: readonly RingConnection[]) => void)[],
   };
 
-  /** Starts the thread, which takes its time: there is no need to wait for it. */
+  /** Starts the thread; there is no need to wait until it is ready. */
   constructor(config: ThreadConfig, env: Readonly<Record<string, string>>, isSuccessor = false) {
     this.mintNumbers = config.admin === undefined ? undefined : new MintNumbers();
     const workerData: WorkerData = { config, mint: this.mintNumbers?.shared, isSuccessor };

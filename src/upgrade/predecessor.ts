@@ -22,7 +22,7 @@ export type Adopter = {
 /** How many connections were taken over. */
 export type Adopted = { spop: number; records: number };
 
-/** The agent that this process is to take the place of, from this one's side. */
+/** The agent that this process is to replace, from this one's side. */
 export class Predecessor {
   private readonly listeners: readonly ListenerSockets[];
   private readonly messages: [ToSuccessor, unknown][] = [];
@@ -50,7 +50,7 @@ export class Predecessor {
       : new Predecessor(JSON.parse(text));
   }
 
-  /** Has `config`'s listeners take over sockets of the same addresses, and closes those that nobody wants any more. */
+  /** Makes `config`'s listeners inherit sockets of the same addresses, and closes those that are not needed any more. */
   passSockets(config: Config): Config {
     const wanted = new Set<InheritedSocket>();
     const pass = <T extends ListenAddress>(

@@ -11,15 +11,15 @@ import {
   type ToSuccessor,
 } from './messages.ts';
 
-/** How long a successor may take for each step, in milliseconds: as long as systemd's unit grants for a start. */
+/** The timeout for each step of a successor, in milliseconds: as long as systemd's unit grants for a start. */
 const STEP_TIMEOUT = 30_000;
 
 /** Behind standard input, output and error, where systemd's sockets begin. */
 const FIRST = 3;
 
 /**
- * Starts the process and leaves it to init: systemd waits for the end of a main process that is its own child, and kills any
- * other as soon as the service is to stop.
+ * Starts the process and leaves it to init: systemd waits for the end of a main process that is its own child, and
+ * kills any other as soon as the service is to stop.
  */
 const LAUNCH = '"$@" &';
 
@@ -38,7 +38,8 @@ export class Successor {
    * Starts the same executable with the same arguments.
    *
    * @param env with which this process was started
-   * @param systemd descriptors of sockets that systemd opened: they keep their numbers, as those do that are set so (`fd:N`)
+   * @param systemd descriptors of sockets that systemd opened: they have the same numbers, as those do that are set
+   *   so (`fd:N`)
    * @param listeners whose sockets it inherits
    */
   constructor(env: Env, systemd: readonly number[], listeners: readonly ListenerSockets[]) {
@@ -113,7 +114,7 @@ export class Successor {
   }
 
   private send(message: ToSuccessor, handle?: Sendable): void {
-    // Whether it arrived, the answer says.
+    // The answer confirms whether it arrived.
     this.child.send(message, handle, {}, () => {});
   }
 

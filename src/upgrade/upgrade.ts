@@ -24,7 +24,7 @@ export type UpgradeOptions = {
   readonly end: (isOrderly: boolean) => void;
 };
 
-/** Has a new process take the place of this one, so that nobody notices. */
+/** Replaces this process by a new one, so that nobody notices. */
 export class Upgrade {
   private readonly options: UpgradeOptions;
   private state: 'starting' | 'idle' | 'upgrading' | 'handing over' | 'over' = 'starting';

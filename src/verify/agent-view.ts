@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { formatAddress, type ListenAddress, socketPath } from '../listen.ts';
 
-/** Where the running agent tells of itself. */
+/** How to reach the running agent's admin listener. */
 export type AdminAccess = {
   readonly address: ListenAddress;
   /** File with the token that it asks for. */
   readonly tokenFile: string | undefined;
 };
 
-/** What the agent says of one trace, and of its exporter at the same moment. */
+/** The agent's view of one trace, and of its exporter at the same moment. */
 export type AgentView = {
   /** Undefined as long as no record of it came. */
   readonly hop: SeenHop | undefined;
@@ -38,18 +38,18 @@ export type SeenHop = {
   readonly mintedByHaproxy: boolean;
 };
 
-/** Milliseconds until an agent that does not answer is taken for none. */
-const PATIENCE = 5_000;
+/** The timeout for an answer of the agent, in milliseconds. */
+const TIMEOUT = 5_000;
 
 /** Of the answer at most, in bytes. */
-const MOST = 4_194_304;
+const MAX_BYTES = 4_194_304;
 
 /**
  * Asks the agent's admin listener for the hops of a trace: `/api/live?trace=…`.
  *
  * @throws Error with what was wrong, where it cannot be reached or understood
  */
-export async function askAgent(access: AdminAccess, traceId: string): Promise<AgentView> {
+export async function fetchTrace(access: AdminAccess, traceId: string): Promise<AgentView> {
   const { address, tokenFile } = access;
   const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
   const { status, body } = await get(address, `/api/live?trace=${traceId}`, token);
@@ -82,11 +82,11 @@ function get(
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return new Promise((resolve, reject) => {
     const headers = { ...authorization, ...(address.kind === 'tcp' ? {} : { host: 'localhost' }) };
-    const outgoing = request({ ...where, path, headers, timeout: PATIENCE }, (incoming) => {
+    const outgoing = request({ ...where, path, headers, timeout: TIMEOUT }, (incoming) => {
       let body = '';
       incoming.setEncoding('utf8').on('data', (text: string) => {
         body += text;
-        if (body.length > MOST) outgoing.destroy(new Error('its answer is too long'));
+        if (body.length > MAX_BYTES) outgoing.destroy(new Error('its answer is too long'));
       });
       incoming.once('end', () => resolve({ status: incoming.statusCode ?? 0, body }));
       incoming.once('error', reject);

@@ -2,7 +2,7 @@ import { COMMANDS } from '../commands.ts';
 import { type ServiceSettings, serviceSettings } from '../config/settings-file.ts';
 import { defaultOf } from '../config/table.ts';
 import { parseOptions, ToolExit } from '../options.ts';
-import { address, addressOrOff, ConfigError, type Env, integerFrom, read } from '../settings.ts';
+import { address, addressOrOff, type Env, integerFrom, read, UsageError } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import type { AdminAccess } from './agent-view.ts';
 import { type Verified, type VerifyOptions, verify } from './verify.ts';
@@ -15,7 +15,7 @@ const WAIT = Number(COMMANDS.verify.options.wait.default);
 
 const SIGNS = { ok: 'ok', failed: 'FAILED', unseen: 'not seen', skipped: '-' } as const;
 
-/** @throws ConfigError for wrong usage */
+/** @throws UsageError for wrong usage */
 export async function verifyCommand(
   args: readonly string[],
   env: Env,
@@ -45,9 +45,9 @@ export async function verifyCommand(
 }
 
 function urlOf(text: string | undefined): URL {
-  if (text === undefined) throw new ConfigError('a URL is needed, as http://127.0.0.1:8080/');
+  if (text === undefined) throw new UsageError('a URL is needed, as http://127.0.0.1:8080/');
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
-    throw new ConfigError(`"${text}" is no URL: http://… or https://… is accepted`);
+    throw new UsageError(`"${text}" is no URL: http://… or https://… is accepted`);
   }
   return new URL(text);
 }

@@ -6,7 +6,7 @@ export type ProbeOptions = {
   readonly url: URL;
   /** In place of the URL's own name. */
   readonly host: string | undefined;
-  /** Takes any certificate. */
+  /** Accepts any certificate. */
   readonly insecure: boolean;
   /** Milliseconds. */
   readonly timeout: number;
@@ -20,20 +20,20 @@ export type Probe = {
   readonly status: number;
   /** Milliseconds until the response was complete. */
   readonly duration: number;
-  /** What HAProxy says of its own span. */
-  readonly told: Context | undefined;
-  /** What the server says it got, if it says so. */
-  readonly upstream: Context | undefined;
+  /** HAProxy's own span, as it reports it. */
+  readonly reported: TraceContext | undefined;
+  /** The context that the server received, if it echoes it. */
+  readonly upstream: TraceContext | undefined;
 };
 
-export type Context = {
+export type TraceContext = {
   readonly traceId: string;
   readonly spanId: string;
   readonly sampled: boolean;
 };
 
-/** Of the response at most, to look for the headers in it; in bytes. */
-const MOST = 1_048_576;
+/** Bytes of the response that are searched for echoed headers, at most. */
+const MAX_BYTES = 1_048_576;
 
 const CONTEXT = /\b00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\b/;
 
@@ -61,7 +61,7 @@ export function probe(
     const outgoing = send(url, { headers, timeout, agent: false, ...tls, ...name }, (incoming) => {
       let body = '';
       incoming.setEncoding('utf8').on('data', (text: string) => {
-        if (body.length < MOST) body += text;
+        if (body.length < MAX_BYTES) body += text;
       });
       incoming.once('error', reject);
       incoming.once('end', () => {
@@ -71,7 +71,7 @@ export function probe(
           spanId,
           status: incoming.statusCode ?? 0,
           duration: performance.now() - started,
-          told: findContext(String(traceresponse)) ?? findContext(toldBy(timing)),
+          reported: findContext(String(traceresponse)) ?? findContext(serverTimingTrace(timing)),
           upstream: findContext(headerIn(body)),
         });
       });
@@ -82,8 +82,8 @@ export function probe(
   });
 }
 
-/** The last one is that of the HAProxy that is nearest. */
-function toldBy(serverTiming: string | string[] | undefined): string {
+/** The last one is that of the nearest HAProxy. */
+function serverTimingTrace(serverTiming: string | string[] | undefined): string {
   return (
     String(serverTiming ?? '')
       .split(',')
@@ -96,7 +96,7 @@ function headerIn(body: string): string {
   return /traceparent\W{1,8}\S{55}/i.exec(body)?.[0] ?? '';
 }
 
-function findContext(text: string): Context | undefined {
+function findContext(text: string): TraceContext | undefined {
   const [, traceId, spanId, flags] = CONTEXT.exec(text) ?? [];
   if (traceId === undefined || spanId === undefined) return undefined;
   return { traceId, spanId, sampled: (Number.parseInt(flags ?? '', 16) & 1) === 1 };

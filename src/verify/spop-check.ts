@@ -6,8 +6,8 @@ import { Reader } from '../spop/reader.ts';
 import { FrameSplitter } from '../spop/splitter.ts';
 import { Writer } from '../spop/writer.ts';
 
-/** Milliseconds until an agent that does not answer is taken for none. */
-const PATIENCE = 5_000;
+/** The timeout for an answer of the agent, in milliseconds. */
+const TIMEOUT = 5_000;
 
 /** What HAProxy announces with its default tune.bufsize, in bytes. */
 const MAX_FRAME_SIZE = 16_380;
@@ -29,7 +29,7 @@ export function checkSpop(address: ListenAddress): Promise<void> {
   );
   const splitter = new FrameSplitter(MAX_FRAME_SIZE);
   return new Promise<void>((resolve, reject) => {
-    socket.setTimeout(PATIENCE, () => socket.destroy(new Error('it does not answer')));
+    socket.setTimeout(TIMEOUT, () => socket.destroy(new Error('it does not answer')));
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('it closes the connection without an answer')));
     socket.once('connect', () => socket.write(healthCheck()));

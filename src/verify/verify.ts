@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { errorText } from '../error-text.ts';
 import { formatAddress, type ListenAddress } from '../listen.ts';
-import { type AdminAccess, type AgentView, askAgent, type SeenHop } from './agent-view.ts';
+import { type AdminAccess, type AgentView, fetchTrace, type SeenHop } from './agent-view.ts';
 import { type Probe, type ProbeOptions, probe } from './probe.ts';
 import { checkSpop } from './spop-check.ts';
 
-/** One thing that was looked at, on the way of the request. */
+/** One thing that was verified, on the way of the request. */
 export type Step = {
   readonly name: 'request' | 'trace' | 'upstream' | 'spop' | 'agent' | 'record' | 'export';
-  /** Unseen is what could not be looked at, skipped what there is not. */
+  /** `unseen` could not be verified, `skipped` does not apply. */
   readonly state: 'ok' | 'failed' | 'unseen' | 'skipped';
   readonly text: string;
 };
@@ -17,26 +17,26 @@ export type Step = {
 export type VerifyOptions = ProbeOptions & {
   /** Where the agent listens for HAProxy. */
   readonly spop: ListenAddress;
-  /** Whether somebody said so, or it is only where an agent listens by default. */
+  /** Whether the address was set, and is not just the default. */
   readonly isSpopKnown: boolean;
   /** Whether it wants to see a certificate of who connects from TCP. */
   readonly isSpopSecured: boolean;
   /** Undefined where there is no admin listener. */
   readonly admin: AdminAccess | undefined;
-  /** How long record and export may take, in milliseconds. */
+  /** The timeout of record and export, in milliseconds. */
   readonly patience: number;
 };
 
 export type Verified = { readonly traceId: string | undefined; readonly steps: readonly Step[] };
 
-/** Milliseconds between two looks at the agent. */
+/** Milliseconds between two requests to the agent. */
 const INTERVAL = 100;
 
-/** Sends one request through HAProxy and follows it to the collector, as far as it can be seen. */
+/** Sends one request through HAProxy and follows it to the collector, as far as possible. */
 export async function verify(options: VerifyOptions): Promise<Verified> {
   const own = randomBytes(16).toString('hex');
-  // Asked for before it is sent: a busy agent keeps only some of the hops, and those that somebody asked for.
-  const before = await lookAt(options.admin, own);
+  // Asked for before it is sent: a busy agent stores only some hops, and all of watched traces.
+  const before = await readAgent(options.admin, own);
   let sent: Probe;
   try {
     sent = await probe(options, own);
@@ -44,7 +44,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     const text = `${options.url}: ${errorText(error)}`;
     return { traceId: undefined, steps: [{ name: 'request', state: 'failed', text }] };
   }
-  const traceId = sent.told?.traceId ?? sent.upstream?.traceId ?? sent.traceId;
+  const traceId = sent.reported?.traceId ?? sent.upstream?.traceId ?? sent.traceId;
   const { hop, steps: followed } = await follow(traceId, sent, before, options);
   const spop = await spopStep(
     options,
@@ -56,7 +56,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
       state: 'ok',
       text: `GET ${options.url} answered ${sent.status} in ${sent.duration.toFixed(1)} ms`,
     },
-    traceStep(sent, sent.told ?? (hop && { traceId, spanId: hop.spanId })),
+    traceStep(sent, sent.reported ?? (hop && { traceId, spanId: hop.spanId })),
     upstreamStep(sent, traceId),
     spop,
     ...followed,
@@ -129,12 +129,12 @@ function upstreamStep({ spanId, upstream }: Probe, expected: string): Step {
 }
 
 /** What only the agent knows. */
-type Look = { readonly view: AgentView } | { readonly reason: string };
+type AgentState = { readonly view: AgentView } | { readonly reason: string };
 
-async function lookAt(admin: AdminAccess | undefined, traceId: string): Promise<Look> {
+async function readAgent(admin: AdminAccess | undefined, traceId: string): Promise<AgentState> {
   if (admin === undefined) return { reason: 'the admin listener of the agent is off' };
   try {
-    return { view: await askAgent(admin, traceId) };
+    return { view: await fetchTrace(admin, traceId) };
   } catch (error) {
     const where = formatAddress(admin.address);
     return {
@@ -148,23 +148,23 @@ type Followed = { readonly hop: SeenHop | undefined; readonly steps: readonly St
 
 async function follow(
   traceId: string,
-  { told }: Probe,
-  before: Look,
+  { reported }: Probe,
+  before: AgentState,
   { admin, patience }: VerifyOptions,
 ): Promise<Followed> {
   if ('reason' in before) return unseen(before.reason);
-  if (told?.sampled === false) {
+  if (reported?.sampled === false) {
     return unseen('the trace is not sampled, and nothing of it is kept');
   }
   const deadline = performance.now() + patience;
   const isOver = (): boolean => performance.now() > deadline;
-  let look = await lookAt(admin, traceId);
-  while ('view' in look && look.view.hop === undefined && !isOver()) {
+  let state = await readAgent(admin, traceId);
+  while ('view' in state && state.view.hop === undefined && !isOver()) {
     await pause(INTERVAL);
-    look = await lookAt(admin, traceId);
+    state = await readAgent(admin, traceId);
   }
-  if ('reason' in look) return unseen(look.reason);
-  const { view } = look;
+  if ('reason' in state) return unseen(state.reason);
+  const { view } = state;
   if (view.hop === undefined) {
     const text = `no record of this trace in ${patience / 1000} s at this agent: "haproxy-otel-spoa check" looks at ring and log lines`;
     const steps: Step[] = [
@@ -185,7 +185,7 @@ async function follow(
       state: 'ok',
       text: `received from frontend ${frontend}, server ${server ?? 'none'}`,
     },
-    await exportStep(before.view, view, () => lookAt(admin, traceId), isOver),
+    await exportStep(before.view, view, () => readAgent(admin, traceId), isOver),
   ];
   return { hop: view.hop, steps };
 }
@@ -197,7 +197,7 @@ async function follow(
 async function exportStep(
   before: AgentView,
   seen: AgentView,
-  look: () => Promise<Look>,
+  state: () => Promise<AgentState>,
   isOver: () => boolean,
 ): Promise<Step> {
   const name = 'export';
@@ -221,7 +221,7 @@ async function exportStep(
       return { name, state: 'failed', text: `not accepted in time: ${why}` };
     }
     await pause(INTERVAL);
-    const next = await look();
+    const next = await state();
     if ('reason' in next) return { name, state: 'unseen', text: next.reason };
     view = next.view;
   }

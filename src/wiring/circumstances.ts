@@ -1,17 +1,20 @@
 import type { Configuration } from '../haproxy/configuration.ts';
 import { changesLate, changesStatus, earlySteps, writesHeader } from '../haproxy/effects.ts';
 import { backendsOf, optionOf, type ProxySection, statementsWith } from '../haproxy/proxies.ts';
-import { says } from '../haproxy/sections.ts';
+import { beginsWith } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 
-/** Whose request id the server gets: that of the trace, that of the user's rules, or one that HAProxy adds behind all. */
+/**
+ * Which request id the server gets: one made of the trace, that of the user's rules, or that of `unique-id-header`,
+ * which HAProxy adds last.
+ */
 type RequestId = 'trace' | 'rules' | 'unique';
 
-/** What the user's lines do that records of a proxy have to know of. */
+/** Effects of the user's lines that the records of a proxy depend on. */
 export type Circumstances = {
   /** Others than the agent may hold a request up while it is asked. */
   readonly isHeldUp: boolean;
-  /** Rules say who the client is. */
+  /** Rules set the source address. */
   readonly isSourceSet: boolean;
   /** Rules change what the server answered before the client gets it. */
   readonly isStatusSet: boolean;
@@ -38,7 +41,7 @@ export function circumstancesOf(proxy: ProxySection, configuration: Configuratio
       optionOf(statements, 'http-buffer-request') !== undefined ||
       statements.some(
         (line) =>
-          says(line, 'tcp-request', 'content') ||
+          beginsWith(line, 'tcp-request', 'content') ||
           (line.words[0] === 'filter' && !QUICK.includes(line.words[1] ?? '')),
       ),
     isSourceSet: all.some(({ words }) => words.some((word) => /^set-src(-port)?$/.test(word))),

@@ -6,13 +6,13 @@ import { type Started, startedWith } from '../haproxy/running.ts';
 import { compare } from '../haproxy/trial.ts';
 import { type Options, parseOptions, ToolExit } from '../options.ts';
 import { applyChanges, type Change, isSame } from '../replace-files.ts';
-import { ConfigError, type Env } from '../settings.ts';
+import { type Env, UsageError } from '../settings.ts';
 import { engineText, engineThere } from './engine-file.ts';
 import { RECORDED, type Words } from './options.ts';
 import { describeControllers, describeFrontend, describeHeaders, diffOf } from './summary.ts';
 import { readFiles, type WiringFiles, wire, withFrontends } from './wire.ts';
 
-/** @throws ConfigError for wrong usage, and for what HAProxy does not accept: then nothing is written */
+/** @throws UsageError for wrong usage, and for what HAProxy does not accept: then nothing is written */
 export function addCommand(
   args: readonly string[],
   env: Env,
@@ -35,7 +35,7 @@ export type Changing = {
   readonly program: Program;
 };
 
-/** @throws ConfigError for what HAProxy does not accept: then nothing is written */
+/** @throws UsageError for what HAProxy does not accept: then nothing is written */
 export function rewire(
   { files, started, program }: Changing,
   words: Words,
@@ -51,7 +51,7 @@ export function rewire(
   const engine = { path: plan.engine, text: engineText() };
   const before = { paths, texts: files.clean, engine: undefined };
   const refusal = compare(before, { paths, texts, engine }, program, env, directory);
-  if (refusal !== undefined) throw new ConfigError(`nothing is written: ${refusal}`);
+  if (refusal !== undefined) throw new UsageError(`nothing is written: ${refusal}`);
   const own = (): Change => ({
     path: plan.engine,
     before: engineThere(plan.engine),

@@ -8,7 +8,7 @@ import { companionOf, levelRules } from './levels.ts';
 import type { WiringOptions } from './options.ts';
 import { REQUEST_ID_READ } from './rules.ts';
 
-/** What has to stand beside rules of the user's, to know what they did. */
+/** Lines beside rules of the user's, which note what these did. */
 export function addCompanions(
   proxy: ProxySection,
   configuration: Configuration,

@@ -1,5 +1,9 @@
+import {
+  INSERTION_POINTS,
+  insertionLines,
+  type SectionLines,
+} from '../haproxy/insertion-points.ts';
 import { Outline } from '../haproxy/outline.ts';
-import { PLACES, placesIn, type SectionLines } from '../haproxy/places.ts';
 import type { Section } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { indentOf } from '../haproxy/words.ts';
@@ -27,9 +31,9 @@ export class Draft {
   /** Lines into a section; those that would stand side by side are one block. */
   into(head: Statement, own: readonly Statement[], lines: SectionLines): void {
     const outline = this.outlineOf(head);
-    const places = placesIn(outline, head.line - 1, own);
+    const places = insertionLines(outline, head.line - 1, own);
     const byLine = new Map<number, string[]>();
-    for (const place of PLACES) {
+    for (const place of INSERTION_POINTS) {
       const there = byLine.get(places[place]) ?? [];
       byLine.set(places[place], [...there, ...(lines[place] ?? [])]);
     }

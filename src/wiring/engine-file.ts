@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { SHIPPED_ENGINE } from '../haproxy/shipped.ts';
 import { readIfThere } from '../replace-files.ts';
-import { ConfigError } from '../settings.ts';
+import { UsageError } from '../settings.ts';
 
 const FIRST_LINE = '# Written by "haproxy-otel-spoa add", which replaces it; "remove" deletes it.';
 
@@ -19,9 +19,9 @@ export function isOurs(text: string): boolean {
   return text.startsWith(FIRST_LINE);
 }
 
-/** @throws ConfigError for a file of this name that somebody else wrote */
+/** @throws UsageError for a file of this name that somebody else wrote */
 export function engineThere(path: string): Buffer | undefined {
   const there = readIfThere(path);
   if (there === undefined || isOurs(there.toString('utf8'))) return there;
-  throw new ConfigError(`${path} is there already, and was not written by "add"`);
+  throw new UsageError(`${path} is there already, and was not written by "add"`);
 }

@@ -1,10 +1,10 @@
 import { impliedFilters } from '../haproxy/filters.ts';
-import type { SectionLines } from '../haproxy/places.ts';
+import type { SectionLines } from '../haproxy/insertion-points.ts';
 import { lastOf, type ProxySection } from '../haproxy/proxies.ts';
-import { says } from '../haproxy/sections.ts';
+import { beginsWith } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 
-/** What a proxy asks the agent by, and what it has to say beside. */
+/** The filter by which a proxy asks the agent, and other filters that it then has to declare. */
 export function filterLines(
   proxy: ProxySection,
   engine: string,
@@ -15,11 +15,11 @@ export function filterLines(
   const own = `filter spoe engine otel config ${/[\s#"'\\$]/.test(path) ? `'${path}'` : path}`;
   const { top, filters } = impliedFilters(proxy);
   // HAProxy 2.6 never ends the wait for an engine that stands behind one with a shorter timeout.
-  const hasOther = proxy.own.some((line) => says(line, 'filter', 'spoe'));
+  const hasOther = proxy.own.some((line) => beginsWith(line, 'filter', 'spoe'));
   const from = lastOf(global, 'default-path');
   if (from === undefined || from.words[1] === 'current') {
     return hasOther ? { top, filters: [own, ...filters] } : { top: [own, ...top], filters };
   }
-  // Once HAProxy has read another file it does not look for any from there, until it is said again.
+  // A `default-path from` has to be repeated after HAProxy has read another file.
   return { last: [own, ...top, ...filters, 'global', from.words.join(' ')] };
 }

@@ -1,6 +1,6 @@
 import { changesHeader, removesHeader } from '../haproxy/headers.ts';
 import type { Statement } from '../haproxy/statements.ts';
-import type { Propagator } from './options.ts';
+import type { HeaderFormat } from './options.ts';
 
 /** What a rule of the user's does, by the name that `check` has for it. */
 export type HeaderFinding = readonly [
@@ -9,8 +9,8 @@ export type HeaderFinding = readonly [
   why: string,
 ];
 
-/** What each format is written in; `-` at the end stands for all that begin so. */
-const HEADERS: Readonly<Record<Propagator, readonly string[]>> = {
+/** The headers of each format; one that ends in `-` is a prefix. */
+const HEADERS: Readonly<Record<HeaderFormat, readonly string[]>> = {
   tracecontext: [],
   baggage: [],
   b3: ['b3'],
@@ -20,10 +20,10 @@ const HEADERS: Readonly<Record<Propagator, readonly string[]>> = {
 };
 const ALWAYS = ['traceparent', 'tracestate'];
 
-/** What a rule behind ours, in the frontend or in a backend, does to the headers that servers get. */
+/** The effect of a rule behind ours, in the frontend or in a backend, on the headers that servers get. */
 export function headerFindings(
   statement: Statement,
-  propagators: readonly Propagator[],
+  propagators: readonly HeaderFormat[],
 ): HeaderFinding[] {
   const { words } = statement;
   if (words[0] !== 'http-request') return [];

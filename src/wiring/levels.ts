@@ -1,7 +1,7 @@
 import type { Configuration } from '../haproxy/configuration.ts';
 import { backendsOf, type ProxySection } from '../haproxy/proxies.ts';
 import type { Statement } from '../haproxy/statements.ts';
-import { textAt, wordSpans } from '../haproxy/words.ts';
+import { textAt, wordRanges } from '../haproxy/words.ts';
 
 /** A rule that sets the log level of a request, `silent` where it is to have no line. */
 export type LevelRule = { readonly statement: Statement; readonly level: string };
@@ -22,7 +22,7 @@ export function levelRules(proxy: ProxySection, configuration: Configuration): L
 
 /** What has to stand behind the rule, as it is written in `source`, to know of it when the reply goes out. */
 export function companionOf(source: string, { level }: LevelRule): string {
-  const spans = wordSpans(source);
+  const spans = wordRanges(source);
   const at = spans.findIndex((span) => textAt(source, span) === 'set-log-level');
   const before = source.slice(spans[0]?.start, spans[at]?.start);
   const behind = source.slice(spans[at + 1]?.end, spans.at(-1)?.end);

@@ -112,7 +112,7 @@ export function stateLines(length: number): string[] {
   return [`log ring@otel len ${length} format rfc5424 local0`];
 }
 
-/** Where a process that is stopping sends to: such a listener of the agent takes datagrams on the same port. */
+/** Where a process that is stopping sends to: such a listener of the agent receives datagrams on the same port. */
 function datagramOf({ records, tls }: WiringOptions): string[] {
   return records.kind === 'tcp' && tls === undefined ? [haproxyAddress(records)] : [];
 }
@@ -125,7 +125,7 @@ function serverAddress(address: ListenAddress, tls: ServerTls | undefined): stri
   return `${server} ssl crt ${tls.crt} ca-file ${tls.caFile} verify required${name}`;
 }
 
-/** What HAProxy loads once: the records' formats, the ring, and where the agent is. */
+/** Lines that HAProxy loads once: formats of records, the ring, and the agent's addresses. */
 export function sharedLines(
   targets: readonly Traced[],
   options: WiringOptions,
@@ -173,7 +173,7 @@ export function sharedLines(
   ];
 }
 
-/** What has lines of its own. */
+/** A proxy with lines of its own. */
 type Traced = { readonly reporting: Reporting; readonly circumstances: Circumstances };
 
 const RESPONSE_SIZE = [
@@ -217,7 +217,7 @@ function ring({ records, tls }: WiringOptions, length: number): string[] {
   ];
 }
 
-/** A request waits for an agent that is away only until HAProxy has seen it. */
+/** Requests wait for an agent that is down only until HAProxy has noticed. */
 function agents({ spop, tls }: WiringOptions): string[] {
   return [
     'backend otel-agents',

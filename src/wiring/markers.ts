@@ -1,8 +1,8 @@
-import { textAt, unquotedAt, wordSpans } from '../haproxy/words.ts';
-import { ConfigError } from '../settings.ts';
+import { textAt, unquotedAt, wordRanges } from '../haproxy/words.ts';
+import { UsageError } from '../settings.ts';
 
 /**
- * How a line that `add` wrote is known again. Blocks stand between two lines of their own, a line alone ends in a word
+ * How a line that `add` wrote is recognized. Blocks stand between two lines of their own, a line alone ends in a word
  * of ours, and a line of the user's that was changed ends in what it was.
  */
 const BEGIN = /^\s*# >>> otel(?::|\s*$)/;
@@ -23,14 +23,14 @@ export function lineAlone(indent: string, line: string): string {
 
 /** The first line of a section with a name that it did not have: `defaults` becomes `defaults NAME`. */
 export function named(head: string, name: string): string {
-  const [kind, ...rest] = wordSpans(head);
+  const [kind, ...rest] = wordRanges(head);
   const at = kind?.end ?? 0;
   return changed(head, `${head.slice(0, at)} ${name}${head.slice(at)}`, rest.at(-1)?.end ?? at);
 }
 
 /** The first line of a proxy that inherits from other defaults. */
 export function inheriting(head: string, defaults: string): string {
-  const spans = wordSpans(head);
+  const spans = wordRanges(head);
   const [, name, third, base] = spans;
   const to =
     textAt(head, third) === 'from' && base !== undefined
@@ -71,9 +71,9 @@ function madeIn(texts: Iterable<string>): Made {
   return { rules, named };
 }
 
-/** What stood there, where somebody took the mark away and left what belongs to it. */
+/** What was there before, where somebody removed the mark and left the change. */
 function unmarked(line: string, { rules, named }: Made): string | undefined {
-  const [kind = '', name = '', , defaults = ''] = wordSpans(line).map((span) =>
+  const [kind = '', name = '', , defaults = ''] = wordRanges(line).map((span) =>
     unquotedAt(line, span),
   );
   if (kind === 'defaults') return named.has(name) ? kind : undefined;
@@ -83,8 +83,8 @@ function unmarked(line: string, { rules, named }: Made): string | undefined {
 }
 
 function restored(now: string, was: string): string {
-  const [kind, second, third, fourth] = wordSpans(now);
-  const before = wordSpans(was).map((span) => textAt(was, span));
+  const [kind, second, third, fourth] = wordRanges(now);
+  const before = wordRanges(was).map((span) => textAt(was, span));
   if (unquotedAt(now, kind) === 'defaults') {
     return `${now.slice(0, kind?.end)}${now.slice(second?.end ?? kind?.end)}`;
   }
@@ -99,19 +99,19 @@ export type Unwired = {
   readonly text: string;
   /** The number that each of its lines, from 0, has in the text as it is, from 1. */
   readonly numbers: readonly number[];
-  /** The notes of blocks, as `block` was given them. */
+  /** The notes of blocks, as passed to `block`. */
   readonly notes: readonly string[];
   readonly isWired: boolean;
 };
 
-/** @throws ConfigError for a block that does not end */
+/** @throws UsageError for a block that does not end */
 export function unwireAll(texts: ReadonlyMap<string, string>): Map<string, Unwired> {
   const made = madeIn(texts.values());
   return new Map([...texts].map(([file, text]) => [file, unwire(text, file, made)]));
 }
 
 function unwire(text: string, file: string, made: Made): Unwired {
-  const kept: string[] = [];
+  const lines: string[] = [];
   const numbers: number[] = [];
   const notes: string[] = [];
   let isWired = false;
@@ -126,22 +126,22 @@ function unwire(text: string, file: string, made: Made): Unwired {
       if (BEGIN.test(line)) throw unclosed(file, open);
       if (END.test(line)) open = undefined;
     } else if (END.test(line)) {
-      throw new ConfigError(`${file}:${index + 1}: "# <<< otel" ends a block that nothing begins`);
+      throw new UsageError(`${file}:${index + 1}: "# <<< otel" ends a block that nothing begins`);
     } else if (!ALONE.test(line)) {
       const was = unchanged(line, made);
       isWired ||= was !== undefined;
-      kept.push(was === undefined ? source : `${was}${end}`);
+      lines.push(was === undefined ? source : `${was}${end}`);
       numbers.push(index + 1);
       return;
     }
     isWired = true;
   });
   if (open !== undefined) throw unclosed(file, open);
-  return { text: kept.join('\n'), numbers, notes, isWired };
+  return { text: lines.join('\n'), numbers, notes, isWired };
 }
 
-function unclosed(file: string, line: number): ConfigError {
-  return new ConfigError(
+function unclosed(file: string, line: number): UsageError {
+  return new UsageError(
     `${file}:${line}: the block that begins here does not end: "# <<< otel" is missing behind it`,
   );
 }

@@ -3,28 +3,35 @@ import { COMMANDS } from '../commands.ts';
 import { defaultOf } from '../config/table.ts';
 import { formatAddress, type ListenAddress } from '../listen.ts';
 import type { OptionTable } from '../options.ts';
-import type { Choice } from '../records/chosen-attributes.ts';
+import type { OptInGroup } from '../records/opt-in-attributes.ts';
 import {
   address,
-  ConfigError,
   type Env,
   listOf,
   notAccepted,
   oneOf,
   type Parser,
   read,
+  UsageError,
 } from '../settings.ts';
 import { attributesNamed } from './attributes.ts';
 
-/** Whose traces are continued: an own name for what is meant, or the networks and `bind` lines of those who are trusted. */
-export const TRUSTS = ['private', 'continue', 'restart', 'ignore'] as const;
-export type Trust =
-  | (typeof TRUSTS)[number]
+/** Whose traces are continued: a named policy, or the networks and `bind` lines of trusted callers. */
+export const TRUST_POLICIES = ['private', 'continue', 'restart', 'ignore'] as const;
+export type TrustPolicy =
+  | (typeof TRUST_POLICIES)[number]
   | { readonly networks: readonly string[]; readonly binds: readonly string[] };
 
 /** Formats beside W3C's that are read and written. */
-export const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'xray'] as const;
-export type Propagator = (typeof PROPAGATORS)[number];
+export const HEADER_FORMATS = [
+  'tracecontext',
+  'baggage',
+  'b3',
+  'b3multi',
+  'jaeger',
+  'xray',
+] as const;
+export type HeaderFormat = (typeof HEADER_FORMATS)[number];
 
 /** What `add` is asked for. */
 export type WiringOptions = {
@@ -32,9 +39,9 @@ export type WiringOptions = {
   readonly frontends: readonly string[] | undefined;
   /** Whether connections of frontends with `mode tcp` are spans, too. */
   readonly tcp: boolean;
-  /** Undefined: private networks, where their addresses mean anything. */
-  readonly trust: Trust | undefined;
-  readonly propagators: readonly Propagator[];
+  /** Undefined: private networks, where client addresses can be trusted. */
+  readonly trust: TrustPolicy | undefined;
+  readonly propagators: readonly HeaderFormat[];
   readonly spop: ListenAddress;
   readonly records: ListenAddress;
   /** What HAProxy shows and trusts on its connections to the agent; undefined: they are without TLS. */
@@ -50,10 +57,13 @@ export type WiringOptions = {
   readonly ratio: string | undefined;
   /** Whether responses that outlive a reload are reported before HAProxy 3.1, at the cost of the severity of lines. */
   readonly throughReload: boolean;
-  /** Whether records of what is neither sampled nor failed are kept out of the ring; before HAProxy 3.1 where nobody else logs. */
+  /**
+   * Whether records of hops that are neither sampled nor failed are not written to the ring; before HAProxy 3.1 where
+   * nobody else logs.
+   */
   readonly onlySampled: boolean;
   /** Span attributes beside those that every hop has. */
-  readonly attributes: readonly Choice[];
+  readonly attributes: readonly OptInGroup[];
   /** Whether the user's loggers get one JSON object a line in place of what they got. */
   readonly jsonLog: boolean;
 };
@@ -61,54 +71,54 @@ export type WiringOptions = {
 /** As HAProxy opens them: a PEM file with a certificate and its key, and one with the authorities of the agent's. */
 export type ServerTls = { readonly crt: string; readonly caFile: string };
 
-/** What stands behind the name of each, as it is written. */
+/** Values of options by name, as they are written. */
 export type Words = Readonly<Record<string, string | undefined>>;
 
 const OPTIONS: OptionTable = COMMANDS.add.options;
 
-/** Those that `add` writes down in the configuration, to be as they were when it is run again. */
+/** Options that `add` records in the configuration, as defaults of its next run. */
 export const RECORDED = (
   Object.keys(COMMANDS.add.options) as (keyof typeof COMMANDS.add.options)[]
 ).filter((name) => 'recorded' in COMMANDS.add.options[name]);
 
-/** @throws ConfigError for a value that is not accepted */
+/** @throws UsageError for a value that is not accepted */
 export function wiringOptions(words: Words, settings: Env): WiringOptions {
-  const given: Env = Object.fromEntries(
+  const flags: Env = Object.fromEntries(
     Object.entries(words).map(([name, value]) => [`--${name}`, value]),
   );
   const listener = (
     flag: string,
     variable: 'HAPROXY_OTEL_SPOP' | 'HAPROXY_OTEL_RECORDS',
   ): ListenAddress => {
-    const name = given[flag]?.trim() ? flag : variable;
-    const found = read({ ...settings, ...given }, name, defaultOf(variable), address);
+    const name = flags[flag]?.trim() ? flag : variable;
+    const found = read({ ...settings, ...flags }, name, defaultOf(variable), address);
     if (found.kind !== 'fd') return found;
-    throw new ConfigError(`${variable} is "fd:${found.fd}": ${flag} has to say where that is`);
+    throw new UsageError(`${variable} is "fd:${found.fd}": ${flag} has to say where that is`);
   };
   return {
-    frontends: read(given, '--frontend', undefined, names),
+    frontends: read(flags, '--frontend', undefined, names),
     tcp: words.tcp !== undefined,
-    trust: read(given, '--trust', undefined, trust),
-    propagators: read(given, '--propagators', [], listOf(PROPAGATORS)),
+    trust: read(flags, '--trust', undefined, trust),
+    propagators: read(flags, '--propagators', [], listOf(HEADER_FORMATS)),
     spop: listener('--spop', 'HAPROXY_OTEL_SPOP'),
     records: listener('--records', 'HAPROXY_OTEL_RECORDS'),
-    tls: serverTls(given),
-    engine: read(given, '--engine', undefined, path),
+    tls: serverTls(flags),
+    engine: read(flags, '--engine', undefined, path),
     states: words.states !== undefined,
-    ratio: read(given, '--ratio', undefined, ratio),
+    ratio: read(flags, '--ratio', undefined, ratio),
     throughReload: words['through-reload'] !== undefined,
-    onlySampled: read(given, '--lines', 'all', oneOf(['all', 'sampled'])) === 'sampled',
-    attributes: read(given, '--attributes', [], attributesNamed),
-    jsonLog: read(given, '--access-log', 'own', oneOf(['own', 'json'])) === 'json',
+    onlySampled: read(flags, '--lines', 'all', oneOf(['all', 'sampled'])) === 'sampled',
+    attributes: read(flags, '--attributes', [], attributesNamed),
+    jsonLog: read(flags, '--access-log', 'own', oneOf(['own', 'json'])) === 'json',
   };
 }
 
-function serverTls(given: Env): ServerTls | undefined {
-  const crt = read(given, '--tls', 'off', path);
+function serverTls(flags: Env): ServerTls | undefined {
+  const crt = read(flags, '--tls', 'off', path);
   if (crt === 'off') return undefined;
-  const caFile = read(given, '--ca-file', undefined, path);
+  const caFile = read(flags, '--ca-file', undefined, path);
   if (caFile !== undefined) return { crt, caFile };
-  throw new ConfigError(
+  throw new UsageError(
     `--tls is "${crt}": --ca-file has to say whose certificates of the agent HAProxy trusts`,
   );
 }
@@ -147,10 +157,10 @@ const path: Parser<string> = {
   parse: (text) => (/[\s"'#\\$]/.test(text) ? undefined : text),
 };
 
-const trust: Parser<Trust> = {
-  accepts: `${TRUSTS.join(', ')}, or networks and bind:NAME with commas between them`,
+const trust: Parser<TrustPolicy> = {
+  accepts: `${TRUST_POLICIES.join(', ')}, or networks and bind:NAME with commas between them`,
   parse: (text) => {
-    const name = oneOf(TRUSTS).parse(text.toLowerCase());
+    const name = oneOf(TRUST_POLICIES).parse(text.toLowerCase());
     if (name !== undefined) return name;
     const all = text.split(',').map((each) => each.trim());
     const binds = all.flatMap((each) => /^bind:([A-Za-z0-9_.:-]+)$/.exec(each)?.[1] ?? []);
@@ -174,7 +184,7 @@ const ratio: Parser<string> = {
   parse: (text) => (/^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?)$/.test(text) ? text : undefined),
 };
 
-/** @throws ConfigError for names of frontends that are not there */
+/** @throws UsageError for names of frontends that are not there */
 export function checkNames(asked: readonly string[] | undefined, known: readonly string[]): void {
   const unknown = asked?.find((name) => !known.includes(name));
   if (unknown === undefined) return;

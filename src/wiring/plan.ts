@@ -1,19 +1,19 @@
 import { dirname, resolve } from 'node:path';
 import type { Configuration } from '../haproxy/configuration.ts';
-import type { SectionLines } from '../haproxy/places.ts';
+import type { SectionLines } from '../haproxy/insertion-points.ts';
 import { hasRules, lastOf, type ProxySection, statementsOf } from '../haproxy/proxies.ts';
-import { type Section, says } from '../haproxy/sections.ts';
+import { beginsWith, type Section } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { parseSize } from '../haproxy/units.ts';
 import { DEFAULT_LINE_LENGTH, LINE_MARGIN } from '../records/format.ts';
-import { ConfigError } from '../settings.ts';
+import { UsageError } from '../settings.ts';
 import { type Circumstances, circumstancesOf } from './circumstances.ts';
 import { addCompanions } from './companions.ts';
 import { Draft } from './draft.ts';
 import type { Edit } from './edits.ts';
 import { filterLines } from './filters.ts';
 import { loggingLines, sharedLines, stateLines } from './log-lines.ts';
-import { checkNames, type Trust, type WiringOptions } from './options.ts';
+import { checkNames, type TrustPolicy, type WiringOptions } from './options.ts';
 import { type Reporting, reportingOf } from './reporting.ts';
 import { type Rules, rulesOf, trustOf } from './rules.ts';
 
@@ -29,10 +29,10 @@ export type PlannedFrontend = {
   readonly proxy: ProxySection;
   /** Undefined where it is not traced. */
   readonly reporting: Reporting | undefined;
-  readonly trust: Trust;
+  readonly trust: TrustPolicy;
 };
 
-type Target = {
+type TracedProxy = {
   readonly proxy: ProxySection;
   readonly reporting: Reporting;
   readonly circumstances: Circumstances;
@@ -48,7 +48,7 @@ export const ENGINE_FILE = 'haproxy-otel-spoa.conf';
  * @param configuration without anything that `add` wrote
  * @param command as which the options are written down
  * @param directory that relative paths start from
- * @throws ConfigError where there is nothing to trace
+ * @throws UsageError where there is nothing to trace
  */
 export function planWiring(
   configuration: Configuration,
@@ -58,7 +58,7 @@ export function planWiring(
 ): Plan {
   const draft = new Draft(configuration.texts, configuration.sections);
   const length = lineLength(configuration);
-  const shared = sharedPlace(configuration, draft);
+  const shared = sharedPosition(configuration, draft);
   const engine = options.engine ?? resolve(directory, dirname(shared.file), ENGINE_FILE);
   const frontends = configuration.proxies.filter(({ kind }) => kind !== 'backend');
   const targets = targetsOf(frontends, configuration, options, engine, length);
@@ -93,7 +93,7 @@ function targetsOf(
   options: WiringOptions,
   engine: string,
   length: number,
-): Target[] {
+): TracedProxy[] {
   checkNames(
     options.frontends,
     frontends.map(({ name }) => name),
@@ -101,7 +101,7 @@ function targetsOf(
   const targets = frontends
     .filter(({ name }) => options.frontends?.includes(name) ?? true)
     .filter(({ mode }) => mode === 'http' || (mode === 'tcp' && options.tcp))
-    .map((proxy): Target => {
+    .map((proxy): TracedProxy => {
       const reporting = reportingOf(proxy, configuration, options);
       const circumstances = circumstancesOf(proxy, configuration);
       const rules = rulesOf(proxy, reporting, options, circumstances);
@@ -112,21 +112,21 @@ function targetsOf(
     })
     .filter(({ reporting: { kind, since } }) => kind === 'http' || since.line);
   if (targets.length > 0) return targets;
-  throw new ConfigError(
+  throw new UsageError(
     frontends.length === 0
       ? 'there is no frontend'
       : 'no frontend with "mode http" is there to be traced; --tcp traces connections',
   );
 }
 
-/** What inherits from the same defaults has its rules in the same place, where HAProxy allows that. */
+/** Puts rules once beside the defaults that several frontends inherit from, where HAProxy allows that. */
 function wireUsers(
   defaults: Section | undefined,
-  users: readonly Target[],
+  users: readonly TracedProxy[],
   { sections, proxies }: Configuration,
   draft: Draft,
 ): void {
-  const isFrontend = ({ proxy, reporting }: Target): boolean =>
+  const isFrontend = ({ proxy, reporting }: TracedProxy): boolean =>
     proxy.kind === 'frontend' && reporting.kind === 'http';
   const joining = users.filter(isFrontend);
   let inline = users.filter((target) => !isFrontend(target));
@@ -143,13 +143,13 @@ function wireUsers(
     draft.into(proxy.head, proxy.own, {
       ...filters,
       ...rules,
-      [placeOf(reporting)]: logging,
+      [insertionPointOf(reporting)]: logging,
     });
   }
 }
 
 /** A section of rules beside the defaults, from which frontends inherit now. */
-function join(defaults: Section, targets: readonly Target[], draft: Draft): void {
+function join(defaults: Section, targets: readonly TracedProxy[], draft: Draft): void {
   if (targets.length === 0) return;
   const isNamed = defaults.name !== '';
   const base = isNamed ? defaults.name : draft.unused('otel-base');
@@ -172,20 +172,20 @@ function join(defaults: Section, targets: readonly Target[], draft: Draft): void
 }
 
 /** Formats for HTTP have to stand behind "mode http", and loggers behind "no log". */
-function placeOf({ isLast, before, since }: Reporting): 'log' | 'end' {
+function insertionPointOf({ isLast, before, since }: Reporting): 'log' | 'end' {
   return isLast || before.replies !== 'none' || since.replies !== 'none' ? 'end' : 'log';
 }
 
 /** The user's own section of rules, which runs before those of its frontends. */
-function extend(defaults: Section, targets: readonly Target[], draft: Draft): void {
+function extend(defaults: Section, targets: readonly TracedProxy[], draft: Draft): void {
   const { rules, logging } = inDefaults(targets, draft);
   // HAProxy reads formats by the mode that it knows by then, which may be each frontend's own.
   draft.into(defaults.head, defaults.statements, { top: ['mode http'], ...rules, end: logging });
 }
 
-/** What targets with the same rules have in common; what each has of its own is put into it. */
+/** Returns the lines that all targets share; lines of their own are inserted into each. */
 function inDefaults(
-  targets: readonly Target[],
+  targets: readonly TracedProxy[],
   draft: Draft,
 ): { readonly rules: Rules; readonly logging: readonly string[] } {
   const [first] = targets;
@@ -193,7 +193,7 @@ function inDefaults(
     targets.every(({ reporting }) => !reporting.isLast) &&
     new Set(targets.map(({ logging }) => logging.join('\n'))).size === 1;
   for (const { proxy, reporting, logging, filters } of targets) {
-    const own = isSame ? {} : { [placeOf(reporting)]: logging };
+    const own = isSame ? {} : { [insertionPointOf(reporting)]: logging };
     draft.into(proxy.head, proxy.own, { ...filters, ...own });
   }
   return {
@@ -202,8 +202,8 @@ function inDefaults(
   };
 }
 
-/** Behind what is global, and before whatever else may have a use for it. */
-function sharedPlace(
+/** The place of shared lines: behind `global`, and before any section that may use them. */
+function sharedPosition(
   { sections, files }: Configuration,
   draft: Draft,
 ): { readonly file: string; readonly line: number } {
@@ -217,10 +217,10 @@ function sharedPlace(
   return { file: head?.file ?? files[0] ?? '', line };
 }
 
-/** What has a name of ours, and is not ours. */
+/** A line with a name of ours that `add` did not write. */
 export function foreignLine({ sections, proxies }: Configuration): Statement | undefined {
   const isEngine = (line: Statement): boolean =>
-    says(line, 'filter', 'spoe') && line.words[line.words.indexOf('engine') + 1] === 'otel';
+    beginsWith(line, 'filter', 'spoe') && line.words[line.words.indexOf('engine') + 1] === 'otel';
   return (
     sections.find(
       ({ kind, name }) =>

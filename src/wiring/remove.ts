@@ -6,14 +6,14 @@ import { startedWith } from '../haproxy/running.ts';
 import { describeRefusal, tryOut } from '../haproxy/trial.ts';
 import { parseOptions, ToolExit } from '../options.ts';
 import { type Change, readIfThere } from '../replace-files.ts';
-import { ConfigError, type Env } from '../settings.ts';
+import { type Env, UsageError } from '../settings.ts';
 import { changesOf, finish, rewire } from './command.ts';
 import { isOurs } from './engine-file.ts';
 import { checkNames } from './options.ts';
 import { ENGINE_FILE } from './plan.ts';
 import { readFiles, wire } from './wire.ts';
 
-/** @throws ConfigError for wrong usage, and for what HAProxy does not accept any more: then nothing is written */
+/** @throws UsageError for wrong usage, and for what HAProxy does not accept any more: then nothing is written */
 export function removeCommand(
   args: readonly string[],
   env: Env,
@@ -44,15 +44,15 @@ export function removeCommand(
     const asks = (texts: ReadonlyMap<string, string>) =>
       tryOut({ paths, texts, engine: undefined }, program, started.env, directory);
     const result = asks(files.clean);
-    // What it refuses already is not made worse.
+    // A configuration that HAProxy refuses already may still be changed.
     if (!result.accepted && asks(files.current).accepted) {
-      throw new ConfigError(
+      throw new UsageError(
         `nothing is written: HAProxy refuses the result: ${describeRefusal(result)}`,
       );
     }
   }
   const changes = [
-    // Frontends leave sections before these are gone.
+    // Frontends stop inheriting from sections before these are removed.
     ...changesOf(files.current, files.clean, directory).reverse(),
     ...engines([...files.current.keys()], directory),
   ];

@@ -1,7 +1,7 @@
 import type { Configuration } from '../haproxy/configuration.ts';
 import { countsBytes, formatOf, isStructured, parseLogger } from '../haproxy/loggers.ts';
 import { lastOf, loggersOf, optionOf, type ProxySection } from '../haproxy/proxies.ts';
-import { says } from '../haproxy/sections.ts';
+import { beginsWith } from '../haproxy/sections.ts';
 import { type HaproxyVersion, isAtLeast } from '../haproxy/version.ts';
 import { levelRules } from './levels.ts';
 import type { WiringOptions } from './options.ts';
@@ -12,7 +12,7 @@ type Replies = 'none' | 'all' | 'normal' | 'silenced';
 /** How the hops of a proxy are reported: by lines to the ring, by what is written at the reply, or by both. */
 export type Side = { readonly line: boolean; readonly replies: Replies };
 
-/** What is not seen, and why: by HAProxy before 3.1, from then on, or by any. */
+/** What is not reported, and why: by HAProxy before 3.1, from then on, or by any. */
 type Unseen = { readonly what: string; readonly when?: 'before' | 'since' };
 
 export type Reporting = {
@@ -21,7 +21,7 @@ export type Reporting = {
   readonly before: Side;
   /** From 3.1 on it is that of a profile, which the ring's logger alone has. */
   readonly since: Side;
-  /** Nobody else logs: the line can be what is best for the record. */
+  /** There is no other logger: the line can be what is best for the record. */
   readonly isAlone: boolean;
   /** Log lines have to stand behind all others of the section. */
   readonly isLast: boolean;
@@ -86,7 +86,7 @@ export function reportingOf(
     before,
     since,
     isAlone,
-    isLast: isAlone || jsonLog || proxy.own.some((line) => says(line, 'no', 'log')),
+    isLast: isAlone || jsonLog || proxy.own.some((line) => beginsWith(line, 'no', 'log')),
     isLevelFree: loggers.every(
       ({ format: each, level }) => WITHOUT_LEVEL.includes(each ?? '') && level === VERBOSE,
     ),
@@ -94,7 +94,7 @@ export function reportingOf(
   };
 }
 
-/** What one HAProxy does not see. */
+/** What one version of HAProxy does not report. */
 export function unseenBy(version: HaproxyVersion, { unseen }: Reporting): string[] {
   const now = isAtLeast(version, '3.1') ? 'since' : 'before';
   return unseen.flatMap(({ what, when = now }) => (when === now ? [what] : []));

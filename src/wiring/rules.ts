@@ -12,7 +12,7 @@ import {
 import { attributeRules } from './attributes.ts';
 import { type Circumstances, REQUEST_ID_HEADER } from './circumstances.ts';
 import { SILENT } from './levels.ts';
-import type { Propagator, Trust, WiringOptions } from './options.ts';
+import type { HeaderFormat, TrustPolicy, WiringOptions } from './options.ts';
 import type { Reporting } from './reporting.ts';
 import { CONTINUED_CALLER, NEW_TRACE, OWN_TRACES, TRACEPARENT_HEADER } from './sampling-rules.ts';
 
@@ -21,8 +21,8 @@ export type Rules = { readonly tcp: readonly string[]; readonly http: readonly s
 
 const PRIVATE = 'src 127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16';
 
-/** Whom a proxy trusts: nobody by an address that is not that of the client. */
-export function trustOf(proxy: ProxySection, { trust }: WiringOptions): Trust {
+/** The trust policy of a proxy: addresses are trusted only where they are the client's. */
+export function trustOf(proxy: ProxySection, { trust }: WiringOptions): TrustPolicy {
   if (trust !== undefined) return trust;
   const isHidden = proxy.statements.some(
     ({ words }) => words[0] === 'http-request' && words[1] === 'set-src',
@@ -57,14 +57,14 @@ export function rulesOf(
           ]
         : [
             ...[FOLLOW, ANSWERED, ...CONTINUING, CONTINUED_CALLER, ...OWN_TRACES],
-            ...recorded(false).map(ifKept),
+            ...recorded(false).map(unlessUnsampled),
             ...(options.onlySampled
               ? []
               : [`${ruleLine(requestRule(fields, true))} if otel_unkept`]),
           ]),
       ratio === undefined ? ANSWERED_HEADER : TRACEPARENT_HEADER,
       ...HEADERS,
-      ...options.propagators.flatMap((name) => FORMATS[name]),
+      ...options.propagators.flatMap((name) => FORMAT_RULES[name]),
       ...requestIdRules(circumstances, options),
       ...(options.jsonLog ? [requestIdOf(circumstances)] : []),
       ...(circumstances.isStatusSet ? [ruleLine(noteRule('http-response', 'server_status'))] : []),
@@ -76,12 +76,12 @@ export function rulesOf(
 }
 
 /** Of what failed the target is enough. Without lines of the others, what comes behind knows them by it. */
-function ifKept(rule: string): string {
+function unlessUnsampled(rule: string): string {
   return rule.startsWith('http-request set-var-fmt(') ? `${rule} unless otel_unkept` : rule;
 }
 
 /** Where HAProxy decides, who is not trusted needs no rule: the engine has that by itself. */
-function trustRules(trust: Trust, isDecided: boolean): string[] {
+function trustRules(trust: TrustPolicy, isDecided: boolean): string[] {
   if (trust === 'continue') return ['tcp-request content set-var(txn.otel.trust) str(continue)'];
   if (trust === 'restart' || trust === 'ignore') {
     return [`tcp-request content set-var(txn.otel.trust) str(${trust})`];
@@ -96,7 +96,7 @@ function trustRules(trust: Trust, isDecided: boolean): string[] {
 }
 
 /** A unix socket has no address: who comes over one is trusted by the name of its `bind` line. */
-function trustedBy({ networks, binds }: Exclude<Trust, string>): string[] {
+function trustedBy({ networks, binds }: Exclude<TrustPolicy, string>): string[] {
   return [
     ...(networks.length > 0 ? [`src ${networks.join(' ')}`] : []),
     ...(binds.length > 0 ? [`so_name ${binds.join(' ')}`] : []),
@@ -130,14 +130,14 @@ const TRACEPARENT =
 
 const ANSWERED_HEADER = 'http-request set-header traceparent %[var(txn.otel.traceparent)]';
 
-/** What the client sent never gets past these. */
+/** Headers of the client's are always replaced. */
 const HEADERS = [
   'http-request del-header tracestate',
   'http-request set-header tracestate %[var(txn.otel.tracestate)] if { var(txn.otel.tracestate) -m found }',
   'http-request del-header baggage unless otel_follow',
 ];
 
-/** A request that has an id keeps it, whosever it is; any other gets that of its trace and span, where that is recorded. */
+/** A request with an id retains it; any other gets one made of its trace and span ids, where these are recorded. */
 function requestIdRules({ requestId }: Circumstances, { onlySampled }: WiringOptions): string[] {
   switch (requestId) {
     case 'trace':
@@ -171,7 +171,7 @@ const NOTED = '{ var(txn.otel.request) -m found }';
 const ANY_ID = '{ req.fhdr_cnt(x-request-id) gt 0 }';
 const ONE_ID = '{ req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m len 1:128 }';
 
-/** What is noted of each request, because rules of the user's make a difference. */
+/** Fields to note for each request, because rules of the user change them. */
 function notedOf({ isHeldUp, isSourceSet, requestId }: Circumstances): Noted {
   return {
     ...(isHeldUp && { wait: noted('wait') }),
@@ -183,7 +183,7 @@ function notedOf({ isHeldUp, isSourceSet, requestId }: Circumstances): Noted {
 }
 
 /** Headers of other formats agree with traceparent, also while the agent is away. */
-const FORMATS: Readonly<Record<Propagator, readonly string[]>> = {
+const FORMAT_RULES: Readonly<Record<HeaderFormat, readonly string[]>> = {
   tracecontext: [],
   baggage: [],
   b3: [
@@ -211,7 +211,7 @@ const FORMATS: Readonly<Record<Propagator, readonly string[]>> = {
   ],
 };
 
-/** What keeps the lines of others out of the ring. */
+/** Rules that exclude other lines from the ring. */
 function sampledLineRules(reporting: Reporting, { onlySampled }: WiringOptions): string[] {
   return onlySampled && reporting.isAlone && reporting.before.line
     ? ['.if version_before(3.1)', ruleLine(SILENT_RULE), '.endif']

@@ -1,9 +1,9 @@
 /*
  * HAProxy decides by itself which new traces are sampled, by the trace id that it makes, and asks the agent only where
- * that has something to do: for a trace that is kept, and for a caller whose context HAProxy does not continue alone.
+ * that has something to do: for a trace that is sampled, and for a caller whose context HAProxy does not continue alone.
  */
 
-/** The id of a trace that starts here, for which a hash costs less than dashes taken out. */
+/** The id of a trace that starts here, made by a hash, which costs less than removing dashes. */
 export const NEW_TRACE =
   'tcp-request content set-var(txn.otel.trace_id) uuid(),sha1,hex,bytes(0,32),lower';
 
@@ -24,11 +24,11 @@ export function shareSettings(ratio: string): string[] {
 }
 
 /**
- * A trace is kept where the random part of its id, 56 bits, reaches the threshold of the share: `randomness >= 2^56 -
+ * A trace is sampled where the random part of its id, 56 bits, reaches the threshold of the share: `randomness >= 2^56 -
  * share`, with the share in whole millionths (OpenTelemetry specification, "Consistent probability sampling"). The engine
  * has the same (spoe/otel.conf), and the agent (context/threshold.ts).
  */
-export const KEPT_SAMPLES = [
+export const SAMPLED_EXPRESSIONS = [
   `"var(txn.otel.ratio,\${${SHARE}}),field(1,.)" -m str 1`,
   `"var(txn.otel.ratio,\${${SHARE}}),field(2,.),concat(000000),bytes(0,6),lower,mul(${MILLIONTH}),add(txn.otel.randomness)" ge ${RANDOMNESS_RANGE}`,
 ] as const;
@@ -40,12 +40,12 @@ const DECIDING = [
   'acl otel_own_share var(txn.otel.ratio) -m found',
   `acl otel_reached  ${RANDOMNESS} ge "\${${THRESHOLD}}"`,
   `acl otel_random   ${RANDOMNESS},set-var(txn.otel.randomness) -m found`,
-  ...KEPT_SAMPLES.map((sample) => `acl otel_kept     ${sample}`),
+  ...SAMPLED_EXPRESSIONS.map((sample) => `acl otel_kept     ${sample}`),
 ];
 
 /**
- * Span ids are parts of a random trace id, of which one costs more than any rule here; where a caller's trace is continued
- * that id is no trace's.
+ * Span ids are parts of a random trace id, of which one costs more than any rule here; where a caller's trace is
+ * continued that id is no trace's.
  */
 const SPAN_ID = '%[var(txn.otel.trace_id),bytes(0,16)]';
 const CLIENT_SPAN_ID = '%[var(txn.otel.trace_id),bytes(16,16)]';

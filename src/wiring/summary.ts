@@ -3,12 +3,12 @@ import { describeController } from '../haproxy/controllers.ts';
 import { statementsWith } from '../haproxy/proxies.ts';
 import type { HaproxyVersion } from '../haproxy/version.ts';
 import { headerFindings } from './header-rules.ts';
-import type { Trust } from './options.ts';
+import type { TrustPolicy } from './options.ts';
 import type { PlannedFrontend } from './plan.ts';
 import { unseenBy } from './reporting.ts';
 import type { Wired, WiringFiles } from './wire.ts';
 
-/** A unified diff, as `patch` takes it. */
+/** A unified diff, for `patch`. */
 export function diffOf(path: string, before: string, after: string): string {
   const patch = createTwoFilesPatch(path, path, readable(before), readable(after), '', '', {
     context: 3,
@@ -21,7 +21,7 @@ export function readable(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
-/** One line a frontend: whose context is trusted there, and what is not seen, and why. */
+/** One line a frontend: whose context is trusted, and which hops are not reported, and why. */
 export function describeFrontend(
   { proxy, reporting, trust }: PlannedFrontend,
   version: HaproxyVersion,
@@ -39,7 +39,7 @@ export function describeFrontend(
   return `${name}: traced${whom}${unseen}`;
 }
 
-function describeTrust(trust: Trust): string {
+function describeTrust(trust: TrustPolicy): string {
   if (typeof trust !== 'string') {
     return [...trust.networks, ...trust.binds.map((name) => `"bind … name ${name}"`)].join(', ');
   }
@@ -57,7 +57,7 @@ export function describeHeaders({ clean, plan, options }: Wired, files: WiringFi
     .filter(({ reporting }) => reporting?.kind === 'http')
     .flatMap(({ proxy }) => statementsWith(proxy, clean.proxies))
     .flatMap((statement) => {
-      const { file, line } = files.placeOf(statement);
+      const { file, line } = files.positionOf(statement);
       return headerFindings(statement, options.propagators).map(
         ([, what, why]) => `${file}:${line}: ${what}. ${why}`,
       );

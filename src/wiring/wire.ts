@@ -4,7 +4,7 @@ import {
   type ReadingOptions,
   readTexts,
 } from '../haproxy/configuration.ts';
-import { ConfigError, type Env } from '../settings.ts';
+import { type Env, UsageError } from '../settings.ts';
 import { applyEdits } from './edits.ts';
 import { unwireAll } from './markers.ts';
 import {
@@ -17,14 +17,14 @@ import {
 import { foreignLine, type Plan, planWiring } from './plan.ts';
 
 /** A line of a file, from 1. */
-type Place = { readonly file: string; readonly line: number };
+type Position = { readonly file: string; readonly line: number };
 
 /** The files of a configuration as they are, and as they are without what `add` wrote. */
 export type WiringFiles = {
   readonly current: ReadonlyMap<string, string>;
   readonly clean: ReadonlyMap<string, string>;
   /** Where a line of the clean text stands in the file as it is. */
-  readonly placeOf: (at: Place) => Place;
+  readonly positionOf: (at: Position) => Position;
   readonly isWired: boolean;
   /** Options of the `add` that wrote what is there. */
   readonly words: Words;
@@ -32,12 +32,12 @@ export type WiringFiles = {
 
 const COMMAND = /^haproxy-otel-spoa add ?/;
 
-/** @throws ConfigError for what cannot be read, or a block of `add` that does not end */
+/** @throws UsageError for what cannot be read, or a block of `add` that does not end */
 export function readFiles(paths: readonly string[]): WiringFiles {
   return filesOf(readTexts(paths, 'latin1'));
 }
 
-/** @throws ConfigError for a block of `add` that does not end */
+/** @throws UsageError for a block of `add` that does not end */
 export function filesOf(current: ReadonlyMap<string, string>): WiringFiles {
   const unwired = unwireAll(current);
   const all = [...unwired.values()];
@@ -45,7 +45,7 @@ export function filesOf(current: ReadonlyMap<string, string>): WiringFiles {
   return {
     current,
     clean: new Map([...unwired].map(([file, { text }]) => [file, text])),
-    placeOf: ({ file, line }) => ({ file, line: unwired.get(file)?.numbers[line - 1] ?? line }),
+    positionOf: ({ file, line }) => ({ file, line: unwired.get(file)?.numbers[line - 1] ?? line }),
     isWired: all.some(({ isWired }) => isWired),
     words: recordedWords(command?.replace(COMMAND, '') ?? ''),
   };
@@ -72,7 +72,7 @@ function namesIn({ proxies }: Configuration, earlier: Words, { frontend }: Words
   return there?.length === 0 ? frontend : there?.join(',');
 }
 
-/** A configuration with all that tracing needs. */
+/** A configuration with the lines of `add`. */
 export type Wired = {
   readonly clean: Configuration;
   readonly options: WiringOptions;
@@ -81,9 +81,9 @@ export type Wired = {
 };
 
 /**
- * @param words options; those of an earlier `add` count where they are not given
+ * @param words options; those of an earlier `add` are the default
  * @param settings of the agent
- * @throws ConfigError for options that are not accepted, or where there is nothing to trace
+ * @throws UsageError for options that are not accepted, or where there is nothing to trace
  */
 export function wire(
   files: WiringFiles,
@@ -97,8 +97,8 @@ export function wire(
   const options = wiringOptions(all, settings);
   const foreign = foreignLine(clean);
   if (foreign !== undefined) {
-    const { file, line } = files.placeOf(foreign);
-    throw new ConfigError(
+    const { file, line } = files.positionOf(foreign);
+    throw new UsageError(
       `${file}:${line}: "${foreign.words.join(' ')}" was not written by "add": take out by hand what was put in by hand`,
     );
   }

@@ -1,22 +1,22 @@
 import { expect, test } from 'vitest';
 import { liveness, readiness } from '../../src/admin/health.ts';
-import { ExportWatch } from '../../src/telemetry/export/export-watch.ts';
+import { ExporterStatus } from '../../src/telemetry/export/exporter-status.ts';
 import type { SendResult } from '../../src/telemetry/transport/otlp.ts';
 import { MintMeter } from '../../src/threads/mint-meter.ts';
 import { MintNumbers, readMintNumbers } from '../../src/threads/mint-numbers.ts';
 
-const exporter = new ExportWatch({ kind: 'none' });
+const exporter = new ExporterStatus({ kind: 'none' });
 
 const SENT: SendResult = { kind: 'sent', rejected: 0, message: '' };
 const REFUSED: SendResult = { kind: 'refused', reason: 'no such token' };
 const AWAY: SendResult = { kind: 'retryable', reason: 'UNAVAILABLE', delay: undefined };
 
 /** One batch that the receiver answers so. */
-async function attempt(watch: ExportWatch, result: SendResult): Promise<void> {
-  await watch.timed(async () => result)({ bytes: Buffer.alloc(0), items: 1 });
+async function attempt(status: ExporterStatus, result: SendResult): Promise<void> {
+  await status.timed(async () => result)({ bytes: Buffer.alloc(0), items: 1 });
 }
 
-test('a mint thread that hangs is told of, and one that came back as well', () => {
+test('a mint thread that hangs is reported, and one that came back as well', () => {
   const numbers = new MintNumbers();
   const meter = new MintMeter(numbers, () => 0);
   meter.start(() => ({}));
@@ -36,27 +36,27 @@ test('when the receiver last took something, and whether it does', async () => {
   const numbers = new MintNumbers();
   const meter = new MintMeter(numbers, () => 0);
   meter.start(() => ({}));
-  const watch = new ExportWatch({ kind: 'console' });
-  const sources = { mint: () => readMintNumbers(numbers.shared), exporter: watch };
+  const status = new ExporterStatus({ kind: 'console' });
+  const sources = { mint: () => readMintNumbers(numbers.shared), exporter: status };
   const told = () => readiness(sources, Date.now());
   expect(told()).toMatchObject({ ok: true, exporter: 'working', lastExport: null });
-  await attempt(watch, AWAY);
+  await attempt(status, AWAY);
   expect(told()).toMatchObject({ ok: true, exporter: 'failing' });
-  await attempt(watch, REFUSED);
+  await attempt(status, REFUSED);
   expect(told()).toMatchObject({ ok: true, exporter: 'refusing' });
-  await attempt(watch, SENT);
+  await attempt(status, SENT);
   expect(told()).toMatchObject({
     exporter: 'working',
     lastExport: expect.stringMatching(/^20\d\d-/),
   });
-  expect(watch.latency.counts.reduce((sum, count) => sum + count, 0)).toBe(3);
+  expect(status.latency.counts.reduce((sum, count) => sum + count, 0)).toBe(3);
 });
 
 test('a receiver is as it ended the last attempt, for the reason that it gave then', async () => {
-  const watch = new ExportWatch({ kind: 'console' });
+  const status = new ExporterStatus({ kind: 'console' });
   const after = async (result: SendResult) => {
-    await attempt(watch, result);
-    return [watch.state, watch.reason, watch.since === undefined ? 'no time' : 'since'];
+    await attempt(status, result);
+    return [status.state, status.reason, status.since === undefined ? 'no time' : 'since'];
   };
   expect(await after(REFUSED)).toEqual(['refusing', 'no such token', 'since']);
   expect(await after(SENT)).toEqual(['working', undefined, 'no time']);

@@ -18,7 +18,7 @@ function sourcesWith(parts: { read?: () => void; tick?: () => void }): AdminSour
   } as unknown as AdminSources;
 }
 
-test('the delay of the event loop is read each second, whether or not anybody looks', () => {
+test('the delay of the event loop is read each second, whether or not a page is open', () => {
   const read = vi.fn();
   const sources = sourcesWith({ read });
   const stream = new LiveStream(sources, new History(sources), undefined, () =>
@@ -29,7 +29,7 @@ test('the delay of the event loop is read each second, whether or not anybody lo
   stream.stop();
 });
 
-test('a fault in a tick is told of, and the next one comes', () => {
+test('a fault in a tick is reported, and the next one comes', () => {
   const tick = vi.fn(() => {
     throw new Error('a fault');
   });

@@ -2,21 +2,21 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { parseFilter } from '../../src/admin/filter.ts';
-import { viewHop } from '../../src/admin/hop-view.ts';
 import { viewHops } from '../../src/admin/live-view.ts';
 import { HopObserver } from '../../src/admin/observer.ts';
+import { viewHop } from '../../src/admin/page-hop.ts';
 import { slotAt } from '../../src/admin/series.ts';
 import { parseHop } from '../../src/context/hop-view.ts';
-import { AccessLog } from '../../src/records/access-log.ts';
+import { RecordParser } from '../../src/records/record-parser.ts';
 import { FIELDS, hopOf, recordLine } from '../records/lines.ts';
 
-const accessLog = new AccessLog();
+const parser = new RecordParser();
 const NOW = FIELDS.end / 1000;
 const ALL = parseFilter(new URLSearchParams()) ?? expect.unreachable();
 
 function keep(index: number, changes: Readonly<Record<string, unknown>> = {}) {
   const text = Buffer.from(recordLine(hopOf(index), changes));
-  const record = accessLog.parse(text, 0, text.length) ?? expect.unreachable();
+  const record = parser.parse(text, 0, text.length) ?? expect.unreachable();
   const hop = record.hop ?? parseHop(hopOf(index)) ?? expect.unreachable();
   return { record, hop };
 }
@@ -55,7 +55,7 @@ test('what failed stays when thousands came after it, clients that leave do not 
   expect(errors.filter(({ fault }) => fault === 'client')).toHaveLength(10);
 });
 
-test('of ordinary hops some are kept each second, all that failed, and the slowest', () => {
+test('of ordinary hops some are stored each second, all that failed, and the slowest', () => {
   const observer = new HopObserver();
   for (let i = 0; i < 1_000; i += 1) observe(observer, i);
   observe(observer, 1_000, FAILED);
@@ -74,7 +74,7 @@ test('of ordinary hops some are kept each second, all that failed, and the slowe
   expect(slow[0]?.traceId).toBe(hopOf(1_001).slice(0, 32));
 });
 
-test('a trace that somebody asked for is kept in a busy second, and for no longer than a minute', () => {
+test('a watched trace is stored in a busy second, and for no longer than a minute', () => {
   const observer = new HopObserver();
   const now = Date.now();
   const idOf = (index: number): string => hopOf(index).slice(0, 32);
@@ -185,18 +185,18 @@ describe('a hop as it is shown', () => {
     });
   });
 
-  test('nothing is told of what was not sent', () => {
+  test('nothing is shown of what was not sent', () => {
     const left = viewHop(keep(1, { status: 503, termination_state: 'CC--', Tr: -1, Td: -1 }));
     expect([left.status, left.fault]).toEqual([undefined, 'client']);
   });
 });
 
-test('what is kept of a view stays when the next line is read', () => {
+test('what is copied of a view stays when the next line is read', () => {
   const observer = new HopObserver();
   const chunk = Buffer.from([0, 1].map((index) => recordLine(hopOf(index))).join(''));
   for (const index of [0, 1]) {
     const start = (chunk.length / 2) * index;
-    const record = accessLog.view(chunk, start, start + chunk.length / 2) ?? expect.unreachable();
+    const record = parser.view(chunk, start, start + chunk.length / 2) ?? expect.unreachable();
     observer.observe(record, record.hop ?? expect.unreachable());
   }
   chunk.fill(0);

@@ -11,7 +11,7 @@ import { AgentProcess, until } from '../agent-process.ts';
 import { Chain, type Response } from '../end-to-end/chain.ts';
 import { OtlpReceiver } from '../otlp-receiver.ts';
 import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
-import { adminOf } from './ask.ts';
+import { adminOf } from './admin-request.ts';
 import { launch, open, type WatchedPage } from './browser.ts';
 
 vi.setConfig({ testTimeout: 40_000, hookTimeout: 60_000 });
@@ -78,7 +78,7 @@ async function mixedTraffic(): Promise<void> {
 
 const lineOf = (page: Page, traceId: string) => page.locator(`.hop[data-trace="${traceId}"]`);
 
-/** Waits until the trace id is in the clipboard, and the page said so. */
+/** Waits until the trace id is in the clipboard, and the page has confirmed it. */
 async function copied(page: Page, traceId: string): Promise<void> {
   await until('the copy', async () => {
     return (await page.evaluate('navigator.clipboard.readText()')) === traceId;
@@ -103,7 +103,7 @@ async function withPage(
   }
 }
 
-describe('somebody looks for the slow request', () => {
+describe('searching for the slow request', () => {
   test('finds it among the slowest, reads its phases, filters to it and copies its trace id', async () => {
     await withPage(async ({ page }) => {
       const line = page.locator('.hops-slow .hop').first();
@@ -140,7 +140,7 @@ describe('somebody looks for the slow request', () => {
     });
   });
 
-  test('is told what is no trace id, and shown no hop in its place', async () => {
+  test('is warned of what is no trace id, and shown no hop in its place', async () => {
     await withPage(async ({ page }) => {
       const hops = page.locator('.hop');
       const search = page.getByLabel('Trace id', { exact: false }).first();
@@ -336,9 +336,9 @@ test.each([
     'this token has expired',
   ],
 ])(
-  'a receiver that %s is told of at the top, with what it said at the foot',
+  'a receiver that %s is shown at the top, with its message at the foot',
   async (_name, error, lamp, said) => {
-    const receiver = error && (await OtlpReceiver.start({ verdict: () => error }));
+    const receiver = error && (await OtlpReceiver.start({ onExport: () => error }));
     const agent = await AgentProcess.start({
       HAPROXY_OTEL_SPOP: '127.0.0.1:0',
       HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
@@ -360,7 +360,7 @@ test.each([
   },
 );
 
-test('a page without sampled hops says that there are others', async () => {
+test('a page without sampled hops shows that there are others', async () => {
   const agent = await AgentProcess.start({
     HAPROXY_OTEL_SPOP: '127.0.0.1:0',
     HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
@@ -381,7 +381,7 @@ test('a page without sampled hops says that there are others', async () => {
   await agent.end('SIGKILL');
 });
 
-test('an agent that goes away is told of, and one that comes back is listened to', async () => {
+test('an agent that goes away is reported, and one that comes back is connected to', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-page-'));
   const token = 'abcdefghijklmnopqrstuvwxyz';
   writeFileSync(join(folder, 'token'), token);
@@ -395,7 +395,7 @@ test('an agent that goes away is told of, and one that comes back is listened to
   let agent = await AgentProcess.start(env);
   const where = adminOf(agent);
   const address = `127.0.0.1:${'port' in where ? where.port : 0}`;
-  // A browser asks its user for the token, who gives it as the password.
+  // A browser asks its user for the token, who enters it as the password.
   const { page } = await open(browser, `http://${address}/`, {
     httpCredentials: { username: 'me', password: token },
   });

@@ -8,7 +8,7 @@ import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
 import { Chain } from '../end-to-end/chain.ts';
-import { adminOf, ask } from './ask.ts';
+import { adminOf, requestAdmin } from './admin-request.ts';
 
 vi.setConfig({ testTimeout: 40_000, hookTimeout: 60_000 });
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
   const { traceId } = await chain.get('/nowhere');
   await chain.hop(traceId, false);
   text = await until('all records', async () => {
-    const { body } = await ask(chain.agent, '/metrics');
+    const { body } = await requestAdmin(chain.agent, '/metrics');
     // Most of the mint thread's counts are made visible a few times a second.
     const continued = value(body, 'haproxy_otel_contexts_total{result="continued"}');
     const exported = value(body, 'haproxy_otel_spans_exported_total') ?? 0;
@@ -45,12 +45,12 @@ function value(body: string, series: string): number | undefined {
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 }
 
-/** Names of what is told, those of a histogram's parts included. */
+/** Names of what is exported, those of a histogram's parts included. */
 function namesIn(body: string): Set<string> {
   return new Set([...body.matchAll(/^([a-z_]+)[{ ]/gm)].map(([, name = '']) => name));
 }
 
-test("Prometheus' own checker has nothing to say about the metrics", () => {
+test("Prometheus' own checker accepts the metrics", () => {
   const checked = execFileSync(join(BIN, 'promtool'), ['check', 'metrics'], {
     input: text,
     encoding: 'utf8',
@@ -89,12 +89,12 @@ test('what happened is counted', () => {
 });
 
 test('OpenMetrics for whoever asks for it, Prometheus text otherwise', async () => {
-  const open = await ask(chain.agent, '/metrics', { headers: { accept: OPENMETRICS } });
+  const open = await requestAdmin(chain.agent, '/metrics', { headers: { accept: OPENMETRICS } });
   expect(open.headers['content-type']).toContain('application/openmetrics-text');
   expect(open.body).toMatch(/# EOF\n$/);
   expect(open.body).toMatch(/^# TYPE haproxy_otel_notifies counter$/m);
   expect(namesIn(open.body)).toEqual(namesIn(text));
-  const plain = await ask(chain.agent, '/metrics', { headers: { accept: 'text/plain' } });
+  const plain = await requestAdmin(chain.agent, '/metrics', { headers: { accept: 'text/plain' } });
   expect(plain.headers['content-type']).toContain('text/plain');
 });
 

@@ -11,7 +11,7 @@ import { AgentProcess, until } from '../agent-process.ts';
 import { OtlpReceiver } from '../otlp-receiver.ts';
 import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
 import { hello, notify } from '../spop/frames.ts';
-import { adminOf, ask, askRaw } from './ask.ts';
+import { adminOf, requestAdmin, requestAdminRaw } from './admin-request.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-admin-'));
 const TOKEN = 'abcdefghijklmnopqrstuvwxyz';
@@ -57,7 +57,7 @@ type Live = {
 };
 
 async function live(agent: AgentProcess, query = ''): Promise<Live> {
-  const { status, body } = await ask(agent, `/api/live${query}`);
+  const { status, body } = await requestAdmin(agent, `/api/live${query}`);
   expect(status).toBe(200);
   return JSON.parse(body);
 }
@@ -86,24 +86,27 @@ describe('what is refused', () => {
 
   test('other methods, with those that are not', async () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
-      const { status, headers } = await ask(agent, '/metrics', { method });
+      const { status, headers } = await requestAdmin(agent, '/metrics', { method });
       expect([method, status, headers.allow]).toEqual([method, 405, 'GET, HEAD']);
     }
-    expect(await ask(agent, '/', { method: 'HEAD' })).toMatchObject({ status: 200, body: '' });
+    expect(await requestAdmin(agent, '/', { method: 'HEAD' })).toMatchObject({
+      status: 200,
+      body: '',
+    });
   });
 
   test('paths that are not there, and ways out of the folder', async () => {
     for (const path of ['/nothing', '/page/../server.js', '/../package.json', '//', '/page.css/']) {
-      expect((await ask(agent, path)).status).toBe(404);
+      expect((await requestAdmin(agent, path)).status).toBe(404);
     }
     expect(
-      await askRaw(agent, 'GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+      await requestAdminRaw(agent, 'GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n'),
     ).toMatch(/^HTTP\/1\.1 404/);
   });
 
   test("another name than this host's, as DNS rebinding has it", async () => {
     const status = async (host: string) =>
-      (await ask(agent, '/api/live', { headers: { host } })).status;
+      (await requestAdmin(agent, '/api/live', { headers: { host } })).status;
     for (const host of ['localhost', 'LOCALHOST:9', '127.0.0.1:80', '[::1]:80', 'lb1.internal:1']) {
       expect([host, await status(host)]).toEqual([host, 200]);
     }
@@ -116,13 +119,17 @@ describe('what is refused', () => {
     ]) {
       expect([host, await status(host)]).toEqual([host, 421]);
     }
-    expect(await askRaw(agent, 'GET /metrics HTTP/1.1\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/);
-    expect(await askRaw(agent, 'GET /metrics HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.[01] 421/);
+    expect(await requestAdminRaw(agent, 'GET /metrics HTTP/1.1\r\n\r\n')).toMatch(
+      /^HTTP\/1\.1 400/,
+    );
+    expect(await requestAdminRaw(agent, 'GET /metrics HTTP/1.0\r\n\r\n')).toMatch(
+      /^HTTP\/1\.[01] 421/,
+    );
   });
 
   test('what a browser sends for another site; a link there may lead to the page', async () => {
     const status = async (path: string, headers: Record<string, string>) =>
-      (await ask(agent, path, { headers })).status;
+      (await requestAdmin(agent, path, { headers })).status;
     for (const site of ['cross-site', 'same-site']) {
       expect(await status('/api/live', { 'sec-fetch-site': site })).toBe(403);
       const followed = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
@@ -144,16 +151,16 @@ describe('what is refused', () => {
       '?backend=a&backend=b',
       `?server=${'x'.repeat(300)}`,
     ]) {
-      expect((await ask(agent, `/api/live${query}`)).status).toBe(400);
-      expect((await ask(agent, `/api/events${query}`)).status).toBe(400);
+      expect((await requestAdmin(agent, `/api/live${query}`)).status).toBe(400);
+      expect((await requestAdmin(agent, `/api/events${query}`)).status).toBe(400);
     }
   });
 
   test('requests that do not come to their end, and headers that do not either', async () => {
     const large = `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`;
-    expect(await askRaw(agent, large)).toMatch(/^HTTP\/1\.1 431/);
-    expect(await askRaw(agent, '\0\0\0\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/);
-    expect((await ask(agent, '/healthz')).status).toBe(200);
+    expect(await requestAdminRaw(agent, large)).toMatch(/^HTTP\/1\.1 431/);
+    expect(await requestAdminRaw(agent, '\0\0\0\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/);
+    expect((await requestAdmin(agent, '/healthz')).status).toBe(200);
   });
 });
 
@@ -168,7 +175,7 @@ describe('the token', () => {
     },
   );
 
-  test('opens everything, as a bearer or as the password of a browser; nothing is told without', async () => {
+  test('opens everything, as a bearer or as the password of a browser; nothing is answered without', async () => {
     const agent = await start({
       HAPROXY_OTEL_ADMIN: '0.0.0.0:0',
       HAPROXY_OTEL_ADMIN_TOKEN_FILE: TOKEN_FILE,
@@ -183,7 +190,7 @@ describe('the token', () => {
       '/api/live',
       '/nothing',
     ]) {
-      const refused = await ask(agent, path);
+      const refused = await requestAdmin(agent, path);
       expect([path, refused.status, refused.body]).toEqual([path, 401, 'a token is needed\n']);
       expect(refused.headers['www-authenticate']).toContain('Bearer');
     }
@@ -193,7 +200,9 @@ describe('the token', () => {
       basic(`:${TOKEN}`),
       basic(`me:${TOKEN}`),
     ]) {
-      expect((await ask(agent, '/metrics', { headers: { authorization } })).status).toBe(200);
+      expect((await requestAdmin(agent, '/metrics', { headers: { authorization } })).status).toBe(
+        200,
+      );
     }
     for (const authorization of [
       `Bearer ${TOKEN}x`,
@@ -203,13 +212,15 @@ describe('the token', () => {
       `Digest ${TOKEN}`,
       TOKEN,
     ]) {
-      expect((await ask(agent, '/metrics', { headers: { authorization } })).status).toBe(401);
+      expect((await requestAdmin(agent, '/metrics', { headers: { authorization } })).status).toBe(
+        401,
+      );
     }
     // An address is a name that no site can have.
     const asked = { authorization: `Bearer ${TOKEN}`, host: '10.1.2.3:12347' };
-    expect((await ask(agent, '/metrics', { headers: asked })).status).toBe(200);
+    expect((await requestAdmin(agent, '/metrics', { headers: asked })).status).toBe(200);
     const named = { ...asked, host: 'evil.example' };
-    expect((await ask(agent, '/metrics', { headers: named })).status).toBe(421);
+    expect((await requestAdmin(agent, '/metrics', { headers: named })).status).toBe(421);
     expect(JSON.stringify(agent.logs)).not.toContain(TOKEN);
   });
 
@@ -231,10 +242,14 @@ describe('where it listens', () => {
     const path = join(folder, 'admin.sock');
     const agent = await start({ HAPROXY_OTEL_ADMIN: `unix:${path}` });
     expect(adminOf(agent)).toEqual({ socketPath: path });
-    expect(await ask(agent, '/healthz', { headers: { host: 'localhost' } })).toMatchObject({
-      status: 200,
-    });
-    expect((await ask(agent, '/healthz', { headers: { host: 'evil.example' } })).status).toBe(421);
+    expect(await requestAdmin(agent, '/healthz', { headers: { host: 'localhost' } })).toMatchObject(
+      {
+        status: 200,
+      },
+    );
+    expect(
+      (await requestAdmin(agent, '/healthz', { headers: { host: 'evil.example' } })).status,
+    ).toBe(421);
   });
 
   test.each([
@@ -283,7 +298,7 @@ describe('where it listens', () => {
     listener.close();
     const asked = { authorization: `Bearer ${TOKEN}` };
     const status = async (host: string) =>
-      (await ask(agent, '/healthz', { headers: { ...asked, host } })).status;
+      (await requestAdmin(agent, '/healthz', { headers: { ...asked, host } })).status;
     expect(await status('10.1.2.3:12347')).toBe(200);
     expect(await status('evil.example')).toBe(421);
   });
@@ -293,7 +308,7 @@ describe('where it listens', () => {
     expect(agent.logged('ready')?.admin).toBe('off');
   });
 
-  test('the shipped port, taken by another agent: tracing goes on, and what to set is told', async () => {
+  test('the shipped port, in use by another agent: tracing goes on, and the setting to change is logged', async () => {
     // If somebody else on this machine has it, the first one goes without as well.
     await start({ HAPROXY_OTEL_ADMIN: '' });
     const second = await start({ HAPROXY_OTEL_ADMIN: '' });
@@ -311,7 +326,7 @@ describe('where it listens', () => {
     expect(second.logged('stopped')?.records).toMatchObject({ sampled: 1 });
   });
 
-  test('a port that is taken: one clear line and exit code 1', async () => {
+  test('a port in use: one clear line and exit code 1', async () => {
     const first = await start();
     const address = String(first.logged('ready')?.admin);
     const second = AgentProcess.spawn(['run'], {
@@ -326,12 +341,12 @@ describe('where it listens', () => {
 });
 
 describe('health', () => {
-  test('ready, with the exporter told of', async () => {
+  test('ready, with the state of the exporter', async () => {
     const agent = await start();
-    const health = await ask(agent, '/healthz');
+    const health = await requestAdmin(agent, '/healthz');
     expect([health.status, JSON.parse(health.body).status]).toEqual([200, 'ok']);
     expect(health.headers['content-type']).toContain('application/json');
-    const { status, body } = await ask(agent, '/readyz');
+    const { status, body } = await requestAdmin(agent, '/readyz');
     expect(status).toBe(200);
     expect(JSON.parse(body)).toEqual({
       status: 'ok',
@@ -351,7 +366,7 @@ describe('health', () => {
     });
     await record(agent, [recordLine()]);
     await until('the export to fail', () => agent.logged('export fails, spans wait'));
-    const { status, body } = await ask(agent, '/readyz');
+    const { status, body } = await requestAdmin(agent, '/readyz');
     expect([status, JSON.parse(body).exporter]).toEqual([200, 'failing']);
     const { exporter } = (await live(agent)).state as unknown as {
       exporter: Record<string, unknown>;
@@ -361,10 +376,10 @@ describe('health', () => {
       reason: expect.stringContaining('UNAVAILABLE'),
     });
     expect(JSON.stringify(await live(agent))).not.toContain('geheim');
-    expect((await ask(agent, '/metrics')).body).toMatch(/^haproxy_otel_exporter_up 0$/m);
+    expect((await requestAdmin(agent, '/metrics')).body).toMatch(/^haproxy_otel_exporter_up 0$/m);
   });
 
-  test('an agent that stops is not ready, and says so until it has stopped', async () => {
+  test('an agent that stops is not ready, and answers so until it has stopped', async () => {
     const agent = await start({
       OTEL_TRACES_EXPORTER: 'otlp',
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
@@ -374,22 +389,22 @@ describe('health', () => {
     agent.process.kill('SIGTERM');
     await until(
       'the agent to be unready',
-      async () => (await ask(agent, '/readyz')).status === 503,
+      async () => (await requestAdmin(agent, '/readyz')).status === 503,
     );
-    expect((await ask(agent, '/healthz')).status).toBe(200);
+    expect((await requestAdmin(agent, '/healthz')).status).toBe(200);
   });
 });
 
-test('the feed tells what came, the page asks nobody else, and nothing of it is kept by browsers', async () => {
+test('the feed sends what came, the page connects to nothing else, and browsers do not cache it', async () => {
   const agent = await start();
-  const page = await ask(agent, '/');
+  const page = await requestAdmin(agent, '/');
   expect(page.headers['content-security-policy']).toContain("default-src 'none'");
   expect(page.headers['cache-control']).toBe('no-store');
   expect(page.headers['x-content-type-options']).toBe('nosniff');
   expect(page.body).not.toMatch(/(src|href)="(https?:)?\/\//);
   for (const [, name] of page.body.matchAll(/(?:src|href)="([\w.]+)"/g)) {
     if (name === 'metrics') continue;
-    expect([name, (await ask(agent, `/${name}`)).status]).toEqual([name, 200]);
+    expect([name, (await requestAdmin(agent, `/${name}`)).status]).toEqual([name, 200]);
   }
 
   const events = await new Promise<string>((resolve, reject) => {
@@ -434,7 +449,7 @@ test('counts of the mint thread, contexts and decisions, and what is minted and 
   expect(state.mint).toMatchObject({ connections: 1, started: 4, continued: 0, sampled: 4 });
   // Three of the six hops are HAProxy's own.
   expect(state.records).toMatchObject({ sampled: 2, unsampled: 4, minted: 3, unrecorded: 1 });
-  const { body } = await ask(agent, '/metrics');
+  const { body } = await requestAdmin(agent, '/metrics');
   for (const line of [
     'haproxy_otel_notifies_total 4',
     'haproxy_otel_contexts_total{result="started"} 4',
@@ -448,7 +463,7 @@ test('counts of the mint thread, contexts and decisions, and what is minted and 
   }
 });
 
-test('a hop that was kept though it was not sampled is counted once', async () => {
+test('a hop of tail sampling is counted once', async () => {
   const agent = await start({ HAPROXY_OTEL_KEEP_ERRORS: 'true' });
   const end = MICROSECONDS();
   await record(agent, [
@@ -456,7 +471,7 @@ test('a hop that was kept though it was not sampled is counted once', async () =
     recordLine(hopOf(2, '00'), { end }),
     recordLine(hopOf(3), { end }),
   ]);
-  const { body } = await ask(agent, '/metrics');
+  const { body } = await requestAdmin(agent, '/metrics');
   const counts = [...body.matchAll(/^haproxy_otel_records_total\{outcome="(\w+)".*\} (\d+)$/gm)];
   expect(Object.fromEntries(counts.map(([, outcome, count]) => [outcome, Number(count)]))).toEqual({
     ok: 1,
@@ -467,7 +482,7 @@ test('a hop that was kept though it was not sampled is counted once', async () =
   expect(unsampled.reduce((sum, count) => sum + count, 0)).toBe(1);
 });
 
-test('secrets of queries are redacted, own attributes and headers of the exporter never told', async () => {
+test('secrets of queries are redacted, own attributes and headers of the exporter never shown', async () => {
   const agent = await start({
     OTEL_TRACES_EXPORTER: 'otlp',
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
@@ -488,19 +503,22 @@ test('secrets of queries are redacted, own attributes and headers of the exporte
     ),
   );
   const told = await until('the hop', async () => {
-    const { body } = await ask(agent, '/api/live', { headers: { authorization } });
+    const { body } = await requestAdmin(agent, '/api/live', { headers: { authorization } });
     return body.includes(hopOf(1).slice(0, 32)) && body;
   });
   expect(told).toContain('sig=REDACTED&b=1&X-Amz-Signature=REDACTED');
-  for (const text of [told, (await ask(agent, '/metrics', { headers: { authorization } })).body]) {
+  for (const text of [
+    told,
+    (await requestAdmin(agent, '/metrics', { headers: { authorization } })).body,
+  ]) {
     expect(text).not.toContain('verysecret');
     expect(text).not.toContain(TOKEN);
   }
 });
 
-test('what a receiver says is told without the secrets in it', async () => {
+test('the message of a receiver is shown without the secrets in it', async () => {
   const receiver = await OtlpReceiver.start({
-    verdict: () => ({ code: status.UNAUTHENTICATED, details: 'no such token: verysecret' }),
+    onExport: () => ({ code: status.UNAUTHENTICATED, details: 'no such token: verysecret' }),
   });
   const agent = await start({
     OTEL_TRACES_EXPORTER: 'otlp',
@@ -510,21 +528,21 @@ test('what a receiver says is told without the secrets in it', async () => {
   });
   await record(agent, [recordLine()]);
   const told = await until('the refusal', async () => {
-    const { body } = await ask(agent, '/api/live');
+    const { body } = await requestAdmin(agent, '/api/live');
     return body.includes('no such token') && body;
   });
   expect(told).toContain('no such token: REDACTED');
   expect(told).not.toContain('verysecret');
   expect(agent.logged('the receiver refuses spans')?.reason).toContain('no such token: REDACTED');
   expect(JSON.stringify(agent.logs) + agent.output).not.toContain('verysecret');
-  const { body } = await ask(agent, '/metrics');
+  const { body } = await requestAdmin(agent, '/metrics');
   expect(body).toContain('haproxy_otel_spans_dropped_total{reason="refused"} 2');
   expect(body).toMatch(/^haproxy_otel_exporter_up 0$/m);
-  expect(JSON.parse((await ask(agent, '/readyz')).body).exporter).toBe('refusing');
+  expect(JSON.parse((await requestAdmin(agent, '/readyz')).body).exporter).toBe('refusing');
   receiver.stop();
 });
 
-test('hops by what somebody looks for', async () => {
+test('hops by filter', async () => {
   const agent = await start();
   const end = MICROSECONDS();
   await record(agent, [
@@ -592,7 +610,7 @@ function openFeed(agent: AgentProcess): Promise<number> {
   });
 }
 
-test('more pages than there is room for are told so', async () => {
+test('more pages than there is room for get an error', async () => {
   const agent = await start();
   const statuses: number[] = [];
   for (let i = 0; i < 33; i += 1) statuses.push(await openFeed(agent));

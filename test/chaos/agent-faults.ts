@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { until } from '../agent-process.ts';
-import { type ChaosAgent, HAS_FAKETIME, PATIENCE, type Start } from './agent.ts';
+import { type ChaosAgent, HAS_FAKETIME, type Start, TIMEOUT } from './agent.ts';
 import { hopsIn, mayLoseByReset } from './bounds.ts';
 import type { Fault } from './fault.ts';
 import type { Installation } from './installation.ts';
@@ -94,7 +94,7 @@ export function ofAgent(
           of(installation).logs.filter(({ msg }) => msg === 'reloaded').length;
         const before = reloaded();
         for (let times = 0; times < 1 + form * 5; times += 1) of(installation).signal('SIGHUP');
-        await until('the reload', () => reloaded() > before, PATIENCE);
+        await until('the reload', () => reloaded() > before, TIMEOUT);
         await lasting();
       },
     },

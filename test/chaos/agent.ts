@@ -9,7 +9,7 @@ import type { AgentTerms } from './account.ts';
 const MAIN = join(PACKAGE_ROOT, 'dist/main.js');
 
 /** For what takes a second, on a machine that is busy. Milliseconds. */
-export const PATIENCE = 120_000;
+export const TIMEOUT = 120_000;
 
 /** As `test/install.sh` unpacks it. */
 const FAKETIME = join(
@@ -129,7 +129,7 @@ export class ChaosAgent {
         if (child.exitCode !== null) throw new Error(`an agent ended: ${this.output}`);
         return (await this.ask('/readyz'))?.ok;
       },
-      PATIENCE,
+      TIMEOUT,
     );
     this.become('running');
     this.idleDescriptors = Math.min(this.idleDescriptors, await this.descriptors());
@@ -147,8 +147,8 @@ export class ChaosAgent {
     const later = (message: string): Record<string, unknown> | undefined =>
       this.logs.slice(length).find(({ msg }) => String(msg).startsWith(message));
     process.kill(this.pid, 'SIGUSR2');
-    const ready = await until('the successor', () => later('ready'), PATIENCE);
-    const last = await until('the former agent to end', () => later('stopped'), PATIENCE);
+    const ready = await until('the successor', () => later('ready'), TIMEOUT);
+    const last = await until('the former agent to end', () => later('stopped'), TIMEOUT);
     this.pid = Number(ready.pid);
     return this.addLast(last);
   }
@@ -230,7 +230,7 @@ export class ChaosAgent {
   }
 
   private async ask(path: string): Promise<Response | undefined> {
-    return fetch(`http://${this.admin}${path}`, { signal: AbortSignal.timeout(PATIENCE) }).catch(
+    return fetch(`http://${this.admin}${path}`, { signal: AbortSignal.timeout(TIMEOUT) }).catch(
       () => undefined,
     );
   }

@@ -1,12 +1,12 @@
 import { type ClientRequest, Agent as HttpAgent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { until } from '../agent-process.ts';
-import { toldTraceId } from '../end-to-end/chain.ts';
+import { serverTimingTraceId } from '../end-to-end/chain.ts';
 import type { Account, Sent } from './account.ts';
 import type { Random } from './random.ts';
 
 /** Nothing that a fault does may hold up a request for so long, on a machine that is busy. Milliseconds. */
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 
 /** How often requests that are due are sent, in milliseconds. */
 const TICK = 5;
@@ -65,7 +65,7 @@ export class Clients {
   /** Resolves when the last request is over. */
   async stop(): Promise<void> {
     clearInterval(this.timer);
-    await until('the last requests', () => this.open === 0, PATIENCE * 2);
+    await until('the last requests', () => this.open === 0, TIMEOUT * 2);
   }
 
   close(): void {
@@ -81,12 +81,12 @@ export class Clients {
         path: after === 0 ? sent.path : `${sent.path}?after=${after}`,
         agent,
         headers: headersOf(sent),
-        timeout: PATIENCE,
+        timeout: TIMEOUT,
       },
       (incoming) => {
         incoming.once('error', (error) => this.end(sent, error.message));
         incoming.resume().once('end', () => {
-          sent.traceId = toldTraceId(incoming.headers['server-timing']);
+          sent.traceId = serverTimingTraceId(incoming.headers['server-timing']);
           const { statusCode } = incoming;
           this.end(sent, statusCode === 200 ? undefined : `status ${statusCode}`);
         });
@@ -157,7 +157,7 @@ export class Clients {
   private raw(sent: Sent, begins: string): Socket {
     let text = '';
     const socket = connect({ port: this.port, host: '127.0.0.1', allowHalfOpen: true });
-    socket.setEncoding('latin1').setTimeout(PATIENCE, () => {
+    socket.setEncoding('latin1').setTimeout(TIMEOUT, () => {
       socket.destroy(new Error('no answer in 60 s'));
     });
     socket.on('data', (part: string) => {
@@ -165,7 +165,7 @@ export class Clients {
     });
     socket.once('error', (error) => this.end(sent, error.message));
     socket.once('end', () => {
-      sent.traceId = toldTraceId(text);
+      sent.traceId = serverTimingTraceId(text);
       this.end(sent, text.startsWith(begins) ? undefined : `answered "${text.slice(0, 40)}"`);
       socket.destroy();
     });
@@ -177,7 +177,7 @@ const UPGRADE =
   'Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 
-/** A kept connection may close just as the next request is sent: every client sends it again. */
+/** A persistent connection may close just as the next request is sent: every client sends it again. */
 function isClosedBefore(outgoing: ClientRequest, { message }: Error): boolean {
   return outgoing.reusedSocket && /ECONNRESET|EPIPE|socket hang up/.test(message);
 }

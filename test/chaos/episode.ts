@@ -6,7 +6,7 @@ import type { Installation } from './installation.ts';
 import { Random } from './random.ts';
 import type { Episode, Occurrence } from './schedule.ts';
 
-/** How long what waits may take to be exported once all faults are over: the longest backoff, twice. Milliseconds. */
+/** The timeout for exporting what waits once all faults are over: the longest backoff, twice. Milliseconds. */
 const SETTLED_WITHIN = 60_000;
 /** Nothing came for so long: HAProxy connects its ring once a second. */
 const QUIET = 3_000;

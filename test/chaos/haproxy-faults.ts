@@ -1,6 +1,6 @@
 import { until } from '../agent-process.ts';
 import { reload, startedWorkers } from '../end-to-end/workers.ts';
-import { PATIENCE } from './agent.ts';
+import { TIMEOUT } from './agent.ts';
 import { hopsIn, IN_RING, NOTICED_WITHIN } from './bounds.ts';
 import type { Fault } from './fault.ts';
 
@@ -19,7 +19,7 @@ export const OF_HAPROXY: readonly Fault[] = [
       const paths = account.recent(IN_RING + installation.lateness);
       const done = account.connectionsClose();
       reload(haproxy);
-      await until('the new worker', () => startedWorkers(haproxy) > started, PATIENCE);
+      await until('the new worker', () => startedWorkers(haproxy) > started, TIMEOUT);
       done();
       const ends = performance.now() + IN_RING + installation.lateness;
       const waiting = account.unexported();

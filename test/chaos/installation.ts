@@ -113,7 +113,7 @@ export class Installation {
         config
           .replace('global\n', `global\n    stats socket ${socket} mode 600 expose-fd listeners\n`)
           .replace('{ path /refused }', '{ path_beg /refused/ }')
-          // Of a machine that is busy nothing is said here.
+          // This makes no claim about a busy machine.
           .replaceAll(/timeout (server|client|connect|http-request) \d+s/g, 'timeout $1 60s'),
       edit: (config) =>
         config.replace(

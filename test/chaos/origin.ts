@@ -27,7 +27,7 @@ export class Origin {
       if (after === 0) response.end('ok');
       else setTimeout(() => response.end('ok'), after);
     });
-    // HAProxy decides how long a connection is kept.
+    // HAProxy decides when an idle connection is closed.
     this.server.keepAliveTimeout = 0;
     this.server.on('upgrade', (request, socket) => {
       seen(request);

@@ -42,7 +42,7 @@ type Report = {
 
 let folders = 0;
 
-/** A site with the lines of `add`, edited, and what `check` says of it. */
+/** The findings of `check` in a site with the lines of `add`, edited. */
 function checked(
   edit: (text: string) => string,
   {
@@ -81,7 +81,7 @@ function checked(
   return { status, report, found };
 }
 
-test('of what add wrote nothing is said', () => {
+test('of what add wrote there is no finding', () => {
   const { status, report } = checked((text) => text);
   expect(report.findings).toEqual([]);
   expect(report.frontends.map(({ name, traced }) => `${name} ${traced}`)).toEqual([
@@ -310,7 +310,7 @@ const CASES: Readonly<
   'what HAProxy refuses': [rule('no-such-keyword'), /^haproxy-refuses at no-such-keyword$/],
 };
 
-describe('check says', () => {
+describe('check reports', () => {
   test.each(Object.entries(CASES))('%s', (_name, [edit, expected, options]) => {
     const { found, report, status } = checked(edit, options);
     expect(found).toContainEqual(expect.stringMatching(expected));

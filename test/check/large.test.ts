@@ -14,7 +14,7 @@ beforeAll(() => {
   return () => rmSync(folder, { recursive: true });
 });
 
-/** What `check` finds beside what is not seen, and what HAProxy itself says of the order of some rules. */
+/** What `check` finds beside what is not seen, and HAProxy's own warnings about the order of some rules. */
 function found(env: Readonly<Record<string, string>> = {}): string[] {
   const { out } = tool(folder, ['check', '--json', '--haproxy', HAPROXY, '.'], env);
   const { findings } = JSON.parse(out) as { findings: { code: string; section: string }[] };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import { gatherSettings } from '../../src/config/settings-file.ts';
-import { ConfigError, type Env } from '../../src/settings.ts';
+import { type Env, UsageError } from '../../src/settings.ts';
 import { until } from '../agent-process.ts';
 import { afterwards, startExporting } from '../telemetry/exporting-agent.ts';
 import { send } from '../telemetry/hops.ts';
@@ -258,7 +258,7 @@ describe('a file is refused with line and key', () => {
     ['resource: { attributes: [ { name: a, value: 1, type: int } ] }', 'string is accepted'],
     ['instrumentation/development: {}', 'instrumentation/development: the agent has no such'],
   ])('%s', (yaml, message) => {
-    expect(() => settingsOf(yaml)).toThrow(ConfigError);
+    expect(() => settingsOf(yaml)).toThrow(UsageError);
     expect(() => settingsOf(yaml)).toThrow(message);
   });
 
@@ -320,7 +320,7 @@ e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]
   });
 });
 
-test('an agent starts with it, and takes what it can from it on SIGHUP', async () => {
+test('an agent starts with it, and applies what it can of it on SIGHUP', async () => {
   const receiver = await receiveHttp();
   const write = (token: string, level: string): void =>
     writeFileSync(

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/command-line.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
-import { ConfigError, type Env } from '../../src/settings.ts';
+import { type Env, UsageError } from '../../src/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -175,7 +175,7 @@ describe('a value that cannot be used is one line: the variable, the value, what
     ['HAPROXY_OTEL_MAX_FRAME_SIZE', '255', 'a whole number from 256'],
     ['HAPROXY_OTEL_OTLP_HEADERS_FILE', '/does/not/exist', 'the path of a file'],
   ])('%s=%s', (name, value, accepted) => {
-    expect(() => loadConfig({ [name]: value })).toThrow(ConfigError);
+    expect(() => loadConfig({ [name]: value })).toThrow(UsageError);
     expect(() => loadConfig({ [name]: value })).toThrow(`${name} is "${value}": ${accepted}`);
   });
 
@@ -349,7 +349,7 @@ test('limits: those of spans before those of all signals', () => {
   ).toEqual({ attributeCount: 0, attributeValueLength: 0 });
 });
 
-test('a timeout of 0 is none, as far as one can be told apart from an hour', () => {
+test('a timeout of 0 is none, which is an hour', () => {
   const timeoutOf = (env: Env) => exporterOf(loadConfig(env)).timeout;
   expect(timeoutOf({ OTEL_EXPORTER_OTLP_TIMEOUT: '0' })).toBe(30_000);
   expect(timeoutOf({ OTEL_EXPORTER_OTLP_TIMEOUT: '0', OTEL_BSP_EXPORT_TIMEOUT: '0' })).toBe(
@@ -458,7 +458,7 @@ describe('OTLP', () => {
     });
   });
 
-  test('a flaw in a header is told by its place, never by its value', () => {
+  test('a flaw in a header is reported by its place, never by its value', () => {
     const secret = 's3cr3t\u00e9';
     for (const env of [
       { OTEL_EXPORTER_OTLP_HEADERS: `ok=1,token=${secret}` },
@@ -526,7 +526,7 @@ describe('the command line', () => {
   });
 
   test.each([[['--nonsense']], [['--spop']], [['run', 'more']]])('%j is refused', (args) => {
-    expect(() => parseCommandLine(args)).toThrow(ConfigError);
+    expect(() => parseCommandLine(args)).toThrow(UsageError);
   });
 
   test.each([

@@ -3,7 +3,7 @@ import { loadConfig } from '../../src/config/config.ts';
 import { summarize } from '../../src/config/summary.ts';
 import type { Env } from '../../src/settings.ts';
 import { SIGNAL_NAMES, type Signal } from '../../src/telemetry/config.ts';
-import { ExportWatch } from '../../src/telemetry/export/export-watch.ts';
+import { ExporterStatus } from '../../src/telemetry/export/exporter-status.ts';
 
 const ALL: Env = {
   OTEL_METRICS_EXPORTER: 'otlp',
@@ -157,5 +157,5 @@ test('what is logged has neither headers nor passwords, and the target no path',
   const logged = JSON.stringify(summarize(config));
   expect(logged).not.toContain('geheim');
   expect(logged).toContain('"endpoint":"https://host:8443/otlp/v1/traces"');
-  expect(new ExportWatch(of('traces')).target).toBe('host:8443');
+  expect(new ExporterStatus(of('traces')).target).toBe('host:8443');
 });

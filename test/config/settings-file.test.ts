@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { gatherSettings } from '../../src/config/settings-file.ts';
-import { ConfigError, type Env } from '../../src/settings.ts';
+import { type Env, UsageError } from '../../src/settings.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-settings-'));
@@ -53,7 +53,7 @@ describe('a value', () => {
     ['"a" secret', '" is accepted around the whole value'],
   ])('%j is refused by its line and the rule, and is not repeated', (written, rule) => {
     const gather = () => gathered(`OTEL_LOG_LEVEL=info\nOTEL_SERVICE_NAME=${written}\n`);
-    expect(gather).toThrow(ConfigError);
+    expect(gather).toThrow(UsageError);
     expect(gather).toThrow(`${path}, line 2, OTEL_SERVICE_NAME: ${rule}`);
     expect(gather).not.toThrow('secret');
   });
@@ -69,7 +69,7 @@ describe('a name', () => {
     ['OTEL_NODE_RESOURCE_DETECTORS', ''],
   ])('%s in the file is refused', (name, hint) => {
     expect(() => gathered(`OTEL_LOG_LEVEL=info\n${name}=secret\n`)).toThrow(
-      new ConfigError(`${path}, line 2: ${name} is no setting of the agent${hint}`),
+      new UsageError(`${path}, line 2: ${name} is no setting of the agent${hint}`),
     );
   });
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseB3 } from '../../src/context/b3.ts';
-import type { Caller } from '../../src/context/caller.ts';
 import { parseJaeger } from '../../src/context/jaeger.ts';
+import type { RemoteContext } from '../../src/context/remote-context.ts';
 import { parseXray } from '../../src/context/xray.ts';
 
 const T128 = '80f198ee56343ba864fe8b2a57d3eff7';
@@ -14,7 +14,7 @@ const caller = (
   traceId: string | undefined,
   sampled: boolean | undefined,
   debug = false,
-): Caller => ({
+): RemoteContext => ({
   ids: traceId === undefined ? undefined : { traceId, spanId: SPAN },
   sampled,
   debug,
@@ -136,7 +136,7 @@ test('whatever comes, ids are as W3C has them, or there are none', () => {
     unit: fc.constantFrom(...'0123456789abcdefABCDEF-:;=%?. ootRParent'),
     maxLength: 90,
   });
-  const isId = (ids: Caller['ids']): boolean =>
+  const isId = (ids: RemoteContext['ids']): boolean =>
     ids === undefined ||
     (/^(?!0{32})[0-9a-f]{32}$/.test(ids.traceId) && /^(?!0{16})[0-9a-f]{16}$/.test(ids.spanId));
   fc.assert(

@@ -51,7 +51,7 @@ function expectedOf(text: string): unknown {
   };
 }
 
-/** One for all: what it keeps of one must not show in another. */
+/** One for all: state of one must not show in another. */
 const view = new HopView();
 
 test('a hop in the bytes of a line is what its text is', () => {

@@ -49,7 +49,7 @@ type Asked = {
   readonly ratio?: string;
 };
 
-/** The messages of spoe/otel.conf for such a request, of somebody who is trusted unless it says otherwise. */
+/** The messages of spoe/otel.conf for such a request, of a caller who is trusted unless set otherwise. */
 function request({
   traceparent = [],
   tracestate = [],
@@ -167,12 +167,15 @@ describe('sampling', () => {
     expect(sampled({ name, ratio: 1 })).toBe(root);
   });
 
-  test.each(['traceidratio', 'parentbased_traceidratio'] as const)('%s keeps its share', (name) => {
-    const minter = minterOf({ name, ratio: 0.25 });
-    for (let i = 0; i < 20_000; i += 1) mint(request({}), ALWAYS, minter);
-    // Five standard deviations of a binomial distribution with 20,000 draws.
-    expect(Math.abs(minter.counts.sampled / 20_000 - 0.25)).toBeLessThan(0.0155);
-  });
+  test.each(['traceidratio', 'parentbased_traceidratio'] as const)(
+    '%s samples its share',
+    (name) => {
+      const minter = minterOf({ name, ratio: 0.25 });
+      for (let i = 0; i < 20_000; i += 1) mint(request({}), ALWAYS, minter);
+      // Five standard deviations of a binomial distribution with 20,000 draws.
+      expect(Math.abs(minter.counts.sampled / 20_000 - 0.25)).toBeLessThan(0.0155);
+    },
+  );
 
   test('traceidratio decides by the trace id: every hop alike', () => {
     const config = { name: 'traceidratio', ratio: 0.5 } as const;
@@ -292,7 +295,7 @@ describe('trust', () => {
     expect(parseHop(hop)?.link).toBeUndefined();
   });
 
-  test('a word that nobody knows is told, and does not continue', () => {
+  test('an unknown word is reported, and does not continue', () => {
     const told: string[][] = [];
     const minter = minterOf(ALWAYS, { onBadArgument: (...what) => told.push(what) });
     const { hop } = mint(request({ ...incoming, trust: 'retsart' }), ALWAYS, minter);
@@ -332,14 +335,14 @@ describe('a ratio from HAProxy', () => {
     expect(flagsWith(ratio, caller).slice(53)).toBe(flags);
   });
 
-  test('is kept', () => {
+  test('is sampled', () => {
     const minter = minterOf(ALWAYS);
     for (let i = 0; i < 10_000; i += 1) mint(request({ ratio: '0.3' }), ALWAYS, minter);
     // Five standard deviations of a binomial distribution with 10,000 draws.
     expect(Math.abs(minter.counts.sampled / 10_000 - 0.3)).toBeLessThan(0.023);
   });
 
-  test.each(['', 'x', '2', '-1', 'NaN', '10%'])('%j is told, and is none', (ratio) => {
+  test.each(['', 'x', '2', '-1', 'NaN', '10%'])('%j is reported, and is none', (ratio) => {
     const told: string[] = [];
     const minter = minterOf(ALWAYS, { onBadArgument: (name) => told.push(name) });
     expect(mint(request({ ratio }), ALWAYS, minter).traceparent.slice(53)).toBe('03');
@@ -347,7 +350,7 @@ describe('a ratio from HAProxy', () => {
   });
 });
 
-describe('the share that is kept, in tracestate', () => {
+describe('the threshold, in tracestate', () => {
   const config: SamplerConfig = { name: 'parentbased_probability', ratio: 1 };
 
   test('of a trace that starts here', () => {
@@ -395,8 +398,11 @@ describe('other formats', () => {
 
   test('the first valid one in order wins', () => {
     const all = [...request({ traceparent: [W3C], tracestate: ['a=1'] }), XRAY, JAEGER, B3];
-    const traceOf = (formats?: MinterOptions['formats'], messages: Message[] = all): string =>
-      mint(messages, ALWAYS, minterOf(ALWAYS, formats && { formats })).hop.slice(0, 32);
+    const traceOf = (
+      propagators?: MinterOptions['propagators'],
+      messages: Message[] = all,
+    ): string =>
+      mint(messages, ALWAYS, minterOf(ALWAYS, propagators && { propagators })).hop.slice(0, 32);
     expect(traceOf()).toBe('e'.repeat(32));
     expect(traceOf(['xray', 'tracecontext'])).toBe('d'.repeat(32));
     expect(traceOf(['jaeger', 'b3'])).toBe('c'.repeat(32));
@@ -404,7 +410,7 @@ describe('other formats', () => {
     expect(['c', 'd', 'e'].map((digit) => digit.repeat(32))).not.toContain(traceOf([]));
   });
 
-  test("another format's trace takes no tracestate along", () => {
+  test("another format's trace has no tracestate", () => {
     const messages = [...request({ traceparent: ['no'], tracestate: ['a=1'] }), B3];
     expect(mint(messages).tracestate).toBeUndefined();
   });
@@ -419,7 +425,7 @@ describe('other formats', () => {
     expect(hop.endsWith('-d')).toBe(value === 'd');
   });
 
-  test('debug is sampled whatever the sampler says, and marked', () => {
+  test('debug is sampled whatever the sampler decides, and marked', () => {
     const debug: Message = ['b3', [['b3', text(`${TRACE_ID}-${PARENT_ID}-d`)]]];
     const { hop } = mint([...request({}), debug], { name: 'always_off', ratio: 1 });
     expect(parseHop(hop)).toMatchObject({ traceId: TRACE_ID, parentId: PARENT_ID, traceFlags: 1 });

@@ -54,7 +54,7 @@ describe('with another threshold', () => {
   });
 });
 
-test('whatever comes, what goes on is a valid value, and its threshold the one given', () => {
+test('whatever comes, what is propagated is a valid value, with the threshold that was set', () => {
   const character = fc.constantFrom(...'thrv:;=0123456789abcdefABC.-_ ');
   const value = fc.string({ unit: character, maxLength: 256 });
   const th = fc.option(fc.stringMatching(/^[0-9a-f]{1,14}$/).map(threshold), { nil: undefined });

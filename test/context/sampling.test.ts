@@ -21,7 +21,7 @@ type Request = {
   readonly route?: string | null;
 };
 
-/** The decision, and what `th` says upstream. */
+/** The decision, and the `th` that is sent upstream. */
 function decide(config: Partial<SamplerConfig>, request: Request): [boolean, string | undefined] {
   const sampler = new Sampler({ name: 'parentbased_always_on', ratio: 1, ...config });
   const { parent, randomness = '80000000000000', ot, route } = request;
@@ -67,7 +67,7 @@ describe('the threshold that goes upstream', () => {
     ['has none where the caller told none', parentHalf, { parent: true }, true, undefined],
     ['decides where the caller left it open', parentHalf, { randomness: LOW }, false, undefined],
     [
-      'traceidratio tells none',
+      'traceidratio writes none',
       { name: 'traceidratio', ratio: 0.5 },
       { randomness: HIGH },
       true,
@@ -114,7 +114,7 @@ describe('a ratio from HAProxy goes before that of the configuration', () => {
 });
 
 describe('a limit of sampled traces', () => {
-  test('is kept, counted, and erases the threshold', () => {
+  test('is sampled, counted, and erases the threshold', () => {
     const sampler = new Sampler({ name: 'probability', ratio: 1, maxTracesPerSecond: 10 });
     const decisions = Array.from({ length: 100 }, () => sampler.decide(undefined, idWith(HIGH), 0));
     expect(decisions.filter(Boolean)).toHaveLength(10);
@@ -144,7 +144,7 @@ function* randomNumbers(seed: number): Generator<number, never> {
 }
 
 const CONTEXTS = 100_000;
-/** Ratios that have exactly four digits: the composite sampler takes thirteen. */
+/** Ratios that have exactly four digits: the composite sampler uses thirteen. */
 const exactRatio = (th: string): number =>
   Number(2n ** 56n - BigInt(`0x${th.padEnd(14, '0')}`)) / 2 ** 56;
 
@@ -208,7 +208,7 @@ test(`agrees with OpenTelemetry's own sampler on ${CONTEXTS.toLocaleString('en')
     const told = expected.traceState?.get('ot') ?? '';
     // Where nothing is left of the member the package leaves it as it came, against the specification.
     const stale = (upstream ?? '') === '' && told === ot;
-    // A threshold that is passed on keeps its zeros at the end here.
+    // A threshold that is propagated has its zeros at the end here.
     const meaning = (value: string): unknown => {
       const { threshold, randomness } = parseOtelTracestate(value);
       return [threshold?.th, randomness?.toString()];
@@ -244,7 +244,7 @@ describe('ratios, to within five standard deviations of a binomial distribution'
   });
 });
 
-test('what a hop with a small ratio keeps, one with a larger ratio keeps too', () => {
+test('what a hop with a small ratio samples, one with a larger ratio samples too', () => {
   const random = randomNumbers(7);
   const few = new Sampler({ name: 'probability', ratio: 0.1 });
   const more = new Sampler({ name: 'probability', ratio: 0.3 });

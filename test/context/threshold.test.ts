@@ -4,14 +4,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Sampler } from '../../src/context/sampling.ts';
 import {
-  KEEP_ALL,
+  ALWAYS_SAMPLE,
   reaches,
   threshold,
   thresholdInMillionths,
   thresholdOf,
 } from '../../src/context/threshold.ts';
 import { SHIPPED_ENGINE } from '../../src/haproxy/shipped.ts';
-import { KEPT_SAMPLES, shareSettings } from '../../src/wiring/sampling-rules.ts';
+import { SAMPLED_EXPRESSIONS, shareSettings } from '../../src/wiring/sampling-rules.ts';
 
 describe('from a ratio: the table of the specification, "Converting floating-point probability"', () => {
   test.each([
@@ -31,12 +31,12 @@ describe('from a ratio: the table of the specification, "Converting floating-poi
   ])('1 in %d is th:%s', (n, th) => expect(thresholdOf(1 / n)?.th).toBe(th));
 });
 
-test.each([0, -1, 2 ** -57, Number.NaN])('a ratio of %d keeps nothing', (ratio) =>
+test.each([0, -1, 2 ** -57, Number.NaN])('a ratio of %d samples nothing', (ratio) =>
   expect(thresholdOf(ratio)).toBeUndefined(),
 );
 
-test.each([1, 2, 1 - 2 ** -30])('a ratio of %d keeps all', (ratio) =>
-  expect(thresholdOf(ratio)).toEqual(KEEP_ALL),
+test.each([1, 2, 1 - 2 ** -30])('a ratio of %d samples all', (ratio) =>
+  expect(thresholdOf(ratio)).toEqual(ALWAYS_SAMPLE),
 );
 
 test('the smallest ratio there is', () => {
@@ -48,7 +48,7 @@ test('zeros at the end do not count', () => {
   expect(threshold('0').th).toBe('0');
 });
 
-test('any ratio is kept to within its four digits', () => {
+test('any ratio is exact to four digits', () => {
   fc.assert(
     fc.property(fc.double({ min: 2 ** -40, max: 1, noNaN: true }), (ratio) => {
       const { th = '' } = thresholdOf(ratio) ?? {};
@@ -74,12 +74,13 @@ test('digits compare as the numbers do', () => {
 });
 
 describe("HAProxy's own rules", () => {
-  /** `hex2i`, `mul` and `add`, in 64 bits, as in `KEPT_SAMPLES`. */
+  /** `hex2i`, `mul` and `add`, in 64 bits, as in `SAMPLED_EXPRESSIONS`. */
   const keeps = (ratio: string, traceId: string): boolean => {
     const [whole, decimals] = ratio.split('.');
     if (whole === '1') return true;
     if (decimals === undefined) return false;
-    const [, factor = '', range = ''] = /mul\((\d+)\).* ge (\d+)$/.exec(KEPT_SAMPLES[1]) ?? [];
+    const [, factor = '', range = ''] =
+      /mul\((\d+)\).* ge (\d+)$/.exec(SAMPLED_EXPRESSIONS[1]) ?? [];
     const share = BigInt(`${decimals}000000`.slice(0, 6)) * BigInt(factor);
     return BigInt.asIntN(64, share + BigInt(`0x${traceId.slice(18)}`)) >= BigInt(range);
   };
@@ -137,7 +138,7 @@ describe("HAProxy's own rules", () => {
   test('are the same in the engine', () => {
     const engine = readFileSync(SHIPPED_ENGINE, 'utf8');
     const acls = [...engine.matchAll(/^ *acl kept ("var\(txn\.otel\.ratio,.*)$/gm)];
-    expect(acls.length).toBeGreaterThan(KEPT_SAMPLES.length);
-    for (const [, sample = ''] of acls) expect(KEPT_SAMPLES).toContain(sample);
+    expect(acls.length).toBeGreaterThan(SAMPLED_EXPRESSIONS.length);
+    for (const [, sample = ''] of acls) expect(SAMPLED_EXPRESSIONS).toContain(sample);
   });
 });

@@ -6,7 +6,7 @@ test("a second's worth at once, then as they come", () => {
   let now = 0;
   const bucket = new TokenBucket(10, () => now);
   const taken = (): number =>
-    Array.from({ length: 100 }, () => bucket.take()).filter(Boolean).length;
+    Array.from({ length: 100 }, () => bucket.tryTake()).filter(Boolean).length;
   expect(taken()).toBe(10);
   now += 500;
   expect(taken()).toBe(5);
@@ -17,11 +17,11 @@ test("a second's worth at once, then as they come", () => {
 test('one is saved up for where there is less than one a second', () => {
   let now = 0;
   const bucket = new TokenBucket(0.1, () => now);
-  expect([bucket.take(), bucket.take()]).toEqual([true, false]);
+  expect([bucket.tryTake(), bucket.tryTake()]).toEqual([true, false]);
   now += 9_900;
-  expect(bucket.take()).toBe(false);
+  expect(bucket.tryTake()).toBe(false);
   now += 200;
-  expect(bucket.take()).toBe(true);
+  expect(bucket.tryTake()).toBe(true);
 });
 
 test('what happens in any case holds up the others, for a second at most', () => {
@@ -29,9 +29,9 @@ test('what happens in any case holds up the others, for a second at most', () =>
   const bucket = new TokenBucket(10, () => now);
   for (let i = 0; i < 1_000; i += 1) bucket.charge();
   now += 900;
-  expect(bucket.take()).toBe(false);
+  expect(bucket.tryTake()).toBe(false);
   now += 300;
-  expect(bucket.take()).toBe(true);
+  expect(bucket.tryTake()).toBe(true);
 });
 
 test('in any stretch of time no more than the rate and one burst', () => {
@@ -43,7 +43,7 @@ test('in any stretch of time no more than the rate and one burst', () => {
       let taken = 0;
       for (const wait of waits) {
         now += wait;
-        while (bucket.take()) taken += 1;
+        while (bucket.tryTake()) taken += 1;
       }
       expect(taken).toBeLessThanOrEqual(rate + (now / 1000) * rate + 1e-6);
     }),

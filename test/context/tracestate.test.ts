@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Tracestate } from '../../src/context/tracestate.ts';
 
-/** One for all: what it keeps of one must not show in another. */
+/** One for all: state of one must not show in another. */
 const tracestate = new Tracestate();
 
 function read(value: string): boolean {
@@ -95,7 +95,7 @@ describe('mutated: section 3.5, "Mutating the tracestate Field"', () => {
     ['a duplicate is not sent twice', 'ot=th:1,a=1,ot=th:2', 'th:8', 'ot=th:8,a=1'],
   ])('%s', (_name, value, ot, expected) => expect(mutate(value, ot)).toBe(expected));
 
-  test('a 33rd member takes the place of the rightmost', () => {
+  test('a 33rd member replaces the rightmost', () => {
     const result = mutate(members(32), 'th:8').split(',');
     expect(result).toHaveLength(32);
     expect([result[0], result.at(-1)]).toEqual(['ot=th:8', 'k30=v']);

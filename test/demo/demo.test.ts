@@ -13,7 +13,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-/** A demo that can be told from all else on this machine, by its environment and its folder for temporary files. */
+/** A demo that can be distinguished from all else on this machine, by its environment and its folder for temporary files. */
 class Demo {
   readonly process: ChildProcess;
   readonly folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-demo-'));
@@ -97,7 +97,7 @@ test('a reader that goes away ends the demo, and nothing of it is left', async (
   expect(await demo.end()).toEqual(NOTHING_LEFT);
 }, 60_000);
 
-test('a port that somebody else has is replaced, and the demo says so', async () => {
+test('a port in use is replaced, and the demo prints it', async () => {
   const server = await new Promise<Server>((resolve) => {
     // Whoever has it already serves as well.
     const taken = createServer().once('error', () => resolve(taken));

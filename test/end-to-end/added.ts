@@ -19,7 +19,7 @@ export function plain(config: string, rules: readonly string[] = []): string {
 
 /**
  * What `add` makes of a configuration, in a folder of its own below `folder`: the engine's file stays there, with time to
- * spare, as `patientIn` has it.
+ * spare, as `patientEngine` has it.
  */
 export function added(
   folder: string,

@@ -20,7 +20,7 @@ afterAll(() => chain.stop());
 
 const callers = new Map<string, Response>();
 
-/** Sends a request while the agent is away, to be looked at when it is back. */
+/** Sends a request while the agent is away, to be inspected when it is back. */
 async function send(path: string, headers: RequestOptions['headers'] = {}): Promise<Response> {
   const response = await chain.get(path, { headers });
   expect(response.status).toBe(200);
@@ -37,7 +37,7 @@ function upstream(response: Response): { traceId: string; spanId: string; flags:
 const trace = (digit: string): string => digit.repeat(32);
 
 describe('HAProxy itself', () => {
-  test('starts a trace: random ids, sampled, told to the client', async () => {
+  test('starts a trace: random ids, sampled, sent to the client', async () => {
     const first = upstream(await send('/start/1'));
     const second = upstream(await send('/start/2'));
     expect(first.flags).toBe('03');

@@ -160,12 +160,12 @@ export type Response = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
-  /** From `Server-Timing`; empty when HAProxy did not say. */
+  /** From `Server-Timing`; empty when HAProxy sent none. */
   readonly traceId: string;
 };
 
 /** The trace id in a `Server-Timing` header; empty where there is none. */
-export function toldTraceId(serverTiming: string | string[] | undefined): string {
+export function serverTimingTraceId(serverTiming: string | string[] | undefined): string {
   return /trace;desc=00-([0-9a-f]{32})/.exec(String(serverTiming))?.[1] ?? '';
 }
 
@@ -201,7 +201,7 @@ export function get(port: number, path: string, options: RequestOptions = {}): P
         incoming.once('error', reject);
         incoming.once('end', () => {
           const { headers } = incoming;
-          const traceId = toldTraceId(headers['server-timing']);
+          const traceId = serverTimingTraceId(headers['server-timing']);
           resolve({ status: incoming.statusCode ?? 0, headers, body, traceId });
         });
       },

@@ -10,7 +10,7 @@ import { OtlpReceiver, type ReceiverOptions } from '../otlp-receiver.ts';
 import { expectConserved } from './conservation.ts';
 import { PATH, ROUNDS, residentMegabytes, settle, startCounting, Tally } from './counting.ts';
 import { Load } from './load.ts';
-import { patientIn } from './patient.ts';
+import { patientEngine } from './patient-engine.ts';
 
 const RATE = 2_000;
 /** Of the shipped engine, in microseconds. */
@@ -45,7 +45,7 @@ test('a receiver in every kind of trouble under load: nothing is lost, nobody wa
     OtlpReceiver.start({ port, credentials: right.credentials, onSpans: tally.take, ...options });
   let receiver = await receive();
   const chain = await startCounting(tally, {
-    add: { engine: patientIn(folder) },
+    add: { engine: patientEngine(folder) },
     agentEnv: {
       OTEL_EXPORTER_OTLP_ENDPOINT: `https://localhost:${port}`,
       OTEL_EXPORTER_OTLP_CERTIFICATE: right.ca,
@@ -88,7 +88,7 @@ test('a receiver in every kind of trouble under load: nothing is lost, nobody wa
     for (const code of [status.UNAVAILABLE, status.ABORTED, status.DATA_LOSS]) {
       await during(`refusing with ${status[code]}`, async () => {
         receiver.stop();
-        receiver = await receive({ verdict: () => ({ code, details: 'not now' }) });
+        receiver = await receive({ onExport: () => ({ code, details: 'not now' }) });
         await pause(LASTING / 3);
       });
     }

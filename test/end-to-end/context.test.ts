@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../agent-process.ts';
 import { JaegerService, startXrayService } from '../remote-sampling/services.ts';
 import { blockWith } from '../shipped/readme.ts';
-import { Chain, toldTraceId, trustByPath } from './chain.ts';
+import { Chain, serverTimingTraceId, trustByPath } from './chain.ts';
 import {
   type Exchange,
   type HeaderFields,
@@ -14,8 +14,8 @@ import {
   sendHttp2,
   valuesOf,
 } from './header-server.ts';
-import { patientIn } from './patient.ts';
-import { say } from './runtime-api.ts';
+import { patientEngine } from './patient-engine.ts';
+import { runCommand } from './runtime-api.ts';
 
 /** Trace context, trust and sampling through the real HAProxy, by what the server behind it gets. */
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
@@ -27,7 +27,7 @@ const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-context-'));
 const stats = join(folder, 'stats.sock');
 const ratios = join(folder, 'ratios.map');
 
-const patient = patientIn(folder);
+const patient = patientEngine(folder);
 
 let chain: Chain;
 let server: HeaderServer;
@@ -102,7 +102,7 @@ describe.each(PROTOCOLS)('traceparent over %s', (_protocol, send) => {
     const exchange = await send('/continue', fields);
     expect(upstream(exchange)).toMatchObject({ traceId: T, flags });
     expect(upstream(exchange).spanId).not.toBe(P);
-    expect(toldTraceId(exchange.response['server-timing'])).toBe(T);
+    expect(serverTimingTraceId(exchange.response['server-timing'])).toBe(T);
   });
 
   test.each([
@@ -167,7 +167,7 @@ describe.each(PROTOCOLS)('tracestate over %s', (_protocol, send) => {
     ['3.3.1.3.2 an equals sign in a value', ['a=1=2'], []],
     ['3.3.1.3 a duplicate key: the newest stays', ['a=1,b=2', 'a=3'], ['a=1,b=2']],
     [
-      '3.3.1.5 512 characters are kept',
+      '3.3.1.5 512 characters are propagated',
       [[filled('a', 128), filled('b', 128), filled('c', 128), filled('d', 125)].join(',')],
       [[filled('a', 128), filled('b', 128), filled('c', 128), filled('d', 125)].join(',')],
     ],
@@ -248,7 +248,7 @@ describe.each(PROTOCOLS)('trust over %s', (_protocol, send) => {
         ],
       ],
     ];
-    // No new trace of a .css is kept.
+    // No new trace of a .css is sampled.
     for (const fields of forced) {
       expect(upstream(await send('/trust/continue/a.css', fields)).flags).toMatch(/^0[13]$/);
       expect(upstream(await send('/trust/restart/a.css', fields)).flags).toBe('02');
@@ -367,14 +367,14 @@ describe('the ratio of a route', () => {
   test('from a map, changed without a reload', async () => {
     expect(await flagsOf('/route/all/x')).toBe('03');
     expect(await flagsOf('/route/none/x')).toBe('02');
-    await say(stats, `set map ${ratios} /route/all 0`);
-    await say(stats, `set map ${ratios} /route/none 1`);
+    await runCommand(stats, `set map ${ratios} /route/all 0`);
+    await runCommand(stats, `set map ${ratios} /route/none 1`);
     expect(await flagsOf('/route/all/x')).toBe('02');
     expect(await flagsOf('/route/none/x')).toBe('03');
     expect(await flagsOf('/elsewhere')).toBe('03');
   });
 
-  test('one that is no number is told once, and is none', async () => {
+  test('one that is no number is logged once, and is none', async () => {
     expect(await flagsOf('/route/bad/x')).toBe('03');
     expect(await flagsOf('/route/bad/x')).toBe('03');
     const told = await until('the warning', () => {
@@ -415,7 +415,7 @@ describe('with an agent that samples', () => {
     });
   };
 
-  test('a share of traces, and tells which', async () => {
+  test('a share of traces, and writes the threshold', async () => {
     await start({ OTEL_TRACES_SAMPLER: 'parentbased_probability', OTEL_TRACES_SAMPLER_ARG: '0.5' });
     const exchanges = await started(400);
     const kept = exchanges.filter((each) => upstream(each).flags === '03');
@@ -431,7 +431,7 @@ describe('with an agent that samples', () => {
     expect(span.traceState).toBe('ot=th:8');
   }, 60_000);
 
-  test('what Jaeger wants kept, by operation', async () => {
+  test("Jaeger's strategy, by operation", async () => {
     const jaeger = await JaegerService.start({
       operationSampling: {
         defaultSamplingProbability: 0,
@@ -460,7 +460,7 @@ describe('with an agent that samples', () => {
     }
   }, 60_000);
 
-  test('what X-Ray wants kept, by method, host and path', async () => {
+  test("X-Ray's rules, by method, host and path", async () => {
     const xray = await startXrayService([
       { HTTPMethod: 'GET', Host: 'www.example', URLPath: '/kept/*', FixedRate: 1 },
       {},
@@ -520,7 +520,7 @@ describe('hops of traces that are not sampled', () => {
     expect(client?.attributes['haproxy.kept']).toBe('slow');
   });
 
-  test('have no line where HAProxy is told so, but where it or a server failed them', async () => {
+  test('have no line where HAProxy is configured so, but where it or a server failed them', async () => {
     const silent = await Chain.start({
       agentEnv: { HAPROXY_OTEL_KEEP_ERRORS: 'true' },
       editConfig: (config) =>

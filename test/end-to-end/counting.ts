@@ -6,7 +6,7 @@ import { type AgentProcess, until } from '../agent-process.ts';
 import { Chain, type ChainOptions } from './chain.ts';
 import { type Account, sentence } from './conservation.ts';
 import type { Load } from './load.ts';
-import { say } from './runtime-api.ts';
+import { runCommand } from './runtime-api.ts';
 
 /** How many times longer than in the tests: set by `npm run soak`. */
 export const ROUNDS = Number(process.env.SOAK_ROUNDS ?? 1);
@@ -14,7 +14,7 @@ export const ROUNDS = Number(process.env.SOAK_ROUNDS ?? 1);
 /** The path of the requests that are counted. */
 export const PATH = '/counted';
 
-/** Counts SERVER spans by path and by span id, and keeps nothing else: a soak has millions. */
+/** Counts SERVER spans by path and by span id, and stores nothing else: a soak has millions. */
 export class Tally {
   /** The stats socket of the HAProxy that is counted. */
   stats = '';
@@ -107,7 +107,7 @@ export function residentMegabytes({ process: { pid } }: AgentProcess): number {
 
 /** Records that the rings of this HAProxy had no room for and did not announce yet. */
 export async function droppedByRings(stats: string): Promise<number> {
-  const events = await say(stats, 'show events');
+  const events = await runCommand(stats, 'show events');
   return [...events.matchAll(/type=buffer, (\d+) dropped/g)].reduce(
     (sum, [, dropped]) => sum + Number(dropped),
     0,
@@ -137,8 +137,8 @@ export type Settling = {
 };
 
 /**
- * Waits until everything has come, or nothing comes any more, stops the agent, and reports what became of each request, in
- * one line too.
+ * Waits until everything has come, or nothing comes any more, stops the agent, and reports what became of each
+ * request, in one line too.
  */
 export async function settle({ what, chain, load, tally, memory }: Settling): Promise<Account> {
   let before = -1;

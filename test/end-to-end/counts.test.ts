@@ -32,7 +32,7 @@ const CONNECTIONS = 32;
  */
 const CLOSES_IN_ORDER = VERSION.includes('version 2.6');
 const LOST_BY_RESET = CLOSES_IN_ORDER ? 0 : RATE * 0.02;
-/** Up to 3.0 `maxerrrate` keeps requests from asking an agent that hangs. */
+/** Up to 3.0 `maxerrrate` stops requests from asking an agent that hangs. */
 const LIMITS_ERRORS = /version (2|3\.0)\./.test(VERSION);
 
 const ends: (() => Promise<unknown> | unknown)[] = [];
@@ -48,8 +48,9 @@ async function startChain(tally: Tally, options: ChainOptions = {}): Promise<Cha
 }
 
 /**
- * Waits until what waited in the ring has come: a ring is read in order, so a hop that began after this has those before it.
- * An agent that is killed before has more to lose, and one that is stopped too often leaves a ring that is full.
+ * Waits until what waited in the ring has come: a ring is read in order, so a hop that began after this has those
+ * before it. An agent that is killed before has more to lose, and one that is stopped too often leaves a ring that is
+ * full.
  */
 async function caughtUp(load: Load, tally: Tally): Promise<void> {
   const now = BigInt(Date.now()) * 1_000_000n;
@@ -60,12 +61,12 @@ async function caughtUp(load: Load, tally: Tally): Promise<void> {
 const isRunning = ({ process }: AgentProcess): boolean =>
   process.exitCode === null && process.signalCode === null;
 
-/** HAProxy's ring holds seven times as many; of a machine that is slow it takes some time to read them. */
+/** HAProxy's ring holds seven times as many; on a slow machine reading them lasts. */
 const MOST_BEHIND = 10_000;
 
 /**
- * At most so many a second, and fewer where the machine is slower: the ring must not overflow. While no agent is there the
- * load goes on, for as long as the tests have it.
+ * At most so many a second, and fewer where the machine is slower: the ring must not overflow. While no agent is
+ * there the load goes on, for as long as the tests have it.
  */
 function startLoad(chain: Chain, tally: Tally): Load {
   const load: Load = new Load({
@@ -161,7 +162,8 @@ test('an agent that is killed under load loses what it had, and no more', async 
   const before = residentMegabytes(chain.agent);
   const load = startLoad(chain, tally);
   const kills = 1 * ROUNDS;
-  // Answered and not exported when the last kill was over: what was lost before, what the agent had, what waits in the ring.
+  // Answered and not exported when the last kill was over: what was lost before, what the agent had, what waits in
+  // the ring.
   let had = 0;
   for (let i = 0; i < kills; i += 1) {
     await load.more(RATE);
@@ -307,7 +309,7 @@ test('a ring that is full: HAProxy drops records, and both count them', async ()
     return chain.agent.logged("HAProxy's ring was full, it dropped records");
   });
   const account = await settle({ what: 'a ring that was full', chain, load, tally });
-  // The oldest are kept.
+  // The oldest are retained.
   expect(account.exported).toBeGreaterThan(20);
   expect(account.droppedByHaproxy).toBeGreaterThanOrEqual(100);
   expectConserved(account, { droppedByHaproxy: load.answered });

@@ -16,7 +16,7 @@ import {
   failHandshake,
   PROVOCATIONS,
   resettingServer,
-  say,
+  sendRaw,
   type World,
 } from './ends.ts';
 import { ScriptedServer } from './scripted-server.ts';
@@ -265,7 +265,7 @@ describe('a connection of a mode tcp frontend', () => {
 
   test('is one span: bytes, phases, and where it went', async () => {
     const [span, ...others] = await spansAfter(async () => {
-      const said = say(world.chain.ports.tcp, bytes);
+      const said = sendRaw(world.chain.ports.tcp, bytes);
       await until('the answer', () => said.text.endsWith('ok'));
       await new Promise((resolve) => setTimeout(resolve, 100));
       said.socket.end();
@@ -303,7 +303,7 @@ describe('a connection of a mode tcp frontend', () => {
 
   test('to a server that refuses it is an error, with its retries', async () => {
     const [span, ...others] = await spansAfter(async () => {
-      await say(world.refusingTcpPort, bytes).closed;
+      await sendRaw(world.refusingTcpPort, bytes).closed;
     });
     expect(others).toEqual([]);
     expect(span?.status).toBe(OtlpStatus.ERROR);
@@ -331,7 +331,7 @@ test('HAProxy stopped with requests in flight: each is a hop, once', async () =>
   ];
   const before = server.requests;
   const said = ways.map(([path], i) =>
-    say(
+    sendRaw(
       chain.ports.http,
       `GET ${path} HTTP/1.1\r\nHost: ends\r\ntraceparent: 00-${trace(i)}-${PARENT_ID}-01\r\n\r\n`,
     ),

@@ -11,7 +11,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { until } from '../agent-process.ts';
 import type { Chain } from './chain.ts';
-import { say as sayToRuntime } from './runtime-api.ts';
+import { runCommand as sayToRuntime } from './runtime-api.ts';
 import type { ScriptedServer } from './scripted-server.ts';
 import { unread } from './unread.ts';
 
@@ -199,10 +199,10 @@ export async function resettingServer(): Promise<{ port: number; end: () => void
   };
 }
 
-type Said = { readonly socket: Socket; readonly closed: Promise<string>; text: string };
+type RawExchange = { readonly socket: Socket; readonly closed: Promise<string>; text: string };
 
 /** Connects, sends, and collects what comes back. */
-export function say(port: number, bytes: string): Said {
+export function sendRaw(port: number, bytes: string): RawExchange {
   const socket = connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
   const closed = new Promise<string>((resolve) => {
     socket.once('error', () => resolve(said.text));
@@ -223,7 +223,7 @@ function request(path: string, traceparent: string, more = '', method = 'GET'): 
 function ask(path: string, more = '', method = 'GET'): Provocation {
   return async ({ chain }, traceparent) => {
     const head = request(path, traceparent, `Connection: close\r\n${more}`, method);
-    await say(chain.ports.http, head).closed;
+    await sendRaw(chain.ports.http, head).closed;
   };
 }
 
@@ -231,7 +231,7 @@ function ask(path: string, more = '', method = 'GET'): Provocation {
 function leave(path: string, how: (socket: Socket) => void): Provocation {
   return async ({ chain, server }, traceparent) => {
     const before = server.requests;
-    const said = say(chain.ports.http, request(path, traceparent));
+    const said = sendRaw(chain.ports.http, request(path, traceparent));
     await until('the server to have the request', () => server.requests > before);
     how(said.socket);
     await said.closed;
@@ -244,7 +244,7 @@ function recorded(chain: Chain, traceparent: string): Promise<unknown> {
   );
 }
 
-async function readHead(said: Said): Promise<void> {
+async function readHead(said: RawExchange): Promise<void> {
   await until('an answer', () => said.text.includes('\r\n\r\n'));
 }
 
@@ -252,7 +252,7 @@ async function readHead(said: Said): Promise<void> {
 function command(path: string, text: string): Provocation {
   return async ({ chain, server, socket }, traceparent) => {
     const before = server.requests;
-    const said = say(chain.ports.http, request(path, traceparent));
+    const said = sendRaw(chain.ports.http, request(path, traceparent));
     await until('the server to have the request', () => server.requests > before);
     await sayToRuntime(socket, text);
     await said.closed;
@@ -280,7 +280,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   'chunked, with trailers': ask('/to/chunked'),
   '100-continue': async ({ chain }, traceparent) => {
     const more = 'Expect: 100-continue\r\nContent-Length: 4\r\n';
-    const said = say(chain.ports.http, request('/to/continue', traceparent, more, 'POST'));
+    const said = sendRaw(chain.ports.http, request('/to/continue', traceparent, more, 'POST'));
     await readHead(said);
     said.socket.write('body');
     await until('the answer', () => said.text.includes('200 OK'));
@@ -291,7 +291,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
     const more =
       'Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
-    const said = say(chain.ports.http, request('/to/websocket', traceparent, more));
+    const said = sendRaw(chain.ports.http, request('/to/websocket', traceparent, more));
     await readHead(said);
     said.socket.write('hello');
     await until('the echo', () => said.text.endsWith('hello'));
@@ -306,7 +306,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
       await once(stream, 'close');
     }),
   'option logasap': async ({ asapPort }, traceparent) => {
-    await say(asapPort, request('/to/ok', traceparent, 'Connection: close\r\n')).closed;
+    await sendRaw(asapPort, request('/to/ok', traceparent, 'Connection: close\r\n')).closed;
   },
 
   'http-request deny': ask('/deny'),
@@ -336,7 +336,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   'queue timeout': async (world, traceparent) => {
     const { chain, server } = world;
     const before = server.requests;
-    const first = say(chain.ports.http, 'GET /full/silent HTTP/1.1\r\nHost: ends\r\n\r\n');
+    const first = sendRaw(chain.ports.http, 'GET /full/silent HTTP/1.1\r\nHost: ends\r\n\r\n');
     await until('the server to be busy', () => server.requests > before);
     await ask('/full/ok')(world, traceparent);
     first.socket.destroy();
@@ -355,7 +355,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   'response headers too large': ask('/to/large-headers'),
 
   'client leaves while sending its headers': async ({ chain }) => {
-    const said = say(chain.ports.http, 'GET /to/ok HTTP/1.1\r\nHost: ends\r\n');
+    const said = sendRaw(chain.ports.http, 'GET /to/ok HTTP/1.1\r\nHost: ends\r\n');
     await until('HAProxy to read them', () => unread(said.socket) === 0);
     said.socket.end();
     await said.closed;
@@ -363,7 +363,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   'client leaves while sending its body': async ({ chain, server }, traceparent) => {
     const before = server.requests;
     const more = 'Content-Length: 1000\r\n';
-    const said = say(
+    const said = sendRaw(
       chain.ports.http,
       `${request('/patient/silent', traceparent, more, 'POST')}half of it`,
     );
@@ -373,9 +373,9 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   },
   'client leaves while queued': async ({ chain, server }, traceparent) => {
     const before = server.requests;
-    const first = say(chain.ports.http, 'GET /full/silent HTTP/1.1\r\nHost: ends\r\n\r\n');
+    const first = sendRaw(chain.ports.http, 'GET /full/silent HTTP/1.1\r\nHost: ends\r\n\r\n');
     await until('the server to be busy', () => server.requests > before);
-    const second = say(chain.ports.http, request('/full/ok', traceparent));
+    const second = sendRaw(chain.ports.http, request('/full/ok', traceparent));
     await until('HAProxy to read it', () => unread(second.socket) === 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     second.socket.destroy();
@@ -383,7 +383,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
     first.socket.destroy();
   },
   'client leaves while connecting': async ({ chain }, traceparent) => {
-    const said = say(chain.ports.http, request('/dropping-slow/ok', traceparent));
+    const said = sendRaw(chain.ports.http, request('/dropping-slow/ok', traceparent));
     await until('HAProxy to read it', () => unread(said.socket) === 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     said.socket.destroy();
@@ -391,7 +391,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   },
   'client leaves while waiting': leave('/patient/silent', (socket) => socket.destroy()),
   'client leaves while downloading': async ({ chain }, traceparent) => {
-    const said = say(chain.ports.http, request('/patient/download', traceparent));
+    const said = sendRaw(chain.ports.http, request('/patient/download', traceparent));
     await readHead(said);
     said.socket.resetAndDestroy();
     await said.closed;
@@ -406,15 +406,17 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
       await once(stream, 'close');
     }),
   'client does not send its headers in time (408)': async ({ chain }) => {
-    await say(chain.ports.http, 'GET /to/ok HTTP/1.1\r\nHost: ends\r\n').closed;
+    await sendRaw(chain.ports.http, 'GET /to/ok HTTP/1.1\r\nHost: ends\r\n').closed;
   },
   'client does not send its body in time': async ({ chain }, traceparent) => {
     const more = 'Content-Length: 1000\r\n';
-    await say(chain.ports.http, `${request('/slower/silent', traceparent, more, 'POST')}half of it`)
-      .closed;
+    await sendRaw(
+      chain.ports.http,
+      `${request('/slower/silent', traceparent, more, 'POST')}half of it`,
+    ).closed;
   },
   'client does not read in time': async ({ chain }, traceparent) => {
-    const said = say(chain.ports.http, request('/patient/download', traceparent));
+    const said = sendRaw(chain.ports.http, request('/patient/download', traceparent));
     said.socket.once('data', () => said.socket.pause());
     await recorded(chain, traceparent);
     said.socket.destroy();
@@ -427,10 +429,10 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   'session killed': command('/patient/silent', 'shutdown sessions server patient/s1'),
   'header that a rule makes too large': ask('/grow', `X-Large: ${'x'.repeat(9_000)}\r\n`),
   'bad request': async ({ chain }) => {
-    await say(chain.ports.http, 'NONSENSE\r\n\r\n').closed;
+    await sendRaw(chain.ports.http, 'NONSENSE\r\n\r\n').closed;
   },
   'request headers too large': async ({ chain }) => {
-    await say(
+    await sendRaw(
       chain.ports.http,
       `GET /to/ok HTTP/1.1\r\nHost: ends\r\nX-Large: ${'x'.repeat(40_000)}\r\n\r\n`,
     ).closed;
@@ -439,10 +441,10 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
 
 /** A client that speaks no TLS on a TLS port. */
 export async function failHandshake({ tlsPort }: World): Promise<void> {
-  await say(tlsPort, 'GET / HTTP/1.1\r\nHost: ends\r\n\r\n').closed;
+  await sendRaw(tlsPort, 'GET / HTTP/1.1\r\nHost: ends\r\n\r\n').closed;
 }
 
-/** A client that trusts nobody, and says so. */
+/** A client that refuses the certificate, with an alert. */
 export async function distrust({ tlsPort }: World): Promise<void> {
   const socket = connectTls({ port: tlsPort, host: '127.0.0.1' });
   await new Promise<void>((resolve) => {

@@ -67,17 +67,20 @@ describe('a path', () => {
   test.each([
     ['quotes', '"'],
     ['backslashes', '\\'],
-  ])('of 8 KB of %s, twice as long in the record, is cut and the hop kept', async (_name, one) => {
-    const path = `/${one.repeat(8000)}`;
-    const span = await attack(path);
-    const kept = String(span.attributes['url.path']);
-    expect(path.startsWith(kept)).toBe(true);
-    expect(kept.length).toBeGreaterThan(7000);
-    expect(span.attributes).toMatchObject({
-      'haproxy.frontend.name': 'www',
-      'network.protocol.version': '1.1',
-    });
-  });
+  ])(
+    'of 8 KB of %s, twice as long in the record, is cut and the hop exported',
+    async (_name, one) => {
+      const path = `/${one.repeat(8000)}`;
+      const span = await attack(path);
+      const kept = String(span.attributes['url.path']);
+      expect(path.startsWith(kept)).toBe(true);
+      expect(kept.length).toBeGreaterThan(7000);
+      expect(span.attributes).toMatchObject({
+        'haproxy.frontend.name': 'www',
+        'network.protocol.version': '1.1',
+      });
+    },
+  );
 
   test.each([
     ['quotes', '"'],
@@ -168,7 +171,7 @@ describe('what is no request', () => {
   });
 });
 
-test('no line was unusable, none was taken for two', async () => {
+test('no line was unusable, none was read as two', async () => {
   const agent = chain.agent;
   await chain.haproxy.stop();
   await agent.end();

@@ -48,7 +48,7 @@ test('a connection that HAProxy ends because it is idle is no warning', async ()
         reason !== 'healthcheck' &&
         reason !== 'protocol',
     );
-  // From 3.1 on it looks for idle connections only now and then.
+  // From 3.1 on it checks for idle connections only now and then.
   const end = await until('HAProxy to close the idle connection', ended, 50_000);
   if (HAS_IDLE_TIMEOUT) expect(end).toMatchObject({ reason: 'disconnected', status: 2 });
   expect(warnings(chain.agent)).toEqual([]);

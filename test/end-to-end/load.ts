@@ -17,8 +17,8 @@ export type LoadOptions = {
 const TICK = 2;
 
 /**
- * A steady load that counts: each connection sends one request after the other, and every answer is looked
- * at. Raw sockets, because a client that costs more than HAProxy would be measured in its place.
+ * A steady load that counts: each connection sends one request after the other, and every answer is checked. Raw
+ * sockets, because a client that costs more than HAProxy would be measured in its place.
  */
 export class Load {
   answered = 0;
@@ -125,7 +125,7 @@ class Client {
   }
 
   private lost(reason: string): void {
-    // A kept-alive connection may close just as the next request is sent: every client sends it again.
+    // A persistent connection may close just as the next request is sent: every client sends it again.
     const again = this.busy && this.reused && this.text === '';
     if (this.busy && !again) this.failed(reason);
     this.busy = false;

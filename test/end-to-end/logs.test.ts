@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/ports.ts';
-import { ask } from '../admin/ask.ts';
+import { requestAdmin } from '../admin/admin-request.ts';
 import { until } from '../agent-process.ts';
 import { LogReceiver, type ReceivedLog } from '../telemetry/log-receiver.ts';
 import { added, plain } from './added.ts';
 import { Chain, get, type Response } from './chain.ts';
-import { say } from './runtime-api.ts';
+import { runCommand } from './runtime-api.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-logs-'));
 const runtime = join(folder, 'haproxy.sock');
@@ -188,7 +188,7 @@ test('queries are redacted as the user wants in span, log record, its body and o
   expect(log.attributes['url.query']).toBe(shown);
   expect(log.body).toContain(`"GET /api/secret?${shown} HTTP/1.1"`);
   const page = await until('the hop on the page', async () => {
-    const { body } = await ask(chain.agent, `/api/live?trace=${response.traceId}`);
+    const { body } = await requestAdmin(chain.agent, `/api/live?trace=${response.traceId}`);
     return body.includes('/api/secret') && body;
   });
   expect(page).toContain(shown);
@@ -223,7 +223,7 @@ describe('what HAProxy logs beside hops', () => {
 
   test('states of servers have a severity that an operator would choose', async () => {
     const of = { 'haproxy.backend.name': 'app', 'haproxy.server.name': 'app1' };
-    await say(runtime, 'set server app/app1 state maint');
+    await runCommand(runtime, 'set server app/app1 state maint');
     expect(await first(/^Server app\/app1 is going DOWN for maintenance/)).toMatchObject({
       eventName: 'haproxy.server_state',
       severity: 10,
@@ -235,10 +235,10 @@ describe('what HAProxy logs beside hops', () => {
       severityText: 'emerg',
       attributes: { 'haproxy.backend.name': 'app' },
     });
-    await say(runtime, 'set server app/app1 state ready');
+    await runCommand(runtime, 'set server app/app1 state ready');
     expect(await first(/^Server app\/app1 is UP/)).toMatchObject({ severity: 10, attributes: of });
 
-    await say(runtime, 'set server app/app1 health down');
+    await runCommand(runtime, 'set server app/app1 health down');
     expect(await first(/^Server app\/app1 is DOWN/)).toMatchObject({
       eventName: 'haproxy.server_state',
       severity: 17,

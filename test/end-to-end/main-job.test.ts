@@ -2,7 +2,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OtlpSpanKind, OtlpStatus } from '../../src/demo/otlp-receiver.ts';
 import { until } from '../agent-process.ts';
-import { Chain, echoed, HttpAgent, type Response, toldTraceId } from './chain.ts';
+import { Chain, echoed, HttpAgent, type Response, serverTimingTraceId } from './chain.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const PARENT_ID = 'b7ad6b7169203331';
@@ -52,7 +52,7 @@ describe('a request without context', () => {
     expect(client?.flags).toBe(0x103);
   });
 
-  test("the client is told the SERVER span's context", async () => {
+  test("the client gets the SERVER span's context", async () => {
     const { server } = await chain.hop(response.traceId);
     expect(response.headers['server-timing']).toBe(
       `trace;desc=00-${server.traceId}-${server.spanId}-03`,
@@ -75,7 +75,7 @@ describe("a caller's trace is continued", () => {
     expect(server.parentSpanId).toBe(PARENT_ID);
     expect(client?.parentSpanId).toBe(server.spanId);
     expect(app.parentSpanId).toBe(client?.spanId);
-    // Each lies within its parent, as far as milliseconds can tell.
+    // Each lies within its parent, to the millisecond.
     const millisecond = 1_000_000n;
     expect(server.start).toBeLessThanOrEqual(client?.start ?? 0n);
     expect(client?.start).toBeLessThanOrEqual(app.start + millisecond);
@@ -122,7 +122,7 @@ describe("a caller's trace is continued", () => {
   });
 });
 
-describe('what the spans say', () => {
+describe('the content of spans', () => {
   test('a SERVER and a CLIENT span as the conventions want them of a proxy', async () => {
     const before = BigInt(Date.now()) * 1_000_000n;
     const response = await chain.get('/api/orders?delay=40&sig=secret&q=%22', {
@@ -238,7 +238,7 @@ describe('what the spans say', () => {
     expect(spans).toHaveLength(2);
   });
 
-  test('a server that takes too long: 504, and no status that the server never sent', async () => {
+  test('a server that is too slow: 504, and no status that the server never sent', async () => {
     const response = await chain.get('/slow');
     const { server, client } = await chain.hop(response.traceId);
     expect(server.attributes).toMatchObject({
@@ -274,7 +274,7 @@ test('x-request-id is made where the client sent none', async () => {
   expect(server.attributes['http.request.header.x-request-id']).toEqual([requestId]);
 });
 
-test('kept-alive connections: each request is a hop of its own', async () => {
+test('persistent connections: each request is a hop of its own', async () => {
   const agent = new HttpAgent({ keepAlive: true, maxSockets: 1 });
   const responses: Response[] = [];
   for (let i = 0; i < 20; i += 1) responses.push(await chain.get(`/kept/${i}`, { agent }));
@@ -291,7 +291,9 @@ test('HTTP/2: streams of one connection are hops of their own', async () => {
     Array.from({ length: 30 }, async (_, i) => {
       const stream = session.request({ ':path': `/h2/${i}` });
       const traceId = await new Promise<string>((resolve) =>
-        stream.once('response', (headers) => resolve(toldTraceId(headers['server-timing']))),
+        stream.once('response', (headers) =>
+          resolve(serverTimingTraceId(headers['server-timing'])),
+        ),
       );
       stream.resume();
       await new Promise((resolve) => stream.once('close', resolve));

@@ -9,15 +9,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
-import { adminOf, ask } from '../admin/ask.ts';
+import { adminOf, requestAdmin } from '../admin/admin-request.ts';
 import { until } from '../agent-process.ts';
 import { MetricReceiver, type ReceivedPoint } from '../telemetry/metrics/metric-receiver.ts';
 import { Chain, get } from './chain.ts';
 import { reload, startedWorkers } from './workers.ts';
 
 /**
- * What receivers and a Prometheus are given of a real HAProxy, against what its clients counted. A frontend of their own
- * has the requests that are counted: the chain sends others before it starts.
+ * Metrics of a real HAProxy as receivers and a Prometheus get them, against what its clients counted. A frontend of
+ * their own has the requests that are counted: the chain sends others before it starts.
  */
 const BIN = join(PACKAGE_ROOT, '.cache/prometheus/usr/bin');
 const OPENMETRICS = 'application/openmetrics-text; version=1.0.0';
@@ -206,7 +206,7 @@ type Exemplars = {
 test('a real Prometheus scrapes the page, and has the exemplars', async () => {
   const traceparent = SAMPLED.replaceAll('0af7651916cd43dd', 'feedfeedfeedfeed');
   const page = async () =>
-    (await ask(chain.agent, '/metrics', { headers: { accept: OPENMETRICS } })).body;
+    (await requestAdmin(chain.agent, '/metrics', { headers: { accept: OPENMETRICS } })).body;
   const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-prometheus-'));
   const admin = adminOf(chain.agent);
   const api = await freePort();
@@ -281,8 +281,8 @@ test('a real Prometheus scrapes the page, and has the exemplars', async () => {
       panels.match(/\b(http|haproxy(?!_otel))_[a-z_]+_(bucket|sum|count|total)\b/g) ?? [];
     expect(asked.length).toBeGreaterThan(12);
     for (const name of asked) expect(await page()).toMatch(new RegExp(`^${name}\\{`, 'm'));
-    // Its own checker, which reads only the older format, has nothing to say either.
-    const { body: input } = await ask(chain.agent, '/metrics');
+    // Its own checker, which reads only the older format, accepts it too.
+    const { body: input } = await requestAdmin(chain.agent, '/metrics');
     const promtool = join(BIN, 'promtool');
     expect(execFileSync(promtool, ['check', 'metrics'], { input, encoding: 'utf8' })).toBe('');
     // Of all hops, not of the sampled ones alone.

@@ -8,7 +8,7 @@ import { freePorts } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
 import { wiring } from '../wiring/run.ts';
 import { added, plain } from './added.ts';
-import { Chain, get, toldTraceId } from './chain.ts';
+import { Chain, get, serverTimingTraceId } from './chain.ts';
 import {
   type Exchange,
   type HeaderFields,
@@ -16,7 +16,7 @@ import {
   sendHttp1,
   valuesOf,
 } from './header-server.ts';
-import { say } from './runtime-api.ts';
+import { runCommand } from './runtime-api.ts';
 
 /** `add --ratio`: HAProxy decides by the trace id, and asks the agent only where that has something to do. */
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-ratio-'));
@@ -111,7 +111,7 @@ const caller = (flags: string, ...more: HeaderFields): HeaderFields => [
 ];
 
 describe('a new trace', () => {
-  test('that is not kept: a context of its own, and no question', async () => {
+  test('that is not sampled: a context of its own, and no NOTIFY', async () => {
     const ids = new Set<string>();
     for (let i = 0; i < 20; i += 1) {
       const exchange = await send('/a', [['baggage', 'a=1']]);
@@ -121,12 +121,12 @@ describe('a new trace', () => {
       expect(flags).toBe('02');
       expect(valuesOf(exchange, 'b3')).toEqual([`${traceId}-${spanId}-0`]);
       expect(valuesOf(exchange, 'tracestate')).toEqual([]);
-      expect(toldTraceId(exchange.response['server-timing'])).toBe(traceId);
+      expect(serverTimingTraceId(exchange.response['server-timing'])).toBe(traceId);
     }
     expect(ids.size).toBe(40);
   });
 
-  test('that is kept: the agent reports it under the id that HAProxy made', async () => {
+  test('that is sampled: the agent exports it under the id that HAProxy made', async () => {
     const exchange = await send('/ratio/1');
     expect(isAsked(exchange)).toBe(true);
     const { traceId, spanId, flags } = upstream(exchange);
@@ -135,7 +135,7 @@ describe('a new trace', () => {
     expect((await chain.hop(traceId)).client?.spanId).toBe(spanId);
   });
 
-  test('is kept or not by its id, as in consistent sampling: both sides decide alike', async () => {
+  test('is sampled or not by its id, as in consistent sampling: both sides decide alike', async () => {
     const half = thresholdInMillionths('0.5');
     if (half === undefined) throw new Error('half of all are some');
     let kept = 0;
@@ -155,7 +155,7 @@ describe('a new trace', () => {
   test('has the share of its route, which the Runtime API changes', async () => {
     expect(upstream(await send('/route')).flags).toBe('02');
     const [, command = ''] = /^echo '(.*)' \|/.exec(shown('sh', 'set map')) ?? [];
-    await say(stats, command.replace('/api 0.5', '/route 1'));
+    await runCommand(stats, command.replace('/api 0.5', '/route 1'));
     expect(upstream(await send('/route')).flags).toBe('03');
   });
 
@@ -196,7 +196,7 @@ describe('a caller', () => {
     },
   );
 
-  test.each(['restart', 'ignore'])('whom nobody trusts (%s) has no say', async (trust) => {
+  test.each(['restart', 'ignore'])('an untrusted caller (%s) has no influence', async (trust) => {
     const fields = caller('01', ['tracestate', 'a=1'], ['baggage', 'a=1'], ['b3', `${T}-${P}-1`]);
     const exchange = await send(`/trust/${trust}`, fields);
     expect(isAsked(exchange)).toBe(false);
@@ -209,9 +209,9 @@ describe('a caller', () => {
   });
 });
 
-test('what failed is kept though nobody was asked, and the agent was not away', async () => {
+test('what failed is exported though the agent was not asked, and the agent was not away', async () => {
   const { headers } = await get(chain.ports.http, '/broken');
-  const { server } = await chain.hop(toldTraceId(headers['server-timing']), false);
+  const { server } = await chain.hop(serverTimingTraceId(headers['server-timing']), false);
   expect(server.attributes).toMatchObject({
     'http.response.status_code': 503,
     'network.protocol.version': '1.1',
@@ -230,7 +230,7 @@ describe('lines of what is neither sampled nor failed', () => {
       for (let i = 0; i < 9; i += 1) await sendHttp1(http, '/a', []);
       expect(valuesOf(await sendHttp1(http, '/a', []), 'x-request-id')).toEqual([]);
       const { headers } = await get(http, '/broken');
-      await sparing.chain.hop(toldTraceId(headers['server-timing']), false);
+      await sparing.chain.hop(serverTimingTraceId(headers['server-timing']), false);
       const exchange = await sendHttp1(http, '/ratio/1', []);
       const kept = upstream(exchange);
       expect(valuesOf(exchange, 'x-request-id')[0]).toContain(kept.traceId);

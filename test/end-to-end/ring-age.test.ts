@@ -4,8 +4,8 @@ import { afterEach, expect, test } from 'vitest';
 import { Haproxy } from '../../src/demo/haproxy.ts';
 import { freePorts } from '../../src/demo/ports.ts';
 import { socketPath } from '../../src/listen.ts';
-import type { AgeLimits } from '../../src/records/age.ts';
-import { BEAT_SOCKETS } from '../../src/records/beat.ts';
+import type { AgeLimits } from '../../src/records/connection-age.ts';
+import { PACED_SOCKETS } from '../../src/records/read-pacer.ts';
 import { RecordReceiver } from '../../src/records/receiver.ts';
 import { until } from '../agent-process.ts';
 import { HAPROXY, VERSION } from './chain.ts';
@@ -22,7 +22,7 @@ const RINGS = 4;
 const RATE = 500;
 const ROUNDS = 4;
 /** For how long a ring writes nothing before its connection is renewed, in milliseconds. */
-const SILENCE = 50;
+const IDLE_TIME = 50;
 
 const ends: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -138,7 +138,7 @@ ${rings.records.map((_, index) => `    log ring@r${index} len 16300 format rfc31
   }
 
   private async listen(port: number, receiver: RecordReceiver): Promise<Server> {
-    const server = createServer(BEAT_SOCKETS, (socket) => {
+    const server = createServer(PACED_SOCKETS, (socket) => {
       this.connections += 1;
       receiver.accept(socket);
     });
@@ -150,7 +150,7 @@ ${rings.records.map((_, index) => `    log ring@r${index} len 16300 format rfc31
 const startLoad = ({ http }: Rings): Load =>
   new Load({ port: http, path: '/', connections: 8, rate: RATE });
 
-test('connections are renewed when there is little to say, and nothing is lost or doubled', async () => {
+test('connections are renewed when the ring is quiet, and nothing is lost or doubled', async () => {
   const rings = await Rings.start({ from: 3_000, until: 600_000, jitter: 200, tick: 500 });
   const load = { answered: 0 };
   const delay = monitorEventLoopDelay({ resolution: 10 });
@@ -158,7 +158,7 @@ test('connections are renewed when there is little to say, and nothing is lost o
   ends.push(() => delay.disable());
   for (let round = 1; round <= ROUNDS; round += 1) {
     const busy = startLoad(rings);
-    // All get old enough, and none parts as long as there is much to say.
+    // All get old enough, and none is renewed as long as records come at a high rate.
     const end = performance.now() + 3_500;
     await until('all to be old', () => performance.now() > end);
     expect(rings.renewed).toHaveLength((round - 1) * RINGS);
@@ -170,7 +170,7 @@ test('connections are renewed when there is little to say, and nothing is lost o
   }
   const account = await rings.settle('renewed in quiet', load);
   // Where processes are held up for longer than the silence that a renewal waits for, it is no silence.
-  const isQuiet = CLOSES_IN_ORDER || delay.max < SILENCE * 1e6;
+  const isQuiet = CLOSES_IN_ORDER || delay.max < IDLE_TIME * 1e6;
   expectConserved(account, isQuiet ? {} : { uncounted: rings.renewed.length * RATE * 0.02 });
   // One after the other.
   const pauses = rings.renewed.slice(1).map((at, index) => at - (rings.renewed[index] ?? 0));

@@ -8,7 +8,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { until } from '../agent-process.ts';
 import { added, plain } from './added.ts';
-import { Chain, get, toldTraceId } from './chain.ts';
+import { Chain, get, serverTimingTraceId } from './chain.ts';
 import {
   type Exchange,
   type HeaderFields,
@@ -90,7 +90,7 @@ describe('a rule ends evaluation', () => {
     }
   }, 60_000);
 
-  test('in its defaults: nothing of the caller is taken over', async () => {
+  test('in its defaults: nothing of the caller is used', async () => {
     const chain = await start(inDefaults(accept), ['--frontend', 'www']);
     const { http } = chain.ports;
     expect(traceIdOf(await sendHttp1(http, '/trusted', CALLER))).toBe(TRACE_ID);
@@ -184,7 +184,9 @@ describe('x-request-id: the server gets one, and the span has that one or none',
       const exchange = await sendHttp1(chain.ports.http, '/id', fields);
       const values = valuesOf(exchange, 'x-request-id');
       expect(values).toEqual(server === undefined ? [] : [expect.stringMatching(server)]);
-      const { server: span } = await chain.hop(toldTraceId(exchange.response['server-timing']));
+      const { server: span } = await chain.hop(
+        serverTimingTraceId(exchange.response['server-timing']),
+      );
       expect(span.attributes['http.request.header.x-request-id']).toEqual(
         isOnSpan ? values : undefined,
       );
@@ -199,12 +201,12 @@ test('unique-id-header beside an id of the client: the server gets both, as with
   );
   const exchange = await sendHttp1(chain.ports.http, '/id', [['X-Request-ID', 'theirs']]);
   expect(valuesOf(exchange, 'x-request-id')).toEqual(['theirs', expect.stringMatching(/^unique-/)]);
-  const { server } = await chain.hop(toldTraceId(exchange.response['server-timing']));
+  const { server } = await chain.hop(serverTimingTraceId(exchange.response['server-timing']));
   expect(server.attributes['http.request.header.x-request-id']).toBeUndefined();
 }, 60_000);
 
 describe('haproxy.phase.agent_us is the wait for this agent alone', () => {
-  /** An engine of somebody else, whose agent accepts connections and says nothing. */
+  /** An engine of another agent, which accepts connections and never answers. */
   async function slowEngine(): Promise<{ filter: string; backend: string }> {
     const sockets = new Set<Socket>();
     const agent: Server = createServer((socket) => {
@@ -261,7 +263,7 @@ spoe-message ask
         (config) => config.replace(order, '$3$2$1'),
       );
       const { response } = await sendHttp1(chain.ports.http, '/held', []);
-      expect(await waited(chain, toldTraceId(response['server-timing']))).toBeLessThan(
+      expect(await waited(chain, serverTimingTraceId(response['server-timing']))).toBeLessThan(
         (SLOW * 1000) / 2,
       );
     },
@@ -278,7 +280,7 @@ spoe-message ask
     setTimeout(() => socket.write('lf'), SLOW);
     let answer = '';
     for await (const part of socket.setEncoding('utf8')) answer += part;
-    expect(await waited(chain, toldTraceId(answer))).toBeLessThan((SLOW * 1000) / 2);
+    expect(await waited(chain, serverTimingTraceId(answer))).toBeLessThan((SLOW * 1000) / 2);
   }, 60_000);
 
   test('but all of that for an agent that hangs', async () => {

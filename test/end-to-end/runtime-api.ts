@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
-/** Says a command to HAProxy's Runtime API, a `stats socket`; resolves with its answer. */
-export function say(socket: string, command: string): Promise<string> {
+/** Sends a command to HAProxy's Runtime API, a `stats socket`; resolves with its answer. */
+export function runCommand(socket: string, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';
     const client = connect(socket, () => client.end(`${command}\n`));

@@ -27,7 +27,7 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
     socket.write('HTTP/1.1 100 Continue\r\n\r\n');
     socket.once('data', () => socket.write(OK));
   },
-  /** Answers nothing, and keeps the connection. */
+  /** Answers nothing, and leaves the connection open. */
   silent: () => {},
   'broken-503': (socket) => socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n'),
   close: (socket) => socket.end(),
@@ -41,7 +41,7 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   'bad-chunk': (socket) =>
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnonsense\r\n'),
   slow: (socket) => setTimeout(() => socket.write(OK), 800),
-  /** A body of a second and a half, without and with its length told in front. */
+  /** A body of a second and a half, without and with a Content-Length. */
   drip: (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
     repeat(socket, `a\r\n${'x'.repeat(10)}\r\n`, () => socket.write('0\r\n\r\n'));
@@ -75,7 +75,7 @@ function repeat(socket: Socket, bytes: string, end: () => void, times = 15): voi
   setTimeout(() => repeat(socket, bytes, end, times - 1), 100);
 }
 
-/** A server that does what the last part of the path says, down to the byte. */
+/** A server whose behaviour, down to the byte, is chosen by the last part of the path. */
 export class ScriptedServer {
   /** Requests so far. */
   requests = 0;

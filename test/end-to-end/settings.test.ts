@@ -7,7 +7,7 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
 
-test("OpenTelemetry's settings, as other SDKs take them, on spans of HAProxy", async () => {
+test("OpenTelemetry's settings, as other SDKs read them, on spans of HAProxy", async () => {
   const chain = await Chain.start({
     agentEnv: {
       OTEL_RESOURCE_ATTRIBUTES: 'owner=a=b==,team=%2C%25',

@@ -8,15 +8,15 @@ import { OtlpSpanKind, OtlpStatus, type ReceivedSpan } from '../../src/demo/otlp
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
 import { SERVER_TIMING } from './added.ts';
-import { Chain, VERSION as HAPROXY_VERSION, toldTraceId } from './chain.ts';
+import { Chain, VERSION as HAPROXY_VERSION, serverTimingTraceId } from './chain.ts';
 import { droppingPort } from './ends.ts';
-import { patientIn } from './patient.ts';
+import { patientEngine } from './patient-engine.ts';
 
 const VERSION = Number(/version (\d+\.\d+)/.exec(HAPROXY_VERSION)?.[1]);
 const CONNECT_TIMEOUT = 400;
 const SLOW_FAILURE = 300;
 
-/** A server that notes what it is sent, and does what the path says. */
+/** A server that records what it is sent, and behaves as the path has it. */
 class NotingServer {
   readonly requests: {
     readonly line: string;
@@ -203,7 +203,7 @@ beforeAll(async () => {
   mappedPort = await freePort();
   listenPort = await freePort();
   chain = await Chain.start({
-    add: { trust: '192.0.2.0/24,bind:front', engine: patientIn(folder) },
+    add: { trust: '192.0.2.0/24,bind:front', engine: patientEngine(folder) },
     site: (config) => {
       const edited = config
         .replace(
@@ -256,7 +256,7 @@ async function exchange(where: string | number, head: string): Promise<Seen> {
   // A tunnel stays open until somebody leaves.
   if (!/^connection: close$/im.test(head)) socket.destroy();
   await closed;
-  const traceId = toldTraceId(/^server-timing: (.*)$/im.exec(answer)?.[1]);
+  const traceId = serverTimingTraceId(/^server-timing: (.*)$/im.exec(answer)?.[1]);
   const { server: span } = await chain.hop(traceId, false);
   const client = (): ReceivedSpan | undefined =>
     chain

@@ -72,7 +72,7 @@ test('upgrades under load fail no request, and lose and double no hop', async ()
   expect(load.failures).toEqual([]);
   expect(tally.duplicated).toBe(0);
   expect(tally.hops).toBe(load.answered);
-  // Each record was read by one process, and whole; the requests that looked for the agent are records, too.
+  // Each record was read by one process, and whole; the requests that probed for the agent are records, too.
   const read = (name: string): number =>
     stopped.reduce((sum, { records }) => sum + (records[name] ?? 0), 0);
   expect(read('unusable')).toBe(0);

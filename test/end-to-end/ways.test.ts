@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { until } from '../agent-process.ts';
 import { Chain, VERSION } from './chain.ts';
-import { say } from './ends.ts';
+import { sendRaw } from './ends.ts';
 
 /** A logger that gets no line: its frontend has no log-format. */
 const SILENT = '    log 127.0.0.1:9 local0\n';
@@ -78,7 +78,7 @@ describe('reported when the headers of the reply go out', () => {
       const before = chain.server.requests;
       const traceId = 'c'.repeat(32);
       const head = `Host: x\r\ntraceparent: 00-${traceId}-${'b'.repeat(16)}-01\r\n\r\n`;
-      const said = say(chain.ports.http, `GET /away?delay=700 HTTP/1.1\r\n${head}`);
+      const said = sendRaw(chain.ports.http, `GET /away?delay=700 HTTP/1.1\r\n${head}`);
       await until('the server to have it', () => chain.server.requests > before);
       said.socket.destroy();
       const { server } = await chain.hop(traceId, false);
@@ -122,7 +122,7 @@ test('a hop that its line reports, too, is one, sampled or not', async () => {
   const ended = async (traceparent: string): Promise<void> => {
     const head = `Host: x\r\nConnection: close\r\ntraceparent: ${traceparent}\r\n\r\n`;
     for (const path of ['/refused', '/nowhere']) {
-      await say(chain.ports.http, `GET ${path} HTTP/1.1\r\n${head}`).closed;
+      await sendRaw(chain.ports.http, `GET ${path} HTTP/1.1\r\n${head}`).closed;
     }
   };
   for (const flags of ['01', '00', '01', '00'])
@@ -148,7 +148,7 @@ test('a hop that its line reports, too, is one, sampled or not', async () => {
   expect(stopped.records).toMatchObject({ unsampled: 4, unusable: 0 });
 });
 
-test('lines of another release: the agent says what to run, once', async () => {
+test('lines of another release: the agent logs what to run, once', async () => {
   const records = (config: string): string => config.replaceAll('http=\\"2 ', 'http=\\"1 ');
   chain = await Chain.start({ editConfig: records });
   for (let i = 0; i < 3; i += 1) await chain.get('/');

@@ -8,7 +8,7 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
-import { Chain, type ChainOptions, get, toldTraceId } from './chain.ts';
+import { Chain, type ChainOptions, get, serverTimingTraceId } from './chain.ts';
 import { unread } from './unread.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-wiring-'));
@@ -61,7 +61,7 @@ test('TLS on both sides: https in the scheme of both spans', async () => {
     const options = { host: '127.0.0.1', port: https, path: '/tls', rejectUnauthorized: false };
     request(options, (response) => {
       response.resume();
-      resolve(toldTraceId(response.headers['server-timing']));
+      resolve(serverTimingTraceId(response.headers['server-timing']));
     })
       .once('error', reject)
       .end();
@@ -77,7 +77,7 @@ test('TLS on both sides: https in the scheme of both spans', async () => {
   expect(client?.attributes['url.full']).toBe(`https://127.0.0.1:${port}/tls`);
 });
 
-test('a request whose headers take their time starts with its first byte', async () => {
+test('a request whose headers are slow starts with its first byte', async () => {
   const started = await start();
   const pause = 300;
   const answer = await new Promise<string>((resolve, reject) => {
@@ -93,7 +93,7 @@ test('a request whose headers take their time starts with its first byte', async
     socket.once('close', () => resolve(text));
     socket.once('error', reject);
   });
-  const traceId = toldTraceId(answer);
+  const traceId = serverTimingTraceId(answer);
   const { server, client } = await started.hop(traceId);
   const milliseconds = (from: bigint, to: bigint): number => Number(to - from) / 1e6;
   // Nothing of the pause is in them if it is counted from the end of the headers.
@@ -102,7 +102,7 @@ test('a request whose headers take their time starts with its first byte', async
   expect(milliseconds(server.start, client?.start ?? 0n)).toBeGreaterThan(pause / 2);
 });
 
-test('what ends in a process of HAProxy that is stopping is told by datagram, once', async () => {
+test('what ends in a process of HAProxy that is stopping is reported by datagram, once', async () => {
   const started = await start();
   const { ports, haproxy } = started;
   const early = await started.get('/early');

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseConfiguration } from '../../dist/haproxy/configuration.js';
 import { parseVersion } from '../../dist/haproxy/version.js';
-import { ConfigError } from '../../dist/settings.js';
+import { UsageError } from '../../dist/settings.js';
 import { check } from './checks.mjs';
 
 const VERSIONS = ['2.6.12', '3.0.11', '3.2.26', '3.4.7'].map(parseVersion);
@@ -33,6 +33,6 @@ export function fuzz(data) {
       'lines out of their order',
     );
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof UsageError)) throw error;
   }
 }

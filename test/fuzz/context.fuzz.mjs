@@ -35,7 +35,7 @@ export const seeds = [
 ].map((text) => Buffer.from(text));
 
 const sampler = new Sampler({ name: 'parentbased_traceidratio', ratio: 0.5 });
-const minter = new Minter(sampler, { formats: ['tracecontext', 'b3', 'jaeger', 'xray'] });
+const minter = new Minter(sampler, { propagators: ['tracecontext', 'b3', 'jaeger', 'xray'] });
 const reader = new Reader();
 const cursor = new NotifyReader(reader);
 const out = new Writer();

@@ -31,7 +31,7 @@ export const seeds = [
 ].map((frames) => Buffer.concat([Buffer.of(7), frames]));
 
 const sampler = new Sampler({ name: 'parentbased_always_on', ratio: 1 });
-const minter = new Minter(sampler, { formats: ['tracecontext', 'b3', 'jaeger', 'xray'] });
+const minter = new Minter(sampler, { propagators: ['tracecontext', 'b3', 'jaeger', 'xray'] });
 const reader = new Reader();
 const cursor = new NotifyReader(reader);
 const out = new Writer();

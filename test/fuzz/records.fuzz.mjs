@@ -4,11 +4,11 @@ import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { recordLine } from '../../benchmarks/inputs.mjs';
 import { decodeSpans } from '../../dist/demo/otlp-receiver.js';
-import { AccessLog, droppedByRing, otherVersion } from '../../dist/records/access-log.js';
+import { droppedByRing, otherVersion, RecordParser } from '../../dist/records/record-parser.js';
 import { FramingError, MAX_RECORD_BYTES, RecordSplitter } from '../../dist/records/splitter.js';
-import { OtlpSpans } from '../../dist/telemetry/otlp-spans.js';
-import { ReadableSpans } from '../../dist/telemetry/readable-spans.js';
-import { tellSpans } from '../../dist/telemetry/spans.js';
+import { OtlpSpans } from '../../dist/telemetry/otlp/otlp-spans.js';
+import { ReadableSpans } from '../../dist/telemetry/spans/readable-spans.js';
+import { writeSpans } from '../../dist/telemetry/spans/span-writer.js';
 import { check, inChunks } from './checks.mjs';
 
 const lines = [
@@ -28,7 +28,7 @@ export const seeds = [
   lines.map((line) => `${line.length} ${line}`).join(''),
 ].map((text) => Buffer.from(`\x07${text}`));
 
-const log = new AccessLog();
+const log = new RecordParser();
 const scope = {
   resource: resourceFromAttributes({ 'service.name': 'haproxy' }),
   instrumentationScope: { name: 'haproxy-otel-spoa', version: '0.0.0' },
@@ -62,12 +62,12 @@ function read(line) {
   log.isStopping(line, 0, line.length);
   const record = log.view(line, 0, line.length);
   if (record?.hop === undefined) return;
-  tellSpans(own, record, record.hop);
-  tellSpans(readable, record, record.hop);
-  const batch = own.take();
-  const stock = ProtobufTraceSerializer.serializeRequest(readable.take());
+  writeSpans(own, record, record.hop);
+  writeSpans(readable, record, record.hop);
+  const batch = own.finishRequest();
+  const stock = ProtobufTraceSerializer.serializeRequest(readable.drain());
   const [ours, theirs] = [batch.bytes, stock].map((bytes) => text(decodeSpans(bytes)));
-  own.giveBack(batch);
+  own.recycle(batch);
   check(ours === theirs, `spans differ:\n${ours}\n${theirs}`);
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../dist/config/config.js';
 import { gatherSettings } from '../../dist/config/settings-file.js';
-import { ConfigError } from '../../dist/settings.js';
+import { UsageError } from '../../dist/settings.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-fuzz-'));
 const file = join(folder, 'settings.env');
@@ -78,6 +78,6 @@ export function fuzz(data) {
       loadConfig(gatherSettings({}, { OTEL_CONFIG_FILE: yaml }));
     }
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof UsageError)) throw error;
   }
 }

@@ -1,5 +1,5 @@
-// A haproxy.cfg: "remove" takes back what "add" did, and "add" done twice is done once.
-import { ConfigError } from '../../dist/settings.js';
+// A haproxy.cfg: "remove" undoes what "add" did, and "add" done twice is done once.
+import { UsageError } from '../../dist/settings.js';
 import { filesOf, wire } from '../../dist/wiring/wire.js';
 import { check } from './checks.mjs';
 import { readingOf } from './configuration.fuzz.mjs';
@@ -28,7 +28,7 @@ export function fuzz(data) {
     check(same(filesOf(once).clean, clean), 'remove does not take back what add did');
     check(same(add(once), once), 'add done twice is not add done once');
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof UsageError)) throw error;
   }
 }
 

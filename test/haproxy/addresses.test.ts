@@ -29,7 +29,7 @@ describe('HAProxy gets to the agent by an address that it listens on', () => {
     ['127.0.0.1:1', 'localhost', true],
     ['[::1]:1', 'localhost', true],
     ['127.0.0.2:1', 'localhost', false],
-    // HAProxy takes the first address of a name.
+    // HAProxy uses the first address of a name.
     ['localhost:1', '127.0.0.1', false],
     ['localhost:1', '::1', true],
     ['localhost4:1', '127.0.0.1', true],
@@ -43,7 +43,7 @@ describe('HAProxy gets to the agent by an address that it listens on', () => {
     expect(leadsTo(parseAddress(address), tcp(host, 1), lookup)).toBe(expected);
   });
 
-  test('names are looked up as HAProxy looks them up', () => {
+  test('names are resolved as HAProxy resolves them', () => {
     expect(leadsTo(parseAddress('localhost:1'), tcp('localhost', 1))).toBe(true);
     expect(leadsTo(parseAddress('localhost:1'), tcp('127.0.0.3', 1))).toBe(false);
     expect(leadsTo(parseAddress('agent.invalid:1'), tcp('127.0.0.1', 1))).toBeUndefined();

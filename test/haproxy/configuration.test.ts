@@ -17,7 +17,7 @@ import { parseLogFormat } from '../../src/haproxy/log-format.ts';
 import { loggersOf } from '../../src/haproxy/proxies.ts';
 import { parseSize } from '../../src/haproxy/units.ts';
 import { parseVersion } from '../../src/haproxy/version.ts';
-import { ConfigError, tcp } from '../../src/settings.ts';
+import { tcp, UsageError } from '../../src/settings.ts';
 import { filesOf, wire } from '../../src/wiring/wire.ts';
 import { EXAMPLE } from '../shipped/example.ts';
 
@@ -59,7 +59,7 @@ backend b
     expect(configuration.proxies.map(({ mode }) => mode)).toEqual(['http', 'tcp']);
   });
 
-  test('are taken by name, and from one another', () => {
+  test('are inherited by name, and from one another', () => {
     const configuration = readText(`
 defaults base
     mode http
@@ -78,7 +78,7 @@ listen d from unknown
     expect(wordsOf(configuration, 'd')).toEqual([]);
   });
 
-  test('loggers are inherited, added to, taken back, and those of global', () => {
+  test('loggers are inherited, added to, removed, and those of global', () => {
     const configuration = readText(`
 global
     log 127.0.0.1:514 local0
@@ -98,7 +98,7 @@ frontend b
   });
 });
 
-test('variables are those of the line, conditions those of the version, and lines keep their numbers', () => {
+test('variables are those of the line, conditions those of the version, and lines have their numbers', () => {
   const configuration = readText(
     `global
     setenv A one
@@ -138,7 +138,7 @@ test('what is left out by a condition is not asked', () => {
   expect(configuration.sections).toEqual([]);
 });
 
-test('what cannot be read as HAProxy would is told, by line', () => {
+test('what cannot be read as HAProxy would is reported, by line', () => {
   const configuration = readText(
     'global\n.if enabled(EPOLL)\n.endif\n    log "open\n.if (\n.endif\n',
   );
@@ -297,7 +297,7 @@ test('whatever is in a configuration, it is read, wired and checked', () => {
     try {
       return make();
     } catch (error) {
-      if (error instanceof ConfigError) return error.message;
+      if (error instanceof UsageError) return error.message;
       throw error;
     }
   };

@@ -28,7 +28,7 @@ test.each([
   ['quotes in a value are text', '"$QUOTED"', ['x "y" z']],
 ])('%s', (_name, line, expected) => expect(words(line)).toEqual(expected));
 
-test('what is not set is nothing, and is told', () => {
+test('what is not set is nothing, and is reported', () => {
   expect(lex('log-format "{${NONE}}"', lookup)).toEqual({
     words: ['log-format', '{}'],
     unset: ['NONE'],

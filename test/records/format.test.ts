@@ -23,7 +23,7 @@ function partsOf(record: string): { places: string[]; parameters: string[] } {
   return { places: places.split(' '), parameters: parameters.slice(1) };
 }
 
-describe('the example has what the table says', () => {
+describe('the example has what the table has', () => {
   test.each(KINDS)('records of %s', (kind: Kind) => {
     const name = `OTEL_RECORD_${kind.toUpperCase()}`;
     expect(EXAMPLE).toMatch(new RegExp(`setenv ${name} +"`));
@@ -44,7 +44,7 @@ describe('the example has what the table says', () => {
   });
 });
 
-test('every kind and way has the same places, and they are told apart by what is in them', () => {
+test('every kind and way has the same places, and they differ by what is in them', () => {
   const count = TABLE.filter(({ in: where }) => where === 'place').length;
   const records = [
     ...KINDS.flatMap((kind) => [

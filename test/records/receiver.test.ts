@@ -31,7 +31,7 @@ async function withLine(receiver: RecordReceiver): Promise<Socket> {
 }
 
 /** After which a ring is left, in milliseconds. */
-const SILENCE = 50;
+const IDLE_TIME = 50;
 
 test('a ring is left by a reset', async () => {
   const receiver = new RecordReceiver({ onRecord: () => {} });
@@ -50,7 +50,7 @@ test('a ring whose half-close is just being answered is closed, not reset', asyn
   const stopped = receiver.stop(5_000);
   socket.end();
   // Before the event loop gets to the half-close.
-  vi.advanceTimersByTime(SILENCE);
+  vi.advanceTimersByTime(IDLE_TIME);
   await stopped;
   expect(reset).not.toHaveBeenCalled();
   expect(socket.destroyed).toBe(true);

@@ -119,7 +119,7 @@ describe('a log line', () => {
     ['backslashes', `?${'\\'.repeat(16_000)}`],
     ['secrets', '?token='.repeat(2_000)],
     ['brackets', `?${'['.repeat(16_000)}=`],
-  ])('of %s takes no longer than its length allows', (_, text) => {
+  ])('of %s lasts no longer than its length allows', (_, text) => {
     for (const rule of [ALL, REDACT, KEEP, NONE]) {
       setQueryRule(rule);
       const started = performance.now();

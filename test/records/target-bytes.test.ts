@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { redactQuery } from '../../src/records/redaction.ts';
-import { parseTarget } from '../../src/records/target.ts';
+import { parseTarget } from '../../src/records/request-target.ts';
 import { TargetBytes } from '../../src/records/target-bytes.ts';
 
 const part = fc.oneof(

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
-import { AccessLog } from '../../src/records/access-log.ts';
+import { RecordParser } from '../../src/records/record-parser.ts';
 import { type Outcome, outcomeOf } from '../../src/records/termination.ts';
 import { hopOf, recordLine } from './lines.ts';
 
-/** One for all lines: what it keeps of one must not show in another. */
-const accessLog = new AccessLog();
+/** One for all lines: state of one must not show in another. */
+const parser = new RecordParser();
 
 /** The outcome of a hop that ended in this state, otherwise a request like any other. */
 function outcome(state: string, changes: Readonly<Record<string, unknown>> = {}): Outcome {
   const line = Buffer.from(recordLine(hopOf(1), { termination_state: state, ...changes }));
-  const record = accessLog.parse(line, 0, line.length);
+  const record = parser.parse(line, 0, line.length);
   if (record === undefined) throw new Error('unusable');
   return outcomeOf(record);
 }

@@ -31,7 +31,7 @@ function follow(config: SamplerConfig, resource = { 'service.name': 'edge' }) {
   sampling.use(config);
   const told = (msg: string): Promise<Record<string, unknown>> =>
     until(msg, () => logs.find((line) => line.msg === msg));
-  /** Of `count` traces that start here, how many are kept. */
+  /** Of `count` traces that start here, how many are sampled. */
   const kept = (count: number, request: Partial<RequestDescription> = {}): number => {
     let sum = 0;
     for (let i = 0; i < count; i += 1) {
@@ -61,7 +61,7 @@ async function jaeger(strategy?: Strategy, config: Partial<SamplerConfig> = {}) 
 
 const share = (samplingRate: number): Strategy => ({ probabilisticSampling: { samplingRate } });
 
-test('Jaeger is asked for the strategy of this service, and a share of traces is kept', async () => {
+test('Jaeger is polled for the strategy of this service, and a share of traces is sampled', async () => {
   const { service, kept, told } = await jaeger(share(0.25));
   expect(await told(RULES)).toMatchObject({ jaeger_remote: { probabilistic: { rate: 0.25 } } });
   expect(service.asked[0]).toBe('edge');
@@ -142,7 +142,7 @@ test('of a rare operation at least so many a second', async () => {
   expect(kept(100, { method: 'GET', route: '/other' })).toBe(2);
 });
 
-test('the limit of the agent holds for what a service wants kept', async () => {
+test('the limit of the agent applies to the strategy of a service', async () => {
   const { kept, told, sampler } = await jaeger(share(1), { maxTracesPerSecond: 3 });
   await told(RULES);
   expect(kept(100)).toBe(3);
@@ -179,7 +179,7 @@ test.each<[string, Strategy, string]>([
   expect(kept(10)).toBe(10);
 });
 
-test('a sampler without a service takes its place, and nobody is asked any more', async () => {
+test('a sampler without a service replaces it, and nothing is polled any more', async () => {
   const { service, kept, told, sampling } = await jaeger(share(0));
   await told(RULES);
   sampling.use({ name: 'parentbased_always_on', ratio: 1 });
@@ -190,7 +190,7 @@ test('a sampler without a service takes its place, and nobody is asked any more'
   expect(service.asked.length).toBe(length);
 });
 
-test('the same service again keeps its strategy', async () => {
+test('the same service again retains its strategy', async () => {
   const { kept, told, sampling, config, logs } = await jaeger(share(1));
   await told(RULES);
   sampling.use({ ...config, maxTracesPerSecond: 2 });
@@ -230,7 +230,7 @@ test("X-Ray: a caller's decision stands", async () => {
   expect(sampler.decide(false, Buffer.from('f'.repeat(32)), 0)).toBe(false);
 });
 
-test('X-Ray away: one trace a second and a twentieth, and it is told', async () => {
+test('X-Ray away: one trace a second and a twentieth, and it is logged', async () => {
   const service = await startXrayService([]);
   service.stop();
   const remote = { kind: 'xray', endpoint: service.endpoint } as const;

@@ -44,7 +44,7 @@ const Response = root.lookupType('jaeger.api_v2.SamplingStrategyResponse');
 /** In JSON, as Jaeger's documentation has it. */
 export type Strategy = Readonly<Record<string, unknown>>;
 
-/** Hands out `strategy` over gRPC, as Jaeger does; `undefined` is never answered, an error is told. */
+/** Serves `strategy` over gRPC, as Jaeger does; `undefined` is never answered, an error is sent. */
 export class JaegerService {
   strategy: Strategy | Partial<ServiceError> | undefined;
   /** The services that were asked for. */
@@ -99,7 +99,7 @@ export class JaegerService {
   }
 }
 
-/** A rule of X-Ray that says nothing about what it is for. */
+/** A rule of X-Ray that matches everything. */
 export const XRAY_RULE = {
   Attributes: {},
   FixedRate: 0,

@@ -108,7 +108,7 @@ const manReload = (): string[] =>
     `In force at once: ${reloaded('yes', '*').join(', ')}, and for the same kind of exporter ${reloaded('same exporter', '*').join(', ')}.`,
   );
 
-/** The file with what its marks enclose made anew: a mark is a line of its own, and says what. */
+/** Returns the file with the text between its marks generated anew: a mark is a line of its own, and names the text. */
 function regenerated(
   path: string,
   [begin, end]: readonly [begin: RegExp, end: string],
@@ -158,7 +158,7 @@ test('the man page has the commands and settings as their tables have them', asy
   await snapshot(path, made);
 });
 
-test('the settings of the package say what a reload changes', async () => {
+test('the settings of the package have what a reload changes', async () => {
   const path = 'haproxy/systemd/settings.env';
   const names = [...reloaded('yes', '*'), ...reloaded('same exporter', '*')].join(', ');
   const lines = filled(names, 70).map((line, index) => {

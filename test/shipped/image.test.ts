@@ -54,7 +54,7 @@ describe('the image', () => {
     expect(instructions.filter(([name]) => name === 'FROM').join()).toMatch(/node:24.*nodejs24/);
   });
 
-  test('its steps give an agent that runs, is healthy, and then is not', async () => {
+  test('its steps make an agent that runs, is healthy, and then is not', async () => {
     const build = join(folder, 'build');
     const app = join(folder, 'app');
     mkdirSync(build);

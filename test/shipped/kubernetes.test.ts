@@ -175,15 +175,18 @@ test.each([
       ),
   ],
   ['sidecar', () => dataOf('sidecar.yaml')],
-])('%s: HAProxy takes its files without a warning, and a request is traced', async (name, read) => {
-  const { port, file } = await ownConfiguration(read(), name);
-  expect(warningsOf([file])).toEqual([]);
-  await running([file], async () => {
-    const { server } = await traced(port, '/api/orders', STRANGER);
-    expect(server.traceId).toBe(TRACE);
-    expect(server.attributes['haproxy.frontend.name']).toBe('www');
-  });
-});
+])(
+  '%s: HAProxy accepts its files without a warning, and a request is traced',
+  async (name, read) => {
+    const { port, file } = await ownConfiguration(read(), name);
+    expect(warningsOf([file])).toEqual([]);
+    await running([file], async () => {
+      const { server } = await traced(port, '/api/orders', STRANGER);
+      expect(server.traceId).toBe(TRACE);
+      expect(server.attributes['haproxy.frontend.name']).toBe('www');
+    });
+  },
+);
 
 test('the pods have what they name', () => {
   const [, deployment, service] = manifests('sidecar.yaml');

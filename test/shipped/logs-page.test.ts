@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import { SETTINGS } from '../../src/config/table.ts';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
-import { AccessLog } from '../../src/records/access-log.ts';
 import { MessageReader } from '../../src/records/message.ts';
+import { RecordParser } from '../../src/records/record-parser.ts';
 import {
   EventName,
   type LogHead,
@@ -49,7 +49,7 @@ function headOfHop(status: string, termination_state: string, retries = '0'): Lo
   const line = Buffer.from(
     recordLine(hopOf(1), { status, termination_state, retries, ...nowhere, ...silent }),
   );
-  const record = new AccessLog().parse(line, 0, line.length);
+  const record = new RecordParser().parse(line, 0, line.length);
   const hop = record?.hop;
   if (record === undefined || hop === undefined) throw new Error('no record');
   return headOf((logs) => logs.hop(record, hop, undefined, 0));
@@ -94,7 +94,7 @@ describe('events and severities', () => {
 
 test('the summary is as it is shown', () => {
   const line = Buffer.from(recordLine(hopOf(1), { message: '-' }));
-  const record = new AccessLog().parse(line, 0, line.length);
+  const record = new RecordParser().parse(line, 0, line.length);
   const hop = record?.hop;
   if (record === undefined || hop === undefined) throw new Error('no record');
   expect(PAGE).toContain(`\n${headOf((logs) => logs.hop(record, hop, undefined, 0)).body}\n`);

@@ -10,7 +10,7 @@ import { VERSION } from '../../src/version.ts';
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-npm-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('npm pack gives a package that installs globally, and runs from there', async () => {
+test('npm pack makes a package that installs globally, and runs from there', async () => {
   const npm = (...args: string[]): string =>
     execFileSync('npm', [...args, '--no-audit', '--no-fund', '--prefer-offline'], {
       cwd: PACKAGE_ROOT,

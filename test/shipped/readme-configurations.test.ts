@@ -9,7 +9,7 @@ import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import type { Command } from '../../src/options.ts';
 import { AgentProcess } from '../agent-process.ts';
 import { Chain, HAPROXY } from '../end-to-end/chain.ts';
-import { say } from '../end-to-end/runtime-api.ts';
+import { runCommand } from '../end-to-end/runtime-api.ts';
 import { blockWith, document } from './readme.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-readme-'));
@@ -50,7 +50,7 @@ test('add shows lines for a frontend', async () => {
   expect(readFileSync(path, 'utf8')).toBe(SITE);
 });
 
-test('check says of a rule behind those of add what is shown', async () => {
+test('check reports of a rule behind those of add what is shown', async () => {
   const path = join(folder, 'haproxy.cfg');
   writeFileSync(path, `${SITE}    http-request set-header traceparent x\n`);
   expect(await run(`haproxy-otel-spoa add --write -f ${path}`, withHaproxy)).toMatchObject({
@@ -91,8 +91,11 @@ describe('the table of symptoms', () => {
       const { traceId } = await chain.get('/told');
       await chain.hop(traceId);
       for (const command of commands) {
-        const answer = await say(socket, command.replace('/etc/haproxy/otel-ratios.map', map));
-        // A ring keeps what was delivered until it needs the room.
+        const answer = await runCommand(
+          socket,
+          command.replace('/etc/haproxy/otel-ratios.map', map),
+        );
+        // A ring retains what was delivered until it needs the room.
         if (command.startsWith('show events')) expect(answer).toContain(` ${traceId}-`);
         expect(answer).not.toMatch(/unknown command|not found|can't find/i);
       }

@@ -8,7 +8,7 @@ import { loadConfig } from '../../src/config/config.ts';
 import { SETTINGS } from '../../src/config/table.ts';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { HaproxyAttribute } from '../../src/telemetry/attributes.ts';
-import { ask } from '../admin/ask.ts';
+import { requestAdmin } from '../admin/admin-request.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { Chain, HAPROXY } from '../end-to-end/chain.ts';
 import { blocks, blockWith, DOCUMENTATION, DOCUMENTS, document, section } from './readme.ts';
@@ -36,7 +36,7 @@ test('the example is accepted without a warning, from the repository root', () =
   expect(checked.status).toBe(0);
 });
 
-test('every attribute that there is stands in the table, and own ones are as they are told', async () => {
+test('every attribute is in the table, and own ones are as documented', async () => {
   const own = blockWith('haproxy', 'accept_language');
   const chain = await Chain.start({
     site: (config) =>
@@ -109,7 +109,7 @@ describe('a setting that has its documented default is as if it were not set', (
   });
 });
 
-test('the table of metrics is what the agent tells, and every path that is named is there', async () => {
+test('the table of metrics is what the agent exports, and every path that is named is there', async () => {
   const agent = await AgentProcess.start({
     HAPROXY_OTEL_SPOP: '127.0.0.1:0',
     HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
@@ -117,17 +117,23 @@ test('the table of metrics is what the agent tells, and every path that is named
     OTEL_TRACES_EXPORTER: 'none',
   });
   try {
-    const { body } = await ask(agent, '/metrics');
+    const { body } = await requestAdmin(agent, '/metrics');
     const told = [...body.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     expect(firstColumn('See it').sort()).toEqual(told.sort());
     const page = section('See it');
     const paths = [...page.matchAll(/^\| (\/\S*) \|/gm)].map(([, path = '']) => path);
     expect(paths).toHaveLength(6);
     for (const path of paths) {
-      expect([path, (await ask(agent, path, { method: 'HEAD' })).status]).toEqual([path, 200]);
+      expect([path, (await requestAdmin(agent, path, { method: 'HEAD' })).status]).toEqual([
+        path,
+        200,
+      ]);
     }
     for (const [, query = ''] of page.matchAll(/`(\?[a-z]+=[^`]+)`/g)) {
-      expect([query, (await ask(agent, `/api/live${query}`)).status]).toEqual([query, 200]);
+      expect([query, (await requestAdmin(agent, `/api/live${query}`)).status]).toEqual([
+        query,
+        200,
+      ]);
     }
   } finally {
     await agent.end();

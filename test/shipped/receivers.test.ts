@@ -115,7 +115,7 @@ describe('a recipe', () => {
     expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 6 } });
   });
 
-  test('for two receivers sends each signal where it says', () => {
+  test('for two receivers sends each signal where it is set', () => {
     const [settings = {}] = recipes.filter((recipe) => !vendors.includes(recipe));
     const warnings: string[] = [];
     const { exporters } = loadConfig(settings, undefined, (name) => warnings.push(name)).telemetry;

@@ -81,7 +81,7 @@ test.each([
   [['npm', 'test'], 'ECONNREFUSED', () => refused],
   [['npm', 'run', 'setup'], 'timeout', () => portOf(silent)],
 ])(
-  '%j without a registry (%s) says so in seconds',
+  '%j without a registry (%s) reports it in seconds',
   async (command, reason, port) => {
     const npm_config_registry = `http://127.0.0.1:${port()}/`;
     const { code, output, milliseconds } = await run(command, { npm_config_registry });
@@ -105,7 +105,7 @@ test.each([
     'Needed for the tests, and apt-get could not install it, see above: chromium systemd debootstrap',
   ],
 ])(
-  '%s without a mirror of Debian says so in seconds',
+  '%s without a mirror of Debian reports it in seconds',
   async (script, words) => {
     // A Debian on which nothing is installed yet, and a PATH without HAProxy.
     const apt = join(folder, 'apt');

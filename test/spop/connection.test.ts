@@ -30,7 +30,7 @@ const echoNames: NotifyHandler = (request, ack) => {
   }
 };
 
-test('the NOTIFYs of a chunk are told together with the time that all of them took', async () => {
+test('the NOTIFYs of a chunk are reported together, with the time until all were answered', async () => {
   const [haproxy, agent] = duplexPair();
   const told: [number, number][] = [];
   haproxy.resume();
@@ -158,7 +158,7 @@ describe('handshake', () => {
     expect(peer.ends).toMatchObject([{ reason: 'protocol', status }]);
   });
 
-  test('a peer that says nothing is disconnected in time', async () => {
+  test('a peer that sends nothing is disconnected in time', async () => {
     const peer = connect(echoNames, { ...LIMITS, helloTimeout: 10 });
     await peer.closed;
     expect(peer.frames()).toMatchObject([{ items: { 'status-code': StatusCode.TIMEOUT } }]);
@@ -217,7 +217,7 @@ describe('NOTIFY', () => {
     );
   });
 
-  test('byte by byte gives the same bytes as at once', async () => {
+  test('byte by byte returns the same bytes as at once', async () => {
     const all = Buffer.concat([
       hello(),
       notify(1, 1, [['a', [['x', text('1')]]]]),

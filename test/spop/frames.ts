@@ -30,7 +30,7 @@ const HELLO: Items = [
   ['capabilities', text('pipelining')],
 ];
 
-/** A HAPROXY-HELLO with these items changed; undefined takes one away. */
+/** A HAPROXY-HELLO with these items changed; undefined removes one. */
 export function hello(changes: Record<string, TypedData | undefined> = {}): Buffer {
   const items = new Map<string, TypedData | undefined>([...HELLO, ...Object.entries(changes)]);
   return control(

@@ -53,7 +53,7 @@ function randomFrame(random: (bound: number) => number): Buffer {
   return cut;
 }
 
-test(`${FRAMES} random frames give answers or protocol errors, nothing else`, () => {
+test(`${FRAMES} random frames cause answers or protocol errors, nothing else`, () => {
   const random = seeded(20261123);
   const minter = new Minter(new Sampler({ name: 'parentbased_always_on', ratio: 1 }));
   const reader = new Reader();

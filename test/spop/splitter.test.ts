@@ -51,7 +51,7 @@ test('a stream cut anywhere, any number of times', () => {
   );
 });
 
-test('a frame of the largest size is taken, one byte more is refused by its length alone', () => {
+test('a frame of the largest size is accepted, one byte more is refused by its length alone', () => {
   const largest = frame(3, 1, 0, 0, (writer) => writer.reserve(LIMIT - 7));
   expect(collect(new FrameSplitter(LIMIT), [largest])).toHaveLength(1);
   const tooLarge = Buffer.alloc(4);

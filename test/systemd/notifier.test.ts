@@ -46,7 +46,7 @@ describe.each([
   ['a path', () => join(folder, 'notify')],
   ['an abstract name', () => `@${randomUUID()}`],
 ])('a notification socket with %s', (_kind, name) => {
-  test('is told of readiness, reload and stop, in this order', async () => {
+  test('is notified of readiness, reload and stop, in this order', async () => {
     const supervisor = await startSupervisor(name());
     const agent = await start({
       NOTIFY_SOCKET: supervisor.socket,
@@ -83,7 +83,7 @@ describe('the watchdog', () => {
 
   test('is not fed while the telemetry thread hangs', async () => {
     const supervisor = await startSupervisor();
-    const preload = join(import.meta.dirname, 'hang-when-told.mjs');
+    const preload = join(import.meta.dirname, 'hang-on-signal.mjs');
     const agent = await start({
       NOTIFY_SOCKET: supervisor.socket,
       WATCHDOG_USEC: '200000',
@@ -113,7 +113,7 @@ describe('the watchdog', () => {
   });
 });
 
-test('an agent that cannot notify says so once, and works', async () => {
+test('an agent that cannot notify logs it once, and works', async () => {
   const empty = join(folder, 'bin');
   mkdirSync(empty);
   symlinkSync('/bin/sh', join(empty, 'sh'));
@@ -130,7 +130,7 @@ test('an agent that cannot notify says so once, and works', async () => {
   expect(agent.logs.filter(({ msg }) => msg === 'systemd cannot be notified')).toHaveLength(1);
 });
 
-test.each([1, 10, 130])('a messenger that ends with %d is told of', async (code) => {
+test.each([1, 10, 130])('a messenger that ends with %d is logged', async (code) => {
   const bin = mkdtempSync(join(folder, 'bin-'));
   writeFileSync(join(bin, 'systemd-notify'), `#!/bin/sh\nexit ${code}\n`, { mode: 0o755 });
   const agent = await start({ NOTIFY_SOCKET: join(folder, 'none'), PATH: `${bin}:/usr/bin:/bin` });

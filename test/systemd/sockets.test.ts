@@ -61,7 +61,7 @@ async function ask(port: number): Promise<boolean> {
   return decodeAgentFrames(Buffer.concat(chunks)).some(({ type }) => type === 103);
 }
 
-test('all three sockets are taken over, records come as datagrams too', async () => {
+test('all three sockets are inherited, records come as datagrams too', async () => {
   const receiver = await OtlpReceiver.start();
   ends.push(() => receiver.stop());
   const spop = createServer();
@@ -112,7 +112,7 @@ function descriptorOf(socket: unknown): number {
   return (socket as { _handle: { fd: number } })._handle.fd;
 }
 
-/** What systemd does in small: keeps the sockets open, and starts the agent whenever there is none. */
+/** What systemd does in small: holds the sockets open, and starts the agent whenever there is none. */
 const KEEPER = `
 while :; do
     sh -c 'LISTEN_PID=$$ exec "$0" "$@"' "$@"
@@ -130,7 +130,7 @@ test('through systemd-socket-activate, a restart under load refuses no connectio
     ],
     { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   );
-  // The keeper and the agent of that moment.
+  // The holder of the sockets and its current agent.
   ends.push(() => process.kill(-(keeper.pid ?? 0), 'SIGKILL'));
   let text = '';
   keeper.stderr?.setEncoding('utf8').on('data', (more: string) => {

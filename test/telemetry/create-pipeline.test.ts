@@ -7,7 +7,7 @@ import { hopOf, recordLine } from '../records/lines.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test('a fault in who watches hops costs none of them, and is told once and summed up', async () => {
+test('a fault in an observer of hops costs none of them, and is logged once and summed up', async () => {
   const error = vi.fn();
   const { telemetry } = loadConfig({ OTEL_TRACES_EXPORTER: 'none' });
   const { pipeline } = await createPipeline(telemetry, { error } as unknown as Logger, () => {
@@ -15,7 +15,7 @@ test('a fault in who watches hops costs none of them, and is told once and summe
   });
   for (let i = 0; i < 3; i += 1) {
     const line = Buffer.from(recordLine(hopOf(i)));
-    pipeline.takeLine(line, 0, line.length);
+    pipeline.processLine(line, 0, line.length);
   }
   expect(pipeline.counts.sampled).toBe(3);
   expect(error).toHaveBeenCalledTimes(1);

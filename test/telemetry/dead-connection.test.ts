@@ -92,7 +92,7 @@ describe.each(['http', 'https'])('%s', (scheme) => {
     await expectRecovery(all, 20);
   });
 
-  test.concurrent('the same where a call may take longer: a ping finds it', async () => {
+  test.concurrent('the same with a longer timeout of calls: a ping detects it', async () => {
     const all = await startAll(scheme, false, {
       OTEL_EXPORTER_OTLP_TIMEOUT: '45000',
       OTEL_BSP_EXPORT_TIMEOUT: '45000',
@@ -137,7 +137,7 @@ test.concurrent.each(['forget', 'freeze'] as const)(
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${relay.port}`,
       OTEL_BSP_SCHEDULE_DELAY: '20',
-      // Several at a time, so that several connections are kept.
+      // Several at a time, so that there are several connections.
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '4',
     });
     cleanups.push(

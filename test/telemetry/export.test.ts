@@ -18,7 +18,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const start = startExporting;
 
-test('batches are as large and as late as OTEL_BSP_* say', async () => {
+test('batches are as large and as late as OTEL_BSP_* sets', async () => {
   const sizes: number[] = [];
   const agent = await start(
     (await receive({ onSpans: (spans) => sizes.push(spans.length) })).endpoint,
@@ -181,7 +181,7 @@ describe('a receiver that answers with an error', () => {
   ])('%s is asked again, and every span arrives once', async (_name, code) => {
     let failures = 2;
     const receiver = await receive({
-      verdict: () => {
+      onExport: () => {
         failures -= 1;
         return failures >= 0 ? { code, details: 'not now' } : undefined;
       },
@@ -201,8 +201,8 @@ describe('a receiver that answers with an error', () => {
     ['UNIMPLEMENTED', status.UNIMPLEMENTED],
     ['INTERNAL', status.INTERNAL],
     ['UNKNOWN', status.UNKNOWN],
-  ])('%s is not, and it is counted and told', async (_name, code) => {
-    const receiver = await receive({ verdict: () => ({ code, details: 'never' }) });
+  ])('%s is not, and it is counted and logged', async (_name, code) => {
+    const receiver = await receive({ onExport: () => ({ code, details: 'never' }) });
     const agent = await start(receiver.endpoint);
     await send(agent, 0, 10);
     await until('the refusal', () => agent.logged('the receiver refuses spans'));
@@ -214,7 +214,7 @@ describe('a receiver that answers with an error', () => {
   test('RESOURCE_EXHAUSTED with RetryInfo is asked again after that time', async () => {
     const times: number[] = [];
     const receiver = await receive({
-      verdict: () => {
+      onExport: () => {
         times.push(performance.now());
         return times.length === 1
           ? { code: status.RESOURCE_EXHAUSTED, details: 'busy', metadata: retryInfo(1200) }
@@ -264,7 +264,7 @@ test('a receiver that goes away for 30 s at 1,000 hops a second costs no span', 
   expect(agent.logged('stopped')).toMatchObject({ spans: { dropped: 0, refused: 0, waiting: 0 } });
 }, 120_000);
 
-test('hops with long paths fit into what a receiver takes', async () => {
+test('hops with long paths fit into what a receiver accepts', async () => {
   const receiver = await receive();
   const agent = await start(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
   const target = `/${'x'.repeat(8000)}`;
@@ -289,7 +289,7 @@ test('spans on their way to a receiver that never answers are counted as lost', 
   });
 });
 
-test('beyond its limit the queue drops the oldest, counted and told once', async () => {
+test('beyond its limit the queue drops the oldest, counted and logged once', async () => {
   const port = await freePort();
   const agent = await start(`http://127.0.0.1:${port}`, { OTEL_BSP_MAX_QUEUE_SIZE: '2048' });
   await send(agent, 0, 5000);

@@ -25,7 +25,7 @@ export type HttpReceiver = {
   readonly open: number;
 };
 
-/** An HTTP server that keeps what is sent to it until the test is over; it accepts everything unless `respond` does not. */
+/** An HTTP server that stores what is sent to it until the test is over; it accepts everything unless `respond` does not. */
 export async function receiveHttp(
   respond: Respond = accept,
   {

@@ -67,7 +67,7 @@ async function pipe(
   const log = { warn: vi.fn(), error: vi.fn(), info: vi.fn() } as unknown as Logger;
   const { pipeline, logs } = await createPipeline(telemetry, log);
   for (const line of lines.map((text) => Buffer.from(text))) {
-    pipeline.takeLine(line, 0, line.length);
+    pipeline.processLine(line, 0, line.length);
   }
   await logs?.output.flush(10_000);
   return { logs: receiver.logs, counts: pipeline.counts, exported: logs?.output.counts.exported };
@@ -92,7 +92,7 @@ describe('which hops become log records', () => {
     expect(exported).toBe(wanted.length);
   });
 
-  test('a slow hop that is kept is one of those whose spans are exported', async () => {
+  test('a slow hop of tail sampling is one of those whose spans are exported', async () => {
     const env = { HAPROXY_OTEL_LOGS: 'sampled', HAPROXY_OTEL_KEEP_SLOWER_THAN: '40' };
     const { logs } = await pipe(env, LINES.slice(2, 3));
     expect(logs.map(({ attributes }) => attributes['haproxy.kept'])).toEqual(['slow']);

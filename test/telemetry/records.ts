@@ -1,11 +1,11 @@
 import type { Hop } from '../../src/context/hop.ts';
 import { parseHop } from '../../src/context/hop-view.ts';
-import { AccessLog } from '../../src/records/access-log.ts';
 import type { HopRecord } from '../../src/records/record.ts';
+import { RecordParser } from '../../src/records/record-parser.ts';
 import { hopOf, recordLine } from '../records/lines.ts';
 
-/** One for all lines: what it keeps of one must not show in another. */
-const accessLog = new AccessLog();
+/** One for all lines: state of one must not show in another. */
+const parser = new RecordParser();
 
 /** A record with these fields changed, and its hop, as the pipeline has them: a view of a line among others. */
 export function record(
@@ -13,7 +13,7 @@ export function record(
   hop = hopOf(1),
 ): [HopRecord, Hop] {
   const line = Buffer.from(`##${recordLine(hop, changes)}`);
-  const parsed = accessLog.view(line, 2, line.length);
+  const parsed = parser.view(line, 2, line.length);
   const own = parsed?.hop ?? parseHop(hopOf(99));
   if (parsed === undefined || own === undefined) throw new Error('unusable');
   return [parsed, own];

@@ -59,7 +59,7 @@ export class Relay {
     this.state = 'passing';
   }
 
-  /** Connections that the agent has open, as the kernel says. */
+  /** Connections that the agent has open, by /proc. */
   get established(): number {
     const ESTABLISHED = '01';
     const remote = `:${this.port.toString(16).toUpperCase().padStart(4, '0')}`;

@@ -10,7 +10,7 @@ import { expectExactly, send } from './hops.ts';
 
 const SPLIT =
   'the receiver finds batches too large, they are split: HAPROXY_OTEL_BATCH_BYTES can bound them';
-/** What an agent that has stopped says of its spans. */
+/** The counts of spans that an agent logs when it stops. */
 function spansOf(agent: AgentProcess): Record<string, number> {
   return (agent.logged('stopped') as { spans: Record<string, number> }).spans;
 }
@@ -160,7 +160,7 @@ test('a stream that is reset in front of the receiver is no size: spans wait', a
 test('a quota that is refused without RetryInfo is no storm, and what waits meanwhile arrives', async () => {
   let isRefusing = true;
   const receiver = await receive({
-    verdict: () =>
+    onExport: () =>
       isRefusing ? { code: status.RESOURCE_EXHAUSTED, details: 'quota exceeded' } : undefined,
   });
   const agent = await startExporting(receiver.endpoint, {

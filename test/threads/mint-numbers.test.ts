@@ -21,7 +21,7 @@ test('each NOTIFY of a chunk is counted with the time of the chunk', () => {
   numbers.answered(1, 0.01, 1);
   numbers.answered(3, 0.02, 4);
   numbers.answered(2, 1000, 6);
-  // What is minted is told at once: a record may follow before the next publication.
+  // The number of minted requests is published at once: a record may follow before the next publication.
   expect(readMintNumbers(numbers.shared)).toMatchObject({ minted: 6, notifies: 0 });
   numbers.publish(0);
   const { latency, notifies, latencySum } = readMintNumbers(numbers.shared);

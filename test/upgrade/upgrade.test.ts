@@ -134,7 +134,7 @@ test('a successor reads on in the middle of a frame and of a record, and HAProxy
   lines.write(line.subarray(100));
   fresh.write(octetCounted(recordLine(hopOf(5))));
   await hopsOf(2, 4, 5);
-  // Whoever has connected and said nothing, and whoever connects now.
+  // Connections that are open and idle, and those that are made now.
   await (await silent.hello()).ask();
   await (await new Asking().hello()).ask();
   await agent.ended(former);

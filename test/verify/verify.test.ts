@@ -120,7 +120,7 @@ test('the agent is asked for the trace before the request is sent', async () => 
   expect(seen.slice(0, 3)).toEqual([`agent ${traceId}`, `server ${traceId}`, `agent ${traceId}`]);
 });
 
-test('an agent that does not go by the name it is asked by: what to set is told', async () => {
+test('an agent that does not accept the host name of the request: the setting is named', async () => {
   const server = createServer((_request, response) => response.writeHead(421).end());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
@@ -208,7 +208,7 @@ describe('with the admin listener of the agent', () => {
     return verify(`http://127.0.0.1:${own.ports.http}/verify`, admin, args, spop);
   }
 
-  /** Has HAProxy look for one part of the agent where nobody is. */
+  /** Has HAProxy connect to one part of the agent where nothing listens. */
   const nobodyAt = (part: 'spop' | 'records'): ChainOptions => ({ add: { [part]: '127.0.0.1:9' } });
 
   test('all is well: exit code 0', async () => {
@@ -241,7 +241,7 @@ describe('with the admin listener of the agent', () => {
   test('the receiver refuses', async () => {
     const { exitCode, steps } = await verifyWith({
       receiver: {
-        verdict: ([span]) =>
+        onExport: ([span]) =>
           span?.resource['service.name'] === 'demo-app'
             ? undefined
             : { code: status.UNAUTHENTICATED, details: 'no token' },

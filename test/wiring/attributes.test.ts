@@ -16,13 +16,13 @@ import {
 import { generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/ports.ts';
-import {
-  CHOICES,
-  ChosenAttribute,
-  chosenAttributes,
-  WRITTEN,
-} from '../../src/records/chosen-attributes.ts';
 import { registeredCipher } from '../../src/records/cipher.ts';
+import {
+  OPT_IN_FORMATS,
+  OPT_IN_GROUPS,
+  OptInAttribute,
+  optInAttributes,
+} from '../../src/records/opt-in-attributes.ts';
 import { until } from '../agent-process.ts';
 import { Chain, get } from '../end-to-end/chain.ts';
 import { tool, wiring } from './run.ts';
@@ -144,7 +144,7 @@ backend grpc
 `,
       );
       const where = ['--spop', `127.0.0.1:${spop}`, '--records', `127.0.0.1:${records}`];
-      const options = [...where, '--tcp', '--attributes', CHOICES.join(',')];
+      const options = [...where, '--tcp', '--attributes', OPT_IN_GROUPS.join(',')];
       expect(wiring(folder, 'add', [file], ['--write', ...options])).toMatchObject({
         status: 0,
         err: '',
@@ -172,7 +172,7 @@ function lineWith(text: string): number {
   return lines.findIndex((line) => line.includes(text)) + 1;
 }
 
-const RULE = [ChosenAttribute.RULE_FILE, ChosenAttribute.RULE_LINE] as const;
+const RULE = [OptInAttribute.RULE_FILE, OptInAttribute.RULE_LINE] as const;
 
 describe('which rule answered', () => {
   test.each([
@@ -204,13 +204,13 @@ describe('which rule answered', () => {
 
 test('a hit of the cache', async () => {
   const first = await attributesOf('/cached/a');
-  expect(Object.keys(first)).not.toContain(ChosenAttribute.CACHE_HIT);
+  expect(Object.keys(first)).not.toContain(OptInAttribute.CACHE_HIT);
   const second = await attributesOf('/cached/a');
-  expect(second).toMatchObject({ [ChosenAttribute.CACHE_HIT]: true });
+  expect(second).toMatchObject({ [OptInAttribute.CACHE_HIT]: true });
 });
 
 test("the round trip to the client, by the kernel's account", async () => {
-  const { [ChosenAttribute.CLIENT_RTT]: rtt } = await attributesOf('/rtt');
+  const { [OptInAttribute.CLIENT_RTT]: rtt } = await attributesOf('/rtt');
   expect(rtt).toBeGreaterThan(0);
   expect(rtt).toBeLessThan(1_000_000);
 });
@@ -247,9 +247,9 @@ describe('TLS', () => {
     });
     const { server, client } = await chain.hop(traceId);
     expect(server.attributes).toMatchObject({
-      [ChosenAttribute.TLS_VERSION]: version,
-      [ChosenAttribute.TLS_CIPHER]: cipher,
-      [ChosenAttribute.TLS_SERVER_NAME]: 'shop.example',
+      [OptInAttribute.TLS_VERSION]: version,
+      [OptInAttribute.TLS_CIPHER]: cipher,
+      [OptInAttribute.TLS_SERVER_NAME]: 'shop.example',
     });
     expect(Object.keys(client?.attributes ?? {}).filter((name) => name.startsWith('tls.'))).toEqual(
       [],
@@ -260,8 +260,8 @@ describe('TLS', () => {
     const { traceId, traceparent } = newTrace();
     await getByTls({ path: '/tls', servername: '', headers: { traceparent } });
     const { server } = await chain.hop(traceId);
-    expect(server.attributes).toHaveProperty([ChosenAttribute.TLS_CIPHER]);
-    expect(server.attributes).not.toHaveProperty([ChosenAttribute.TLS_SERVER_NAME]);
+    expect(server.attributes).toHaveProperty([OptInAttribute.TLS_CIPHER]);
+    expect(server.attributes).not.toHaveProperty([OptInAttribute.TLS_SERVER_NAME]);
     const plain = Object.keys(await attributesOf('/plain'));
     expect(plain.filter((name) => name.startsWith('tls.'))).toEqual([]);
   });
@@ -286,9 +286,9 @@ describe('TLS', () => {
       chain.haproxySpans().find(({ name }) => name === 'tcp secure'),
     );
     expect(span.attributes).toMatchObject({
-      [ChosenAttribute.TLS_VERSION]: '1.3',
-      [ChosenAttribute.TLS_SERVER_NAME]: 'tcp.example',
-      [ChosenAttribute.CLIENT_RTT]: expect.any(Number),
+      [OptInAttribute.TLS_VERSION]: '1.3',
+      [OptInAttribute.TLS_SERVER_NAME]: 'tcp.example',
+      [OptInAttribute.CLIENT_RTT]: expect.any(Number),
     });
   });
 });
@@ -314,20 +314,20 @@ describe('gRPC', () => {
     const [code, attributes] = await call('/shop.Orders/Buy');
     expect(code).toBe(status.OK);
     expect(attributes).toMatchObject({
-      [ChosenAttribute.RPC_SYSTEM]: 'grpc',
-      [ChosenAttribute.RPC_METHOD]: 'shop.Orders/Buy',
+      [OptInAttribute.RPC_SYSTEM]: 'grpc',
+      [OptInAttribute.RPC_METHOD]: 'shop.Orders/Buy',
     });
-    expect(attributes).not.toHaveProperty([ChosenAttribute.RPC_STATUS]);
+    expect(attributes).not.toHaveProperty([OptInAttribute.RPC_STATUS]);
   });
 
   test('one that the server does not have', async () => {
     const [code, attributes] = await call('/shop.Orders/Steal');
     expect(code).toBe(status.UNIMPLEMENTED);
     expect(attributes).toMatchObject({
-      [ChosenAttribute.RPC_SYSTEM]: 'grpc',
-      [ChosenAttribute.RPC_METHOD]: '_OTHER',
-      [ChosenAttribute.RPC_METHOD_ORIGINAL]: 'shop.Orders/Steal',
-      [ChosenAttribute.RPC_STATUS]: 'UNIMPLEMENTED',
+      [OptInAttribute.RPC_SYSTEM]: 'grpc',
+      [OptInAttribute.RPC_METHOD]: '_OTHER',
+      [OptInAttribute.RPC_METHOD_ORIGINAL]: 'shop.Orders/Steal',
+      [OptInAttribute.RPC_STATUS]: 'UNIMPLEMENTED',
     });
   });
 
@@ -341,12 +341,12 @@ test('every attribute that can be chosen was emitted, and stands in the table of
   const emitted = new Set(
     chain.haproxySpans().flatMap(({ attributes }) => Object.keys(attributes)),
   );
-  expect(Object.values(ChosenAttribute).filter((name) => !emitted.has(name))).toEqual([]);
+  expect(Object.values(OptInAttribute).filter((name) => !emitted.has(name))).toEqual([]);
   const page = readFileSync(join(import.meta.dirname, '../../docs/more-attributes.md'), 'utf8');
   const rows = [...page.matchAll(/^\| `(\w+)` \| ((?:`[^`]+`(?:, )?)+) \|/gm)];
-  expect(rows.map(([, choice]) => choice)).toEqual(CHOICES);
+  expect(rows.map(([, choice]) => choice)).toEqual(OPT_IN_GROUPS);
   const documented = rows.flatMap(([, , names = '']) => names.replaceAll('`', '').split(', '));
-  expect(documented.sort()).toEqual(Object.values(ChosenAttribute).sort());
+  expect(documented.sort()).toEqual(Object.values(OptInAttribute).sort());
 });
 
 describe('what is chosen', () => {
@@ -358,7 +358,8 @@ describe('what is chosen', () => {
     writeFileSync(own, site);
     expect(wiring(folder, 'add', [own])).toMatchObject({ status: 0 });
     const without = text();
-    for (const choice of CHOICES) expect(without).not.toContain(WRITTEN[choice].parameter);
+    for (const choice of OPT_IN_GROUPS)
+      expect(without).not.toContain(OPT_IN_FORMATS[choice].parameter);
     expect(without).not.toContain('grpc');
 
     const chosen = ['--write', '--states', '--attributes', 'rtt, TLS'];
@@ -368,8 +369,8 @@ describe('what is chosen', () => {
     expect(some).toMatch(
       /backend app\n +server .*\n +log ring@otel .* rfc5424 local0 # haproxy-otel-spoa\n/,
     );
-    expect(some).toContain(WRITTEN.rtt.parameter);
-    expect(some).not.toContain(WRITTEN.grpc.parameter);
+    expect(some).toContain(OPT_IN_FORMATS.rtt.parameter);
+    expect(some).not.toContain(OPT_IN_FORMATS.grpc.parameter);
     expect(wiring(folder, 'add', [own]).out).toContain('Nothing is to be changed.');
     expect(text()).toBe(some);
     expect(tool(folder, ['check', '-f', own]).out).not.toMatch(/differ/);
@@ -436,11 +437,11 @@ describe('values as HAProxy may write them', () => {
       { 'rpc.system.name': 'grpc', 'rpc.method': '_OTHER', 'rpc.method_original': '/a/b/c' },
     ],
   ])('%s="%s"', (parameter, text, attributes) => {
-    expect(chosenAttributes(parameter, text)).toEqual(attributes);
+    expect(optInAttributes(parameter, text)).toEqual(attributes);
   });
 
   test('no other parameter is touched', () => {
-    expect(chosenAttributes('otel.mine', 'x')).toBeUndefined();
+    expect(optInAttributes('otel.mine', 'x')).toBeUndefined();
   });
 
   test('ciphers by their registered names, as OpenSSL itself has them', () => {
@@ -457,7 +458,7 @@ describe('values as HAProxy may write them', () => {
       ),
     );
     expect(mapped?.length).toBeGreaterThan(60);
-    // Those that HAProxy does not speak without being told to are left as OpenSSL calls them.
+    // Those that HAProxy does not use by default are left as OpenSSL calls them.
     for (const [standard = '', , name = ''] of others ?? []) {
       expect(standard).toMatch(/PSK|SRP|anon|ECDHE_RSA_WITH_ARIA/);
       expect(registeredCipher(name)).toBe(name);

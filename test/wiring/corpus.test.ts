@@ -9,7 +9,7 @@ const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-corpus-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
 test.each(CASES)(
-  '%s: add is accepted without a new warning, changes nothing twice, and is taken back',
+  '%s: add is accepted without a new warning, changes nothing twice, and is undone',
   async (name) => {
     const folder = join(root, name);
     const { paths } = await render(name, folder);

@@ -46,7 +46,7 @@ function site(text = SITE): { readonly folder: string; readonly file: string } {
   return { folder, file };
 }
 
-test('mode and links of files are kept, and nothing else is left in the folder', () => {
+test('mode and links of files are preserved, and nothing else is left in the folder', () => {
   const { folder, file } = site();
   const link = join(root, 'link.cfg');
   symlinkSync(file, link);
@@ -57,7 +57,7 @@ test('mode and links of files are kept, and nothing else is left in the folder',
   expect(statSync(file).mode & 0o777).toBe(0o640);
   expect(readFileSync(file, 'utf8')).toContain('frontend www from otel-rules');
   expect(readdirSync(folder)).toEqual(['haproxy.cfg']);
-  // The engine lies beside what HAProxy is given, and is as readable as the configuration.
+  // The engine lies beside the configuration, and is as readable.
   expect(statSync(join(root, 'haproxy-otel-spoa.conf')).mode & 0o777).toBe(0o640);
   expect(wiring(root, 'remove', [link])).toMatchObject({ status: 0, err: '' });
   expect(readFileSync(file, 'utf8')).toBe(SITE);
@@ -77,7 +77,7 @@ test('paths that start from the configuration lead to the same files while it is
   expect(haproxyCheck('/', [join(folder, 'haproxy.cfg')]).accepted).toBe(true);
 });
 
-test('a line or a comment of the user that only looks like ours stays, and so does one behind ours', () => {
+test('a line or a comment of the user that resembles ours stays, and so does one behind ours', () => {
   const text = SITE.replace(
     'default_backend app\n',
     '$&    http-request set-header x-trace on # otel\n',
@@ -161,7 +161,7 @@ test('a file that was changed meanwhile is left alone, and so are all others', (
   expect(readdirSync(folder).sort()).toEqual(['haproxy.cfg', 'other.cfg']);
 });
 
-test('where the last of several changes fails the others are taken back, mode and all', () => {
+test('where the last of several changes fails the others are undone, mode and all', () => {
   const { folder, file } = site();
   chmodSync(file, 0o640);
   const other = join(folder, 'other.cfg');
@@ -279,7 +279,7 @@ test('frontends come one by one, and go one by one', () => {
   expect(readFileSync(file, 'utf8')).toMatch(/^# >>> otel: .* --frontend www --spop/m);
 });
 
-test("a rule of the user's that takes the trace away is named", () => {
+test("a rule of the user's that removes the trace is named", () => {
   const { folder } = site(
     SITE.replace('\nbackend app\n', '$&    http-request del-header traceparent\n'),
   );

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { ask } from '../admin/ask.ts';
+import { requestAdmin } from '../admin/admin-request.ts';
 import { until } from '../agent-process.ts';
 import { Chain, VERSION } from '../end-to-end/chain.ts';
 import { wiring } from './run.ts';
@@ -103,7 +103,7 @@ test('--lines sampled: what is not sampled does not get to the agent, from HAPro
     expect(server.attributes['url.path']).toBe('/sampled');
     // The user's own log has all of them.
     await until('lines', () => lines.filter((each) => each.includes('sampled')).length === 21);
-    const { body } = await ask(chain.agent, '/metrics');
+    const { body } = await requestAdmin(chain.agent, '/metrics');
     const values = [...body.matchAll(/^haproxy_otel_records_total\{.*\} (\d+)$/gm)];
     const counted = values.reduce((sum, [, value]) => sum + Number(value), 0);
     expect(counted).toBeGreaterThan(0);

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { findProgram } from '../../src/haproxy/program.ts';
 import { newMessages, tryOut } from '../../src/haproxy/trial.ts';
-import { ConfigError } from '../../src/settings.ts';
+import { UsageError } from '../../src/settings.ts';
 import { engineText } from '../../src/wiring/engine-file.ts';
 import { filesOf, wire } from '../../src/wiring/wire.ts';
 import { HAPROXY } from '../end-to-end/chain.ts';
@@ -30,7 +30,7 @@ function add(texts: Texts, words: Readonly<Record<string, string>> = {}): Texts 
   try {
     return wire(filesOf(texts), words, {}, reading, folder).texts;
   } catch (error) {
-    if (error instanceof ConfigError) return undefined;
+    if (error instanceof UsageError) return undefined;
     throw error;
   }
 }
@@ -46,7 +46,7 @@ const options = fc.constantFrom(
   { 'access-log': 'json', lines: 'sampled' },
 );
 
-test('remove takes back what add did, and add done twice is add done once', () => {
+test('remove undoes add, and add done twice is add done once', () => {
   fc.assert(
     fc.property(configurations, options, (texts, words) => {
       const before = named(texts);
@@ -54,7 +54,7 @@ test('remove takes back what add did, and add done twice is add done once', () =
       fc.pre(once !== undefined);
       expect(remove(once)).toEqual(before);
       expect(add(once, words)).toEqual(once);
-      // Options stay what they were, and change when others are given.
+      // Options stay what they were, and change when others are passed.
       expect(add(once)).toEqual(once);
       expect(
         add(add(before, { tcp: '', trust: 'ignore' }) ?? before, { trust: 'restart' }),
@@ -64,7 +64,7 @@ test('remove takes back what add did, and add done twice is add done once', () =
   );
 });
 
-test('remove takes back what add did, whatever is written around it meanwhile', () => {
+test('remove undoes add, whatever is written around it meanwhile', () => {
   const insertions = fc.array(
     fc.tuple(fc.nat(200), fc.constantFrom('# mine', '', '    maxconn 5')),
     { maxLength: 5 },

@@ -35,7 +35,7 @@ export function wiring(
   ]);
 }
 
-/** Whether HAProxy accepts files, and what it says of them. */
+/** Whether HAProxy accepts files, and its messages. */
 export function haproxyCheck(
   folder: string,
   paths: readonly string[],

@@ -26,7 +26,7 @@ frontend shop
     .endif
 `;
 
-/** What systemd says of: a process with the service's arguments and environment. */
+/** What systemd shows of a process with the service's arguments and environment. */
 const service = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)', '--', '-f', file], {
   env: { SITE_ADDRESS: '127.0.0.1:24961', SITE_KIND: 'shop' },
   stdio: 'ignore',

@@ -20,9 +20,9 @@ const VERSIONS = [parseVersion('3.0.11'), parseVersion('3.2.26')].filter(
 );
 const FEATURES = new Set(['OPENSSL', 'LUA', 'PCRE2', 'QUIC']);
 
-type Said = { readonly frontends: Map<string, string>; readonly notes: readonly string[] };
+type Report = { readonly frontends: Map<string, string>; readonly notes: readonly string[] };
 
-function saidOf(folder: string, paths: readonly string[], version: HaproxyVersion): Said {
+function reportOf(folder: string, paths: readonly string[], version: HaproxyVersion): Report {
   const settings = join(folder, 'env');
   const env = Object.fromEntries(
     existsSync(settings)
@@ -52,7 +52,7 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replace(/^tra
 async function partOf(name: string): Promise<string> {
   const folder = join(root, name);
   const { paths } = await render(name, folder);
-  const [before, since] = VERSIONS.map((version) => saidOf(folder, paths, version));
+  const [before, since] = VERSIONS.map((version) => reportOf(folder, paths, version));
   if (before === undefined || since === undefined) throw new Error('two versions are compared');
   const rows = [...before.frontends].map(([section, text]) => {
     const later = since.frontends.get(section) ?? '';
@@ -87,7 +87,7 @@ Of no HAProxy, whatever its configuration, is seen:
 This page is written by a test: \`npm run vitest -- test/wiring/what-add-says.test.ts -u\`.
 `;
 
-test('the page has what add says of each configuration', async () => {
+test('the page has what add prints for each configuration', async () => {
   const parts: string[] = [];
   for (const name of CASES) parts.push(await partOf(name));
   await expect([HEAD, ...parts].join('\n')).toMatchFileSnapshot('../../docs/what-add-says.md');

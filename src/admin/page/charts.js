@@ -3,7 +3,10 @@ import { count, duration, element, percent, rate } from './text.js';
 
 /** @import { StateView, TrafficView } from '../live-view.ts' */
 /** @import { SeriesView } from '../series.ts' */
-/** @typedef {(backend: string | undefined, server: string | undefined) => void} OnPick called for a backend and, perhaps, a server */
+/**
+ * @typedef {(backend: string | undefined, server: string | undefined) => void} OnPick called for a backend and,
+ * perhaps, a server
+ */
 
 /** Small charts of the last minutes: figures over all hops, then a row for each backend and server. */
 
@@ -177,7 +180,7 @@ function figure(name, value, note, chart, tone = '') {
 export function showTraffic(table, traffic, onPick) {
   const rows = traffic.backends.flatMap((backend) => [
     row(backend.name, undefined, backend, traffic.slotSeconds, onPick),
-    // One server's row would say the same again.
+    // With one server its row would repeat that of the backend.
     ...(backend.servers.length > 1 || backend.servers[0]?.total.requests !== backend.total.requests
       ? backend.servers.map((server) =>
           row(backend.name, server.name, server, traffic.slotSeconds, onPick),

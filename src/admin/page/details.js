@@ -2,13 +2,13 @@
 import { bytes, element } from './text.js';
 import { waterfall } from './waterfall.js';
 
-/** @import { HopView } from '../hop-view.ts' */
+/** @import { PageHop } from '../page-hop.ts' */
 /** @import { Actions } from './hops.js' */
 
 /**
  * All that is known of a hop: each phase where it lies in the whole, then everything else.
  *
- * @param {HopView} hop
+ * @param {PageHop} hop
  * @param {Actions} actions
  */
 export function details(hop, actions) {
@@ -86,7 +86,7 @@ export function details(hop, actions) {
   );
 }
 
-/** @param {HopView} hop */
+/** @param {PageHop} hop */
 function outcomeOf({ fault, cause, status }) {
   if (cause === undefined) return fault === 'none' ? undefined : `${status}, ${fault}'s fault`;
   return `${cause.replaceAll('_', ' ')}, ${fault}'s fault`;

@@ -3,19 +3,19 @@ import { details } from './details.js';
 import { clock, duration, element } from './text.js';
 import { bar } from './waterfall.js';
 
-/** @import { HopView } from '../hop-view.ts' */
+/** @import { PageHop } from '../page-hop.ts' */
 /** @import { HopsView } from '../live-view.ts' */
 /**
  * @typedef {{
- *   copy: (hop: HopView) => void,
- *   traceLink: (hop: HopView) => string | undefined,
+ *   copy: (hop: PageHop) => void,
+ *   traceLink: (hop: PageHop) => string | undefined,
  *   pick: (backend: string | undefined, server: string | undefined) => void,
  * }} Actions what is asked of the page
  * @typedef {'kept' | 'errors' | 'slow' | 'latest'} GroupName
  * @typedef {Omit<HopsView, 'frontends'>} Hops
  * @typedef {{
  *   readonly key: string,
- *   readonly hop: HopView,
+ *   readonly hop: PageHop,
  *   readonly head: HTMLElement,
  *   readonly item: HTMLElement,
  *   isOpen: boolean,
@@ -24,7 +24,7 @@ import { bar } from './waterfall.js';
 
 /** Recent hops: a line each, with its phases, and all that is known of it when it is opened. */
 
-/** How many of a kind are shown until somebody asks for more: the newest, so that nothing new is hidden. */
+/** How many of a kind are shown until they are unfolded: the newest, so that nothing new is hidden. */
 /** @type {Readonly<Partial<Record<GroupName, number>>>} */
 const FOLDED = { errors: 10 };
 
@@ -74,7 +74,7 @@ export class HopList {
   /**
    * @param {Hops} hops
    * @param {string} emptyText what stands there where there are none
-   * @param {boolean} isFiltered whether these are what somebody looks for: then all of them are shown
+   * @param {boolean} isFiltered whether a filter is set: then all of them are shown
    */
   show(hops, emptyText, isFiltered) {
     this.again = () => this.show(hops, emptyText, isFiltered);
@@ -127,7 +127,7 @@ export class HopList {
     next?.closest('.hop')?.scrollIntoView({ block: 'nearest' });
   }
 
-  /** @param {HopView} hop */
+  /** @param {PageHop} hop */
   line(hop) {
     const key = keyOf(hop);
     const known = this.lines.get(key);
@@ -182,7 +182,7 @@ export class HopList {
   }
 }
 
-/** @param {HopView} hop */
+/** @param {PageHop} hop */
 function keyOf({ traceId, spanId }) {
   return `${traceId}-${spanId}`;
 }
@@ -206,14 +206,14 @@ function arrange(list, items) {
   }
 }
 
-/** @param {HopView} hop */
+/** @param {PageHop} hop */
 function toneOf({ fault, status }) {
   if (fault === 'server' || fault === 'proxy') return 'failed';
   if (fault === 'client') return 'left';
   return status !== undefined && status >= 400 ? 'warned' : '';
 }
 
-/** @param {HopView} hop */
+/** @param {PageHop} hop */
 function badge(hop) {
   const { status, kind } = hop;
   const tone = status === undefined ? 'none' : `s${Math.floor(status / 100)}`;
@@ -221,7 +221,7 @@ function badge(hop) {
   return element('span', { className: `badge ${tone} ${toneOf(hop)}` }, text);
 }
 
-/** @param {HopView} hop */
+/** @param {PageHop} hop */
 function what({
   kind,
   method,
@@ -258,7 +258,7 @@ function what({
   ].filter((part) => part !== undefined);
 }
 
-/** @param {HopView} hop */
+/** @param {PageHop} hop */
 function where({ frontend, backend, server }) {
   if (backend === undefined || backend === frontend)
     return server === undefined ? frontend : `${frontend} / ${server}`;

@@ -5,9 +5,9 @@ import { showFacts, showLamps } from './state.js';
 import { byId, count, element, percent } from './text.js';
 import { showLegend } from './waterfall.js';
 
-/** The page: what it hears from the agent, what is filtered, and the keyboard. */
+/** The page: events from the agent, filters, and the keyboard. */
 
-/** @import { HopView } from '../hop-view.ts' */
+/** @import { PageHop } from '../page-hop.ts' */
 /** @import { HopsView, StateView, TrafficView } from '../live-view.ts' */
 
 const form = byId('filters', HTMLFormElement);
@@ -23,7 +23,7 @@ const RETRY = 3_000;
 const TYPING = 150;
 
 /** @type {{ state?: StateView, traffic?: TrafficView, hops?: HopsView }} */
-const told = {};
+const received = {};
 const EVENTS = /** @type {const} */ (['state', 'traffic', 'hops']);
 let feed = 'connecting';
 let paused = false;
@@ -38,7 +38,7 @@ const help = byId('help', HTMLDialogElement);
 const list = new HopList(byId('hops'), { copy, traceLink, pick });
 showLegend(byId('legend'));
 
-// What the agent tells
+// Events from the agent
 
 function connect() {
   disconnect();
@@ -48,12 +48,12 @@ function connect() {
   opened.onopen = () => setFeed('live');
   opened.onerror = () => {
     setFeed('disconnected');
-    // The browser comes back by itself, unless it was refused.
+    // The browser reconnects by itself, unless it was refused.
     if (opened.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY);
   };
   for (const name of EVENTS) {
     opened.addEventListener(name, ({ data }) => {
-      told[name] = JSON.parse(data);
+      received[name] = JSON.parse(data);
       show();
     });
   }
@@ -68,25 +68,25 @@ function disconnect() {
 /** @param {string} next */
 function setFeed(next) {
   feed = next;
-  showLamps(feed, told.state);
+  showLamps(feed, received.state);
 }
 
 let drawn = false;
 
-/** Once for all that came together. */
+/** Draws once for all events that came together. */
 function show() {
   if (drawn) return;
   drawn = true;
   requestAnimationFrame(() => {
     drawn = false;
-    const { state, traffic, hops } = told;
+    const { state, traffic, hops } = received;
     if (state === undefined || traffic === undefined || hops === undefined) return;
     showLamps(feed, state);
     showFigures(byId('figures'), state, traffic);
     showTraffic(byId('traffic', HTMLTableElement), traffic, pick);
     showFacts(byId('facts'), state);
     offer(traffic, hops);
-    // Nothing moves under a pointer that is about to press.
+    // The list is not updated under a pointer.
     if (!pointing) showHops();
     byId('traffic-note').textContent = 'sampled hops of the last five minutes';
     byId('hops-note').textContent = pointing
@@ -96,7 +96,7 @@ function show() {
 }
 
 function showHops() {
-  const { hops, traffic } = told;
+  const { hops, traffic } = received;
   if (hops === undefined || traffic === undefined) return;
   const wrong = wrongTrace();
   if (wrong !== undefined) {
@@ -156,7 +156,7 @@ function traceOf(text) {
 }
 
 function refilter() {
-  // What was just chosen shows at once, wherever the pointer is.
+  // A new filter applies at once, wherever the pointer is.
   pointing = false;
   const isWrong = wrongTrace() !== undefined;
   fieldOf('trace').setAttribute('aria-invalid', String(isWrong));
@@ -169,7 +169,7 @@ function refilter() {
 }
 
 /**
- * Names come with what is told; one that is chosen stays, even if nothing came of it lately.
+ * Names come with the events; a chosen name stays in the list even if no event has it any more.
  *
  * @param {TrafficView} traffic
  * @param {HopsView} hops
@@ -252,13 +252,13 @@ addEventListener('hashchange', readHash);
 
 // Copy and link
 
-/** @param {HopView} hop */
+/** @param {PageHop} hop */
 async function copy({ traceId }) {
   let done = true;
   try {
     await navigator.clipboard.writeText(traceId);
   } catch {
-    // Without TLS, elsewhere than on this host, there is only the old way.
+    // Without TLS, and not on this host, there is no clipboard API.
     const area = element('textarea', { value: traceId, className: 'offscreen', readOnly: true });
     document.body.append(area);
     const before = document.activeElement;
@@ -270,9 +270,9 @@ async function copy({ traceId }) {
   toast(done ? `Copied ${traceId}` : 'The browser does not let this page copy');
 }
 
-/** @param {HopView} hop */
+/** @param {PageHop} hop */
 function traceLink({ traceId }) {
-  return told.state?.traceUrl?.replaceAll('{traceId}', traceId);
+  return received.state?.traceUrl?.replaceAll('{traceId}', traceId);
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -349,7 +349,7 @@ addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
   if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) {
     if (key === 'Escape') {
-      // By itself it empties a field of this kind.
+      // The browser would empty the field.
       event.preventDefault();
       target.blur();
     }

@@ -7,7 +7,7 @@ import { ago, byId, bytes, count, duration, element, percent } from './text.js';
 /** The agent's own state: three lamps at the top, and the facts at the foot of the page. */
 
 /**
- * @param {string} feed whether the page hears from the agent
+ * @param {string} feed state of the connection to the agent
  * @param {StateView | undefined} state
  */
 export function showLamps(feed, state) {

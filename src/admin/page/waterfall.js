@@ -1,7 +1,7 @@
 // @ts-check
 import { duration, element } from './text.js';
 
-/** @import { HopView, PhaseName } from '../hop-view.ts' */
+/** @import { PageHop, PhaseName } from '../page-hop.ts' */
 
 /** The phases of a hop: as one bar in its line, and each by itself where it is opened. */
 
@@ -42,7 +42,7 @@ export function showLegend(into) {
 /**
  * One bar, as long as the logarithm of the whole, its parts in proportion.
  *
- * @param {HopView} hop
+ * @param {PageHop} hop
  */
 export function bar(hop) {
   const { phases, unfinished } = hop;
@@ -75,7 +75,7 @@ export function bar(hop) {
   );
 }
 
-/** @param {HopView} hop */
+/** @param {PageHop} hop */
 export function waterfall(hop) {
   const whole = Math.max(hop.duration, 0.001);
   let passed = 0;

@@ -36,14 +36,14 @@ export class Batcher implements Output {
     config: OtlpConfig,
     encoder: OtlpItems,
     limits: BatchLimits,
-    events: Pick<SignalExporterOptions, 'watch' | 'onEvent'>,
+    events: Pick<SignalExporterOptions, 'status' | 'onEvent'>,
   ) {
     this.encoder = encoder;
     this.limits = limits;
     this.exporter = createSignalExporter(signal, config, {
       ...events,
       limits: limits.queue,
-      onSent: (batch) => encoder.giveBack(batch),
+      onSent: (batch) => encoder.recycle(batch),
     });
   }
 
@@ -60,16 +60,16 @@ export class Batcher implements Output {
   }
 
   /** @param before where they started, among others */
-  wrote(before: ItemMark | undefined): void {
+  commit(before: ItemMark | undefined): void {
     const { encoder } = this;
     const { batchSize, batchBytes, scheduleDelay, most } = this.limits;
-    if (encoder.size > batchBytes && before !== undefined) this.ship(before);
-    if (encoder.count + most > batchSize || encoder.size > batchBytes) this.ship();
-    else this.timer ??= setTimeout(() => this.ship(), scheduleDelay);
+    if (encoder.size > batchBytes && before !== undefined) this.exportBatch(before);
+    if (encoder.count + most > batchSize || encoder.size > batchBytes) this.exportBatch();
+    else this.timer ??= setTimeout(() => this.exportBatch(), scheduleDelay);
   }
 
   async flush(limit: number): Promise<void> {
-    this.ship();
+    this.exportBatch();
     await this.exporter.flush(limit);
   }
 
@@ -78,9 +78,9 @@ export class Batcher implements Output {
   }
 
   /** @param mark up to where; the timer is the rest's then */
-  private ship(mark?: ItemMark): void {
+  private exportBatch(mark?: ItemMark): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.encoder.count > 0) this.exporter.push(this.encoder.take(mark));
+    if (this.encoder.count > 0) this.exporter.push(this.encoder.finishRequest(mark));
   }
 }

@@ -5,9 +5,9 @@ import { NOTHING_PREPARED, type Prepared } from './signal-exporter.ts';
 
 /** Where the items of one signal go once they are written. */
 export type Output = {
-  /** To be called before items are written that belong together; what it returns is for `wrote`. */
+  /** To be called before items are written that belong together; what it returns is for `commit`. */
   begin(): ItemMark | undefined;
-  wrote(before: ItemMark | undefined, items: number): void;
+  commit(before: ItemMark | undefined, items: number): void;
   /** Gives up after `limit` milliseconds; what is left then is lost. */
   flush(limit: number): Promise<void>;
   /**
@@ -34,7 +34,7 @@ export class ConsoleOutput implements Output {
 
   begin(): undefined {}
 
-  wrote(_before: undefined, items: number): void {
+  commit(_before: undefined, items: number): void {
     this.counts.exported += items;
     this.print();
   }

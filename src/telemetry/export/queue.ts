@@ -19,7 +19,7 @@ const MAX_DELAY = 300_000;
 
 /**
  * Refusals for size in a row that are answered with a smaller batch at once: enough to come from the largest batches,
- * all on their way at a time, to a single item. Who refuses more than that has another reason, as a quota.
+ * all on their way at a time, to a single item. A receiver that refuses more has another reason, as a quota.
  */
 const QUICK_REFUSALS = 24;
 
@@ -114,7 +114,7 @@ export class ExportQueue {
     while (this.inFlight < this.mostInFlight()) {
       const batch = this.waiting.shift();
       if (batch === undefined) break;
-      if (this.sizeLimit.isExceededBy(batch.bytes.length) && this.putBackHalves(batch)) continue;
+      if (this.sizeLimit.isExceededBy(batch.bytes.length) && this.requeueHalves(batch)) continue;
       this.inFlight += 1;
       this.inFlightItems += batch.items;
       void this.send(batch).then((result) => {
@@ -157,7 +157,7 @@ export class ExportQueue {
         this.shrink(batch, result.reason);
         return;
       case 'retryable':
-        this.putBack(batch);
+        this.requeue(batch);
         this.counts.retries += 1;
         this.failed(result.reason, result.delay);
         return;
@@ -166,16 +166,16 @@ export class ExportQueue {
     }
   }
 
-  private putBack(...batches: readonly Batch[]): void {
+  private requeue(...batches: readonly Batch[]): void {
     this.waiting.prepend(batches);
     this.bound();
   }
 
   /** Puts both halves back, of a batch that has any. */
-  private putBackHalves(batch: Batch): boolean {
+  private requeueHalves(batch: Batch): boolean {
     const halves = this.split(batch);
     if (halves === undefined) return false;
-    this.putBack(...halves);
+    this.requeue(...halves);
     return true;
   }
 
@@ -184,7 +184,7 @@ export class ExportQueue {
     const { sizeLimit } = this;
     const { length } = batch.bytes;
     sizeLimit.refusals += 1;
-    if (this.putBackHalves(batch)) {
+    if (this.requeueHalves(batch)) {
       this.counts.retries += 1;
       if (sizeLimit.refused(length)) this.onEvent({ kind: 'splitting', reason, bytes: length });
     } else {

@@ -2,12 +2,12 @@ import { MAX_REQUEST, type OtlpConfig, type Signal } from '../config.ts';
 import { type Batch, splitBatch } from '../otlp/batch.ts';
 import type { OtlpClient, SendResult } from '../transport/otlp.ts';
 import { createOtlpClient } from '../transport/otlp-client.ts';
-import type { ExportWatch } from './export-watch.ts';
+import type { ExporterStatus } from './exporter-status.ts';
 import { ExportQueue, type Split } from './queue.ts';
 import type { QueueCounts, QueueEvent } from './queue-report.ts';
 import type { QueueLimits } from './waiting-batches.ts';
 
-/** A change that can be made and can no longer fail, or not be made. */
+/** A prepared change, which can be applied without failing, or discarded. */
 export type Prepared = { readonly apply: () => void; readonly discard: () => void };
 
 export const NOTHING_PREPARED: Prepared = { apply: () => {}, discard: () => {} };
@@ -48,12 +48,12 @@ export type SignalExporter = {
 
 export type SignalExporterOptions = {
   readonly limits: QueueLimits;
-  readonly watch: ExportWatch;
-  /** Logged by `logQueueEvent`, once `watch.redacted` has taken secrets out. */
+  readonly status: ExporterStatus;
+  /** Logged by `logQueueEvent`, once `status.redacted` has removed secrets. */
   readonly onEvent: (event: QueueEvent) => void;
   /** Makes two of a batch that is too large for the receiver; spans and log records are split where none is set. */
   readonly split?: Split;
-  /** Gives bytes back that nobody needs any more. */
+  /** Recycles the bytes of a batch that was sent. */
   readonly onSent?: (batch: Batch) => void;
 };
 
@@ -84,7 +84,7 @@ class OtlpExporter implements SignalExporter {
     this.options = options;
     this.client = createOtlpClient(signal, config);
     this.queue = new ExportQueue(
-      options.watch.timed((batch) => this.send(batch)),
+      options.status.timed((batch) => this.send(batch)),
       options.split ?? SPLITS[signal],
       options.limits,
       options.onEvent,
@@ -113,7 +113,7 @@ class OtlpExporter implements SignalExporter {
       apply: () => {
         this.client.close();
         this.client = next;
-        this.options.watch.use({ kind: 'otlp', ...config });
+        this.options.status.configure({ kind: 'otlp', ...config });
         this.queue.receiverChanged();
       },
       discard: () => next.close(),

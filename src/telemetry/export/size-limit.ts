@@ -1,7 +1,7 @@
 /** Batches in a row that were accepted before larger ones are tried again. */
 const ACCEPTED_BEFORE_GROWTH = 64;
 
-/** Nobody who refuses for size takes this much, in bytes. */
+/** No receiver that refuses for size accepts this many bytes. */
 const UNLIMITED = 16 * 1024 * 1024;
 
 /** The size from which on the receiver refuses batches, as far as it has shown. */
@@ -16,7 +16,7 @@ export class SizeLimit {
     return bytes >= this.bytes;
   }
 
-  /** @returns whether that is news */
+  /** @returns whether the limit was unknown before */
   refused(bytes: number): boolean {
     this.bytes = Math.min(this.bytes, bytes);
     this.accepted = 0;
@@ -25,12 +25,12 @@ export class SizeLimit {
     return isNews;
   }
 
-  /** One span alone was refused like all before it: whatever the reason is, it is not the size. */
+  /** Resets the limit: a single span was refused too, so that size is not the reason. */
   forget(): void {
     this.bytes = Number.POSITIVE_INFINITY;
   }
 
-  /** The limit may have been raised, or was none. */
+  /** Counts an accepted batch: the limit may have been raised. */
   sent(): void {
     this.refusals = 0;
     if (this.state === 'unknown') return;

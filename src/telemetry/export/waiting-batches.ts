@@ -1,7 +1,7 @@
 import type { Batch } from '../otlp/batch.ts';
 
 export type QueueLimits = {
-  /** What may wait, in items and in bytes; the oldest batches go first beyond either. */
+  /** The bounds of what waits, in items and bytes; beyond either the oldest batches are dropped. */
   readonly items: number;
   readonly bytes: number;
 };

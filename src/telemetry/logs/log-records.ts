@@ -2,10 +2,10 @@ import type { Hop } from '../../context/hop.ts';
 import type { Message } from '../../records/message.ts';
 import { ownLine } from '../../records/own-line.ts';
 import type { AttributeValue, HopRecord, LineBytes } from '../../records/record.ts';
-import { type AttributeSink, HaproxyAttribute, type Kept, set } from '../attributes.ts';
+import { type AttributeSink, HaproxyAttribute, set, type TailPolicy } from '../attributes.ts';
 import type { LogsConfig } from '../config.ts';
 import { LimitedSpans } from '../spans/limited-spans.ts';
-import { type SpanHead, type SpanSink, writeFirstSpan } from '../spans/spans.ts';
+import { type SpanHead, type SpanSink, writeFirstSpan } from '../spans/span-writer.ts';
 import { bodyOf, redactedLine } from './log-body.ts';
 import { hopSeverity, messageSeverity, type Severity } from './severity.ts';
 
@@ -46,10 +46,10 @@ const OF_STATE = {
   health_check: EventName.HEALTH_CHECK,
 } as const;
 
-/** Takes log records: each begins, has its attributes, and ends before the next begins. */
+/** Receives log records: each begins, has its attributes, and ends before the next begins. */
 export type LogSink = AttributeSink & {
   begin(head: LogHead): void;
-  /** @param dropped attributes that the record had beside those it was given; none unless said */
+  /** @param dropped number of attributes that the record had beside these; 0 by default */
   end(dropped?: number): void;
 };
 
@@ -72,11 +72,17 @@ export class LogRecords implements SpanSink {
    * @param observed when its line came, in microseconds since the epoch
    * @param hasSpan whether the hop is of a trace at all
    */
-  hop(record: HopRecord, hop: Hop, kept: Kept | undefined, observed: number, hasSpan = true): void {
+  hop(
+    record: HopRecord,
+    hop: Hop,
+    tailPolicy: TailPolicy | undefined,
+    observed: number,
+    hasSpan = true,
+  ): void {
     this.record = record;
     this.observed = observed;
     this.hasSpan = hasSpan;
-    writeFirstSpan(this.limited, record, hop, kept);
+    writeFirstSpan(this.limited, record, hop, tailPolicy);
     this.record = undefined;
   }
 

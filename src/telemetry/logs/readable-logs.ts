@@ -5,7 +5,7 @@ import type { SpanScope } from '../resource.ts';
 import { hrTime } from '../spans/readable-spans.ts';
 import type { LogHead, LogSink } from './log-records.ts';
 
-/** Makes the SDK's own log records, for exporters that take nothing else. */
+/** Builds the SDK's own log records, for exporters that need them. */
 export class ReadableLogs implements LogSink {
   private readonly scope: SpanScope;
   private logs: ReadableLogRecord[] = [];
@@ -16,7 +16,7 @@ export class ReadableLogs implements LogSink {
   }
 
   /** The log records since the last call. */
-  take(): ReadableLogRecord[] {
+  drain(): ReadableLogRecord[] {
     const { logs } = this;
     this.logs = [];
     return logs;

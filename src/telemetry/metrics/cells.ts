@@ -11,7 +11,7 @@ export type Cell = {
   readonly route: string | undefined;
   readonly address: string | undefined;
   readonly port: number | undefined;
-  /** Another one of the same place and code. */
+  /** The next cell of the same proxy, server and code. */
   next: Cell | undefined;
   serverDuration: HistogramSeries | undefined;
   clientDuration: HistogramSeries | undefined;
@@ -28,13 +28,13 @@ export type Cell = {
   transmitted: CounterSeries | undefined;
 };
 
-/** Cells that are remembered at a time: finding the series of one anew takes a few microseconds. */
+/** The size of the cache, in cells: finding the series of one anew costs a few microseconds. */
 const MAX_CELLS = 8192;
 
-/** Cells of one place and code: a client that chooses its server, or its route, makes no hop dearer than this. */
+/** Cells of one proxy, server and code, at most: bounds the cost of a hop for clients that choose their server or route. */
 const MAX_CHAIN = 16;
 
-/** The methods and versions that are told apart, by number; 0 is any other. */
+/** The methods and versions with series of their own, by number; 0 is any other. */
 const METHODS = new Map([...KNOWN_METHODS].map((method, index) => [method, index + 1]));
 const VERSIONS = new Map(['1.0', '1.1', '2', '3'].map((version, index) => [version, index + 1]));
 
@@ -46,18 +46,18 @@ export function knownVersion(version: string | undefined): string | undefined {
 }
 
 type Names<T> = Map<string, T>;
-type Place = Map<number, Cell>;
+type CellsByCode = Map<number, Cell>;
 
-/** Finds the cell of a hop by its names and one number. It only remembers: which series there are is not its business. */
+/** Finds the cell of a hop by its names and one number. A cache: which series there are is decided elsewhere. */
 export class Cells {
-  private readonly frontends: Names<Names<Names<Place>>> = new Map();
+  private readonly frontends: Names<Names<Names<CellsByCode>>> = new Map();
   private count = 0;
 
   find(record: HopRecord, outcome: Outcome): Cell {
     const sent = sentStatus(record, outcome);
     const answered = answeredStatus(record, outcome);
     const { server, route } = record;
-    const place = this.place(record.frontend, record.backend, server?.name);
+    const place = this.cellsAt(record.frontend, record.backend, server?.name);
     const code = codeOf(record, sent);
     const first = place.get(code);
     let length = 0;
@@ -92,7 +92,7 @@ export class Cells {
     this.count = 0;
   }
 
-  private place(frontend: string, backend = '', server = ''): Place {
+  private cellsAt(frontend: string, backend = '', server = ''): CellsByCode {
     let backends = this.frontends.get(frontend);
     if (backends === undefined) {
       backends = new Map();

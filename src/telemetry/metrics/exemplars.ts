@@ -28,7 +28,7 @@ export class MeasuredSpan {
   }
 }
 
-/** A bucket has a new exemplar no sooner, by the time of hops: nobody reads more. Microseconds. */
+/** The minimum time between two exemplars of a bucket, by the time of hops: scrapes are not more frequent. Microseconds. */
 const MIN_AGE = 1_000_000;
 
 /** An exemplar that is as much ahead is of a clock that is wrong, and must not be in the way of those to come. Microseconds. */
@@ -36,7 +36,7 @@ const MAX_AHEAD = 60_000_000;
 
 type Slot = { value: number; time: number; traceId: string; spanId: string; isNew: boolean };
 
-/** One measurement of each bucket, at most: the specification's reservoir that is aligned to the buckets of a histogram. */
+/** At most one measurement per bucket: the specification's AlignedHistogramBucketExemplarReservoir. */
 export class ExemplarReservoir {
   private readonly slots: (Slot | undefined)[] = [];
 
@@ -55,14 +55,14 @@ export class ExemplarReservoir {
   }
 
   /** Those since the last call. */
-  take(): Exemplar[] {
-    const taken: Exemplar[] = [];
+  collect(): Exemplar[] {
+    const collected: Exemplar[] = [];
     for (const slot of this.slots) {
       if (slot?.isNew !== true) continue;
       const { value, time, traceId, spanId } = slot;
-      taken.push({ value, time, traceId, spanId });
+      collected.push({ value, time, traceId, spanId });
       slot.isNew = false;
     }
-    return taken;
+    return collected;
   }
 }

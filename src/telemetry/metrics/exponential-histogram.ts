@@ -23,7 +23,7 @@ export class ExponentialHistogram {
   private counts: number[] = [];
   private firstIndex = 0;
 
-  /** Of values that are all 0 it says nothing. */
+  /** Meaningless while all values are 0. */
   get scale(): number {
     return this.counts.length === 0 ? 0 : this.resolution;
   }

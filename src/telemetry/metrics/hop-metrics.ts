@@ -127,7 +127,7 @@ export class HopMetrics {
       );
       cell.clientDuration.record((record.end - record.clientStart) / MICROSECONDS, span);
     }
-    // Of an answer out of the cache all timers are 0: it waited for no server.
+    // For a response out of the cache all timers are 0: it waited for no server.
     if (queue !== undefined && (triedServer || queue > 0)) {
       cell.queue ??= series.queue.get(backendGroup(record), phaseAttributes(record));
       cell.queue.record(queue / MILLISECONDS, span);

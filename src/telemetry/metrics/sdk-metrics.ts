@@ -17,7 +17,7 @@ type ItemCounts = {
   readonly dropped: number;
 };
 
-/** What the agent's own exporter of one signal says of itself. */
+/** The numbers of the agent's own exporter of one signal. */
 export type ExporterNumbers = {
   readonly signal: Signal;
   readonly protocol: OtlpProtocol;
@@ -117,7 +117,7 @@ export class SdkMetrics {
     ].filter(({ points }) => points.length > 0);
   }
 
-  /** What is so now has no deltas: the specification has it cumulative, whatever is preferred. */
+  /** An UpDownCounter is always cumulative by the specification, whatever is preferred. */
   private current(instrument: Instrument, value: number, time: number): Metric {
     const { start } = this;
     const attributes = PROCESSOR;

@@ -22,7 +22,7 @@ type Series = {
   readonly measured: number;
 };
 
-/** @property measured of the series, when idle ones were looked for last */
+/** @property measured that of the series at the last sweep for idle ones */
 type Entry<S> = { readonly series: S; readonly group: string; measured: number };
 
 /**
@@ -30,7 +30,8 @@ type Entry<S> = { readonly series: S; readonly group: string; measured: number }
  * the series of the overflow attribute.
  *
  * What clients choose, as methods and versions, multiplies. So no group, as a backend, is admitted more than there is
- * room left for all others: who floods one has half of the room, and new series of the others are still admitted.
+ * room left for all others: a client that floods one has half of the room, and new series of the others are still
+ * admitted.
  */
 export class SeriesSet<S extends Series> {
   readonly instrument: Instrument;
@@ -41,7 +42,7 @@ export class SeriesSet<S extends Series> {
   /** Microseconds since the epoch. */
   private readonly now: () => number;
   private readonly events: SeriesSetEvents;
-  private lookedForIdle: number | undefined;
+  private lastIdleSweep: number | undefined;
 
   constructor(
     instrument: Instrument,
@@ -82,12 +83,12 @@ export class SeriesSet<S extends Series> {
     return this.groups.get(group) ?? 0;
   }
 
-  /** Servers come and go with their addresses: what is gone for good must not be in the way for ever. */
+  /** Servers come and go with their addresses: series of those that are gone must not occupy room for ever. */
   private retireIdle(): void {
     const now = this.now();
-    if (this.lookedForIdle !== undefined && now - this.lookedForIdle < IDLE) return;
-    const isFirst = this.lookedForIdle === undefined;
-    this.lookedForIdle = now;
+    if (this.lastIdleSweep !== undefined && now - this.lastIdleSweep < IDLE) return;
+    const isFirst = this.lastIdleSweep === undefined;
+    this.lastIdleSweep = now;
     const before = this.admitted.size;
     for (const [key, entry] of this.admitted) {
       const { measured } = entry.series;

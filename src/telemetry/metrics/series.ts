@@ -51,7 +51,7 @@ export class HistogramSeries {
   private readonly start: number;
   private readonly current: Histogram;
   private readonly exponential: ExponentialHistogram | undefined;
-  /** What collections of deltas have taken. */
+  /** What earlier collections of deltas contained. */
   private collected: Histogram | undefined;
 
   constructor(
@@ -103,7 +103,7 @@ export class HistogramSeries {
             counts: exponential.buckets.slice(),
           };
     const start = before ?? this.start;
-    const exemplars = this.exemplars.take();
+    const exemplars = this.exemplars.collect();
     if (before !== undefined) this.startAnew();
     return {
       kind: 'histogram',

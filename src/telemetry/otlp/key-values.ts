@@ -86,7 +86,7 @@ export class KeyValueWriter {
     out.bytes(buffer, start, end);
   }
 
-  /** Whether it came out in the size that `sizeOfAny` told. */
+  /** Whether its size is the one that `sizeOfAny` returned. */
   private shortValue(value: AttributeValue): boolean {
     if (typeof value !== 'string') {
       this.anyValue(value);

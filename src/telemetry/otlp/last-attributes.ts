@@ -20,7 +20,7 @@ export class LastAttributes {
 
   private generation = 0;
 
-  /** The bytes are gone. */
+  /** The bytes are not there any more. */
   forget(): void {
     this.count = 0;
   }
@@ -65,10 +65,10 @@ export class LastAttributes {
   }
 }
 
-/** Likenesses that are remembered at a time. */
+/** The size of the cache, in likenesses. */
 const MAX_KNOWN = 64;
 
-/** The last spans of one kind, one for each likeness. */
+/** The attributes of the last span of each likeness. */
 export class Likenesses {
   private readonly known = new Map<unknown, LastAttributes>();
   private likeness: unknown;

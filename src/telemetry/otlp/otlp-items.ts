@@ -15,7 +15,7 @@ type ItemTags = { readonly attributes: number; readonly droppedAttributesCount: 
 /** Tag and length of the two messages around the items, at most. */
 const MAX_LENGTHS = 2 * 6;
 
-/** No value of an attribute is the same. */
+/** A value that is never equal to another. */
 const UNIQUE: AttributeValue = [];
 
 /**
@@ -23,7 +23,7 @@ const UNIQUE: AttributeValue = [];
  * item or an attribute, and what an item has in common with the last one is copied. Resource and scope are encoded once.
  */
 export abstract class OtlpItems {
-  /** Items that were written since the last `take`. */
+  /** Items that were written since the last `finishRequest`. */
   count = 0;
   protected readonly out: ProtobufWriter;
   private readonly resource: Buffer;
@@ -32,7 +32,7 @@ export abstract class OtlpItems {
   private readonly tags: ItemTags;
   private start = 0;
   private last = new LastAttributes();
-  /** Counts the buffers that were taken. */
+  /** Counts the requests that were finished. */
   private generation = 0;
 
   constructor(scope: SpanScope, tags: ItemTags) {
@@ -47,23 +47,23 @@ export abstract class OtlpItems {
     return this.out.position;
   }
 
-  /** What `take` can be asked for later: the items so far. */
+  /** The items so far, for a later `finishRequest`. */
   mark(): ItemMark {
     return { items: this.count, end: this.out.position };
   }
 
   /** The request with all items since the last call, or those up to a mark; the rest is in the next one. */
-  take({ items, end }: ItemMark = this.mark()): Batch {
+  finishRequest({ items, end }: ItemMark = this.mark()): Batch {
     const head = encodeHead(this.resource, this.scope, end - this.out.headRoom);
-    const batch = { bytes: this.out.take(head, end), items };
+    const batch = { bytes: this.out.finish(head, end), items };
     this.count -= items;
     this.generation += 1;
     return batch;
   }
 
-  /** Accepts back what `take` returned, when nobody needs its bytes any more. */
-  giveBack({ bytes }: Batch): void {
-    this.out.giveBack(bytes);
+  /** Recycles the buffer of what `finishRequest` returned, when nobody needs its bytes any more. */
+  recycle({ bytes }: Batch): void {
+    this.out.recycle(bytes);
   }
 
   attribute(name: string, value: AttributeValue): void {

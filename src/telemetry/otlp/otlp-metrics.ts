@@ -88,22 +88,22 @@ export class OtlpMetrics {
         points += written;
         rest = rest.slice(written);
         if (this.out.position < this.batchBytes) continue;
-        batches.push(this.take(points));
+        batches.push(this.finishRequest(points));
         points = 0;
       }
     }
-    if (points > 0) batches.push(this.take(points));
+    if (points > 0) batches.push(this.finishRequest(points));
     return batches;
   }
 
-  /** Takes back what `encode` made, when nobody needs its bytes any more. */
-  giveBack({ bytes }: Batch): void {
-    this.out.giveBack(bytes);
+  /** Recycles the buffer of what `encode` returned, when nobody needs its bytes any more. */
+  recycle({ bytes }: Batch): void {
+    this.out.recycle(bytes);
   }
 
-  private take(items: number): Batch {
+  private finishRequest(items: number): Batch {
     const head = encodeHead(this.resource, this.scope, this.out.position - this.out.headRoom);
-    return { bytes: this.out.take(head), items };
+    return { bytes: this.out.finish(head), items };
   }
 
   /** @returns how many of the points there was room for */

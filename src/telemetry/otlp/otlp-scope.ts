@@ -28,7 +28,7 @@ export function encodeScope({ resource, instrumentationScope }: SpanScope): {
     const start = out.beginMessage();
     writeContent();
     out.endMessage(start);
-    return out.take(NO_HEAD);
+    return out.finish(NO_HEAD);
   };
   return {
     resource: field(Tag.RESOURCE, () => {

@@ -2,7 +2,7 @@ import { type HopLink, HopOffset } from '../../context/hop.ts';
 import type { HopView } from '../../context/hop-view.ts';
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from '../../context/traceparent.ts';
 import type { SpanScope } from '../resource.ts';
-import type { SpanHead, SpanSink } from '../spans/spans.ts';
+import type { SpanHead, SpanSink } from '../spans/span-writer.ts';
 import { Likenesses } from './last-attributes.ts';
 import { OtlpItems } from './otlp-items.ts';
 

@@ -12,19 +12,19 @@ const LONG_TEXT = 96;
 
 const LONG_RUN = 512;
 
-/** As many as are on their way at a time when records come at full speed. */
+/** As many as there are batches in flight at full load. */
 const MAX_SPARES = 8;
 
-/** The pieces of the protobuf wire format that spans are made of, in one growing buffer. */
+/** Writes the protobuf wire format into one growing buffer. */
 export class ProtobufWriter {
   position: number;
-  /** Bytes that are left free at the front, for what is known only at the end. */
+  /** Bytes reserved at the front, for the head of the message, which is known only at the end. */
   readonly headRoom: number;
   private buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   private view = viewOf(this.buffer);
-  /** Buffers that were lent and came back: a new one costs the kernel its pages and V8 a collection sooner. */
+  /** Recycled buffers: a new one costs page faults and an earlier garbage collection. */
   private readonly spares: Buffer<ArrayBuffer>[] = [];
-  /** All that was handed over and did not come back, with its buffer: by identity, as anybody's may have its length. */
+  /** Finished messages that were not recycled yet, with their buffers. */
   private readonly lent = new WeakMap<Buffer, Buffer<ArrayBuffer>>();
 
   constructor(headRoom: number) {
@@ -33,39 +33,39 @@ export class ProtobufWriter {
   }
 
   /**
-   * `head`, which fits into the room for it, and what was written behind it up to `end`. What was written behind that
-   * is the beginning of what comes next, and what is written from here on is apart.
-   * A buffer that is well filled is handed over as it is: copying it costs as much as all else that is done to it.
+   * Returns `head`, which fits into the room for it, and what was written up to `end`; the rest begins the next
+   * message. A well filled buffer is returned itself, and replaced: copying it would cost as much as all the
+   * encoding.
    */
-  take(head: Buffer, end = this.position): Buffer<ArrayBuffer> {
+  finish(head: Buffer, end = this.position): Buffer<ArrayBuffer> {
     const { buffer, position } = this;
     const start = this.headRoom - head.length;
     head.copy(buffer, start);
-    const taken = buffer.subarray(start, end);
+    const bytes = buffer.subarray(start, end);
     this.position = this.headRoom + position - end;
-    if (taken.length < buffer.length / 2) {
-      // Not out of Node's pool: what waits would keep all of it.
-      const copy = Buffer.allocUnsafeSlow(taken.length);
-      taken.copy(copy);
+    if (bytes.length < buffer.length / 2) {
+      // Not from Node's pool: a waiting batch would retain all of it.
+      const copy = Buffer.allocUnsafeSlow(bytes.length);
+      bytes.copy(copy);
       buffer.copyWithin(this.headRoom, end, position);
       return copy;
     }
-    this.lent.set(taken, buffer);
+    this.lent.set(bytes, buffer);
     const spare = this.spares.pop();
     this.use(spare?.length === buffer.length ? spare : Buffer.allocUnsafeSlow(buffer.length));
     buffer.copy(this.buffer, this.headRoom, end, position);
-    return taken;
+    return bytes;
   }
 
-  /** Takes back what `take` handed over, to write over it; nobody else may need it any more. Ignores all else. */
-  giveBack(taken: Buffer): void {
-    const buffer = this.lent.get(taken);
+  /** Reuses the buffer of what `finish` returned, which must not be read any more. Ignores any other buffer. */
+  recycle(bytes: Buffer): void {
+    const buffer = this.lent.get(bytes);
     if (buffer === undefined) return;
-    this.lent.delete(taken);
+    this.lent.delete(bytes);
     if (this.spares.length < MAX_SPARES) this.spares.push(buffer);
   }
 
-  /** Takes back what was written since `start`. */
+  /** Discards what was written since `start`. */
   rewind(start: number): void {
     this.position = start;
   }
@@ -114,7 +114,7 @@ export class ProtobufWriter {
     this.buffer.write(text, position, length, length === text.length ? 'latin1' : 'utf8');
   }
 
-  /** The text itself, if it is ASCII; otherwise nothing that counts. */
+  /** Writes the text if it is ASCII, and returns whether it was. */
   ascii(text: string): boolean {
     const position = this.reserve(text.length);
     const { buffer } = this;

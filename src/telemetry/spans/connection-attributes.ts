@@ -15,8 +15,8 @@ import {
   type AttributeSink,
   endAttributes,
   HaproxyAttribute,
-  type Kept,
   set,
+  type TailPolicy,
 } from '../attributes.ts';
 
 /** Of a connection that carried no request that HAProxy could see: `mode tcp`, or a failed handshake. */
@@ -24,7 +24,7 @@ export function connectionAttributes(
   sink: AttributeSink,
   record: HopRecord,
   { fault, cause }: Outcome,
-  kept: Kept | undefined,
+  tailPolicy: TailPolicy | undefined,
 ): void {
   const { client, peer, local, server, phases, retries } = record;
   sink.attribute(
@@ -37,7 +37,7 @@ export function connectionAttributes(
   set(sink, ATTR_NETWORK_PEER_PORT, peer.port);
   set(sink, ATTR_SERVER_ADDRESS, local.address);
   set(sink, ATTR_SERVER_PORT, local.port);
-  endAttributes(sink, record, { errorType: cause, fault, kept });
+  endAttributes(sink, record, { errorType: cause, fault, tailPolicy });
   set(sink, HaproxyAttribute.CONNECTION_ERROR, record.connectionError);
   set(sink, HaproxyAttribute.SERVER_ADDRESS, server?.address);
   set(sink, HaproxyAttribute.SERVER_PORT, server?.port);

@@ -23,13 +23,20 @@ import {
 import { type Hop, HopOffset } from '../../context/hop.ts';
 import { SPAN_ID_DIGITS } from '../../context/traceparent.ts';
 import { hostAndPort } from '../../endpoint.ts';
-import type { Endpoint, HopRecord, Peer, Phases, Resource, Server } from '../../records/record.ts';
+import type {
+  Endpoint,
+  HopRecord,
+  PathAndQuery,
+  Peer,
+  Phases,
+  Server,
+} from '../../records/record.ts';
 import { redactQuery } from '../../records/redaction.ts';
 import {
   type AttributeSink,
-  type End,
   endAttributes,
   HaproxyAttribute,
+  type SpanEnd,
   set,
 } from '../attributes.ts';
 
@@ -60,7 +67,12 @@ export function spanMethod(record: HopRecord): string {
 }
 
 /** What most requests have in common comes first, and what is of one alone last: OtlpSpans copies runs of the former. */
-export function serverAttributes(sink: AttributeSink, record: HopRecord, hop: Hop, end: End): void {
+export function serverAttributes(
+  sink: AttributeSink,
+  record: HopRecord,
+  hop: Hop,
+  end: SpanEnd,
+): void {
   const { client, peer, phases } = record;
   const { address, port } = serverEndpoint(record);
   commonAttributes(sink, record, end);
@@ -87,7 +99,7 @@ export function serverAttributes(sink: AttributeSink, record: HopRecord, hop: Ho
   for (const name in attributes) set(sink, name, attributes[name]);
 }
 
-export function clientAttributes(sink: AttributeSink, record: HopRecord, end: End): void {
+export function clientAttributes(sink: AttributeSink, record: HopRecord, end: SpanEnd): void {
   const { server, phases } = record;
   commonAttributes(sink, record, end);
   if (server !== undefined) {
@@ -104,7 +116,7 @@ export function clientAttributes(sink: AttributeSink, record: HopRecord, end: En
   if (server !== undefined) urlAttribute(sink, record, server);
 }
 
-function commonAttributes(sink: AttributeSink, record: HopRecord, end: End): void {
+function commonAttributes(sink: AttributeSink, record: HopRecord, end: SpanEnd): void {
   const { method } = record;
   const known = method !== undefined && KNOWN_METHODS.has(method);
   sink.attribute(ATTR_HTTP_REQUEST_METHOD, known ? method : OTHER_METHOD);
@@ -177,7 +189,7 @@ function serverEndpoint(record: HopRecord): Endpoint {
 
 const HOST_AND_PORT = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/;
 
-/** A server on a unix socket goes by its name: HAProxy does not say the path of the socket. */
+/** A server on a unix socket goes by its name: HAProxy does not report the path of the socket. */
 export function addressOf({ address, name, unix }: Server): string | undefined {
   return unix ? name : address;
 }
@@ -196,7 +208,7 @@ function originOf(server: Server): string | undefined {
 const ORIGINS = new WeakMap<Server, string>();
 
 /** Undefined where it is not known what the server was sent. */
-function fullUrl(origin: string, sent: Resource | undefined): string | undefined {
+function fullUrl(origin: string, sent: PathAndQuery | undefined): string | undefined {
   if (sent === undefined) return undefined;
   const query = redactQuery(sent.query);
   return `${origin}${sent.path}${query === undefined ? '' : `?${query}`}`;

@@ -1,6 +1,6 @@
 import type { AttributeValue } from '../../records/record.ts';
 import type { SpanLimits } from '../config.ts';
-import type { SpanHead, SpanSink } from './spans.ts';
+import type { SpanHead, SpanSink } from './span-writer.ts';
 
 /** Passes spans on with no more attributes than the limits allow, and none longer: those that come last are dropped. */
 export class LimitedSpans implements SpanSink {

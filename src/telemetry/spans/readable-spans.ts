@@ -9,9 +9,9 @@ import {
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import { type AttributeValue, Double } from '../../records/record.ts';
 import type { SpanScope } from '../resource.ts';
-import type { SpanHead, SpanSink } from './spans.ts';
+import type { SpanHead, SpanSink } from './span-writer.ts';
 
-/** Makes the SDK's own spans of what it is told, for exporters that take nothing else. */
+/** Builds the SDK's own spans, for exporters that need them. */
 export class ReadableSpans implements SpanSink {
   private readonly scope: SpanScope;
   private spans: ReadableSpan[] = [];
@@ -22,7 +22,7 @@ export class ReadableSpans implements SpanSink {
   }
 
   /** The spans since the last call. */
-  take(): ReadableSpan[] {
+  drain(): ReadableSpan[] {
     const { spans } = this;
     this.spans = [];
     return spans;

@@ -1,6 +1,6 @@
 import { setLogger } from '@grpc/grpc-js';
 
-/** Keeps gRPC in this thread from writing a line for each attempt that fails: it is in the reasons of calls. */
+/** Silences gRPC's own error log, a line per attempt: its messages are in the reasons of failed calls already. */
 export function quietGrpc(): void {
   setLogger({ error: () => {}, info: console.error, debug: console.error });
 }

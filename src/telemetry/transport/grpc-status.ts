@@ -1,9 +1,9 @@
 import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
-import type { CallResult } from './connection.ts';
+import type { CallResult } from './grpc-connection.ts';
 
-/** What becomes of a batch whose call failed. */
-export type Verdict =
+/** What a failed call means for its batch. */
+export type CallFailure =
   | { readonly kind: 'retryable'; readonly delay: number | undefined }
   | { readonly kind: 'too_large' | 'refused' };
 
@@ -21,16 +21,16 @@ const RETRYABLE: ReadonlySet<number> = new Set([
 const OTHER_STATUS = /^Received HTTP status code (?!200$)/;
 const CONTENT_TOO_LARGE = 'Received HTTP status code 413';
 
-export function verdictOf(error: ServiceError, headers: Metadata | undefined): Verdict {
+export function classifyFailure(error: ServiceError, headers: Metadata | undefined): CallFailure {
   const { code, details, metadata } = error;
   if (RETRYABLE.has(code)) return { kind: 'retryable', delay: retryDelay(metadata) };
   if (details === CONTENT_TOO_LARGE) return { kind: 'too_large' };
-  // A page in place of an answer: no receiver saw the spans.
+  // A page in place of a response: no receiver saw the spans.
   if (foreignContentType(error, headers) !== undefined && !OTHER_STATUS.test(details)) {
     return { kind: 'retryable', delay: undefined };
   }
   if (code !== status.RESOURCE_EXHAUSTED) return { kind: 'refused' };
-  // A stream that was reset with ENHANCE_YOUR_CALM, as by a proxy's rule: that says nothing of sizes.
+  // A stream that was reset with ENHANCE_YOUR_CALM, as by a proxy's rule, has nothing to do with sizes.
   if (!isAnswered({ error, headers, response: undefined })) {
     return { kind: 'retryable', delay: undefined };
   }
@@ -73,7 +73,7 @@ const { root } = protobuf.parse(`
 const Status = root.lookupType('Status');
 const RetryInfo = root.lookupType('RetryInfo');
 
-/** Milliseconds, or undefined when the receiver did not say. */
+/** Milliseconds, or undefined when the receiver sent none. */
 function retryDelay(metadata: Metadata | undefined): number | undefined {
   const details = metadata?.get('grpc-status-details-bin')[0];
   if (!Buffer.isBuffer(details)) return undefined;

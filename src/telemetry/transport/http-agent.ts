@@ -7,7 +7,7 @@ import { hostAndPort, unixPathOf, withoutBrackets } from '../../endpoint.ts';
 import type { OtlpConfig, ProxyConfig } from '../config.ts';
 import { readTlsFiles } from './tls-files.ts';
 
-/** Connections are kept for the next batch, at most as many as can be on their way at a time. */
+/** Connections are reused, at most as many as there can be batches in flight. */
 const KEEP_ALIVE = { keepAlive: true, maxFreeSockets: 8 } as const;
 
 /** How requests reach the receiver: straight, or through a proxy. */
@@ -94,7 +94,7 @@ class TunnelAgent extends HttpsAgent {
   ): undefined {
     const { host } = this.secure;
     const target = hostAndPort(host, Number(port));
-    // Whoever waits for a connection hears of an error in place of a stream.
+    // The callback is called with an error in place of a stream.
     const fail = callback as (error: Error) => void;
     const connecting = request({
       ...addressOf(this.proxy),

@@ -17,11 +17,11 @@ export class HttpFaults {
   }
 
   async explain(error: NodeJS.ErrnoException): Promise<string> {
-    const said = error.message || error.code || 'an error without a reason';
+    const message = error.message || error.code || 'an error without a reason';
     const known = [this.throughProxy(), await this.meaningOf(error)].filter(
       (text) => text !== undefined,
     );
-    return known.length === 0 ? `${this.target}: ${said}` : `${known.join('; ')} (${said})`;
+    return known.length === 0 ? `${this.target}: ${message}` : `${known.join('; ')} (${message})`;
   }
 
   private throughProxy(): string | undefined {

@@ -8,8 +8,8 @@ import {
 import { portOf } from '../../endpoint.ts';
 import { VERSION } from '../../version.ts';
 import type { OtlpConfig, Signal } from '../config.ts';
-import { CONNECT_LIMIT, Connection } from './connection.ts';
-import { isAnswered, isFromReceiver, verdictOf } from './grpc-status.ts';
+import { CONNECT_LIMIT, GrpcConnection } from './grpc-connection.ts';
+import { classifyFailure, isAnswered, isFromReceiver } from './grpc-status.ts';
 import type { OtlpClient, SendResult } from './otlp.ts';
 import { ProxyTunnel } from './proxy-tunnel.ts';
 import { ReceiverFaults } from './receiver-fault.ts';
@@ -26,8 +26,8 @@ const MAX_RECONNECT_BACKOFF = 5_000;
 const MIN_RESOLUTION_INTERVAL = 5_000;
 
 /**
- * Milliseconds between two pings, sent only while a call waits, and for the answer to one. A peer that is gone without
- * a word is found within their sum. A gRPC server that is left at its defaults ends a connection at the fourth ping
+ * Milliseconds between two pings, sent only while a call waits, and for the answer to one. A peer that is gone
+ * silently is detected within their sum. A gRPC server that is left at its defaults ends a connection at the fourth ping
  * within 5 minutes without a response of its own in between: no call lasts for more than three.
  */
 const KEEPALIVE_TIME = 15_000;
@@ -42,14 +42,14 @@ const DEFAULT_PORT = { plain: 4317, tls: 443 } as const;
 
 /**
  * OTLP over gRPC is one unary call. It is made with gRPC itself, not with the SDK's exporter: bytes that
- * were encoded once may be sent several times, and a connection that is dead has to be left.
+ * were encoded once may be sent several times, and a dead connection has to be replaced.
  */
 export class GrpcClient implements OtlpClient {
   private readonly protocol: SignalProtocol;
   private readonly metadata = new Metadata();
   private readonly timeout: number;
-  private readonly open: () => Connection;
-  private connection: Connection;
+  private readonly open: () => GrpcConnection;
+  private connection: GrpcConnection;
   private unanswered = 0;
   private state: 'open' | 'closed' = 'open';
   private readonly faults: ReceiverFaults;
@@ -80,7 +80,7 @@ export class GrpcClient implements OtlpClient {
       ...(proxy?.credentials && { 'grpc.http_connect_creds': proxy.credentials }),
     };
     this.open = () => {
-      const connection = new Connection(proxy?.address ?? address, credentials, options);
+      const connection = new GrpcConnection(proxy?.address ?? address, credentials, options);
       connection.onStuck = () => this.replace(connection);
       return connection;
     };
@@ -107,7 +107,7 @@ export class GrpcClient implements OtlpClient {
     else this.countUnanswered(connection);
     const { error, headers, response } = result;
     if (error === undefined) return this.readResponse(response ?? Buffer.alloc(0));
-    return { ...verdictOf(error, headers), reason: await this.reason(error, headers) };
+    return { ...classifyFailure(error, headers), reason: await this.reason(error, headers) };
   }
 
   /** Closes the connection when the calls that are on their way have been answered. */
@@ -126,24 +126,24 @@ export class GrpcClient implements OtlpClient {
   }
 
   /** Calls that were on their way together fail together: the first may be on a connection that was left meanwhile. */
-  private countUnanswered(connection: Connection): void {
+  private countUnanswered(connection: GrpcConnection): void {
     this.unanswered += 1;
     if (this.unanswered >= MAX_UNANSWERED) this.replace(connection);
   }
 
-  private replace(connection: Connection): void {
+  private replace(connection: GrpcConnection): void {
     if (connection !== this.connection || this.state === 'closed') return;
     this.connection = this.open();
     connection.close();
   }
 
-  /** What gRPC says, and what that means for the settings where it is known. */
+  /** gRPC's message, and what it means for the settings where that is known. */
   private async reason(error: ServiceError, headers: Metadata | undefined): Promise<string> {
-    const said = error.message.replace(/\s*(Resolution note:)?\s*$/, '');
+    const message = error.message.replace(/\s*(Resolution note:)?\s*$/, '');
     const explained = await this.faults.explain(error, headers);
     const proxy = isFromReceiver(error, headers) ? undefined : this.proxy?.describe();
     const known = [proxy, explained].filter((text) => text !== undefined);
-    return known.length === 0 ? said : `${known.join('; ')} (${said})`;
+    return known.length === 0 ? message : `${known.join('; ')} (${message})`;
   }
 }
 

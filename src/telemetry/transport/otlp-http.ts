@@ -5,19 +5,19 @@ import { gzip } from 'node:zlib';
 import { targetOf } from '../../endpoint.ts';
 import { VERSION } from '../../version.ts';
 import type { OtlpConfig, Signal } from '../config.ts';
-import { CONNECT_LIMIT } from './connection.ts';
+import { CONNECT_LIMIT } from './grpc-connection.ts';
 import { type HttpRoute, routeTo } from './http-agent.ts';
-import { type HttpAnswer, MAX_ANSWER, resultOf } from './http-answer.ts';
 import { HttpFaults } from './http-fault.ts';
+import { type HttpResponse, MAX_RESPONSE, resultOf } from './http-response.ts';
 import type { OtlpClient, SendResult } from './otlp.ts';
 import { SIGNALS, type SignalProtocol } from './signal.ts';
 
 type Attempt =
-  | { readonly kind: 'answered'; readonly answer: HttpAnswer }
+  | { readonly kind: 'answered'; readonly response: HttpResponse }
   | {
       readonly kind: 'failed';
       readonly error: NodeJS.ErrnoException;
-      /** A connection that was kept from an earlier request, and was closed meanwhile. */
+      /** It was a reused connection that had been closed meanwhile. */
       readonly stale: boolean;
     };
 
@@ -81,10 +81,10 @@ export class HttpClient implements OtlpClient {
     const body = this.config.compression === 'gzip' ? await compress(request) : request;
     const { agent } = this;
     let attempt = await this.attempt(body, agent);
-    // At most as often as there are kept connections: a new one is never stale.
+    // At most as often as there are idle connections: a new one is never stale.
     while (attempt.kind === 'failed' && attempt.stale) attempt = await this.attempt(body, agent);
     if (attempt.kind === 'answered') {
-      return resultOf(attempt.answer, this.protocol, this.target, this.path);
+      return resultOf(attempt.response, this.protocol, this.target, this.path);
     }
     this.leave(agent);
     return {
@@ -94,11 +94,11 @@ export class HttpClient implements OtlpClient {
     };
   }
 
-  /** Connections that were kept may all be dead: the next request makes a new one. */
+  /** All idle connections may be dead: the next request makes a new one. */
   private leave(agent: Agent): void {
     if (agent !== this.agent || this.state === 'closing') return;
     this.agent = this.route.createAgent();
-    // Requests that are on their way may still be answered; nothing is kept behind them.
+    // Requests in flight may still be answered; their connections are not reused.
     agent.maxFreeSockets = 0;
     for (const sockets of Object.values(agent.freeSockets)) {
       for (const socket of sockets ?? []) socket.destroy();
@@ -151,7 +151,7 @@ export class HttpClient implements OtlpClient {
             // Who answers early reads no further: what is not sent yet must not be sent any more.
             if (!request.writableFinished) request.destroy();
             const { statusCode: status = 0, headers } = response;
-            end({ kind: 'answered', answer: { status, headers, body: content } });
+            end({ kind: 'answered', response: { status, headers, body: content } });
           },
           (error: NodeJS.ErrnoException) => {
             request.destroy();
@@ -170,7 +170,7 @@ async function readAll(response: IncomingMessage): Promise<Buffer> {
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > MAX_ANSWER) throw new Error(`an answer of more than ${MAX_ANSWER} bytes`);
+    if (length > MAX_RESPONSE) throw new Error(`an answer of more than ${MAX_RESPONSE} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

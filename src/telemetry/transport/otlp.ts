@@ -4,7 +4,7 @@ export type SendResult =
       readonly kind: 'sent';
       /** Items that the receiver did not accept, and does not want again. */
       readonly rejected: number;
-      /** Why they were rejected, or, with none, a warning; empty where it says nothing. */
+      /** Why they were rejected, or, with none, a warning; empty where there is none. */
       readonly message: string;
     }
   | {
@@ -13,7 +13,7 @@ export type SendResult =
       /** Milliseconds that the receiver asked to wait, if it did. */
       readonly delay: number | undefined;
     }
-  /** Refused for its size, as far as the receiver says: a smaller batch may be accepted. */
+  /** Refused for its size, as far as is known: a smaller batch may be accepted. */
   | { readonly kind: 'too_large'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string };
 

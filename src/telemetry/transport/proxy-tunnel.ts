@@ -7,7 +7,7 @@ import type { ProxyConfig } from '../config.ts';
 const REQUEST_START = 'http.client.request.start';
 
 /**
- * Watches the CONNECT requests that gRPC sends to a proxy: gRPC waits for their answer for ever, drops the reason of a
+ * Watches the CONNECT requests that gRPC sends to a proxy: gRPC has no timeout for them, drops the reason of a
  * failure, and leaves connections open whose CONNECT was refused.
  */
 export class ProxyTunnel {

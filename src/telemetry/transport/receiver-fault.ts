@@ -18,7 +18,7 @@ const NOT_REACHED =
   /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|Name resolution failed|certificate/;
 
 /**
- * What is wrong with the receiver that is set, in words of the settings, where gRPC's own error does not say: the
+ * What is wrong with the receiver that is set, in terms of the settings, where gRPC's own error does not have it: the
  * wrong scheme, or a server that does not speak gRPC.
  */
 export class ReceiverFaults {

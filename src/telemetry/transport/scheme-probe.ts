@@ -1,7 +1,7 @@
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
 
-/** What a probe may take, and how long its result is used, in milliseconds. */
+/** The timeout of a probe, and how long its result is used, in milliseconds. */
 const PROBE_LIMIT = 2_000;
 const PROBE_VALIDITY = 60_000;
 
@@ -31,7 +31,7 @@ export class SchemeProbe {
   }
 }
 
-/** Whether a TLS handshake succeeds, or fails in the words of TLS. Nothing is sent: who answers does not matter. */
+/** Whether a TLS handshake succeeds, or fails in the words of TLS. Nothing is sent, so that the certificate does not matter. */
 function speaksTls(target: string): Promise<boolean> {
   const [, host = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(target) ?? [];
   return new Promise((resolve) => {

@@ -5,7 +5,7 @@ import {
 } from '@opentelemetry/otlp-transformer';
 import type { Signal } from '../config.ts';
 
-/** What a response says beside that it accepted the request. */
+/** The content of a successful response. */
 export type PartialSuccess = {
   /** Items that were not accepted, and are not to be sent again. */
   readonly rejected: number;
@@ -14,7 +14,7 @@ export type PartialSuccess = {
 
 /** What differs between signals in OTLP, and in what is logged of them. */
 export type SignalProtocol = {
-  /** What a batch is counted in. */
+  /** The unit of the items in a batch. */
   readonly items: string;
   /** Path of the gRPC method. */
   readonly method: string;

@@ -19,7 +19,7 @@ export function readTlsFiles(config: OtlpConfig): TlsFiles {
   };
 }
 
-/** OpenSSL passes over what is no certificate, and then trusts nobody. */
+/** OpenSSL ignores what is no certificate, and then trusts none. */
 function readCertificate(path: string | undefined): Buffer | undefined {
   if (path === undefined) return undefined;
   const pem = readFileSync(path);

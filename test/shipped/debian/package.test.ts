@@ -131,7 +131,7 @@ afterAll(async () => {
   rmSync(PACKAGES, { recursive: true, force: true });
 });
 
-test('the same commit gives the same package', () => {
+test('the same commit makes the same package', () => {
   const first = readFileSync(buildPackage(NEXT));
   expect(readFileSync(buildPackage(NEXT)).equals(first)).toBe(true);
 }, 180_000);
@@ -248,7 +248,7 @@ frontend origin
   expect(await commandLines()).not.toMatch(/from-(secrets|credential)/);
 }, 60_000);
 
-test('journalctl tells warnings from the rest', async () => {
+test('journalctl separates warnings from the rest', async () => {
   await machine.must(
     'sh',
     '-c',
@@ -314,7 +314,7 @@ test('an agent that hangs is restarted by the watchdog, one that is killed at on
   await machine.must('systemctl', 'daemon-reload');
 }, 60_000);
 
-test('an upgrade keeps settings, connections and every hop, and systemd knows its next main process', async () => {
+test('an upgrade preserves settings, connections and every hop, and systemd knows its next main process', async () => {
   const former = await mainPid();
   const opened = await machine.must(
     'systemctl',

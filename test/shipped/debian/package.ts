@@ -5,7 +5,7 @@ import { PACKAGE_ROOT } from '../../../src/demo/haproxy.ts';
 /** Where packages are built; for whoever builds to remove. */
 export const PACKAGES = join(PACKAGE_ROOT, '.cache/packages');
 
-/** Without compression, which takes longer than all the rest and changes nothing inside. Gives the path. */
+/** Without compression, which costs more than all the rest and changes nothing inside. Returns the path. */
 export function buildPackage(version: string): string {
   const script = join(PACKAGE_ROOT, 'haproxy/debian/build.mjs');
   const args = [script, '--version', version, '--output', PACKAGES, '--uncompressed'];

@@ -8,7 +8,7 @@ const SENT: SendResult = { kind: 'sent', rejected: 0, message: '' };
 const UNAVAILABLE: SendResult = { kind: 'retryable', reason: 'unavailable', delay: undefined };
 const INVALID: SendResult = { kind: 'refused', reason: 'invalid' };
 
-/** A batch that can be told from others by its first byte. */
+/** A batch that is identified by its first byte. */
 function batch(id: number, spans = 10, bytes = 100): Batch {
   return { bytes: Buffer.alloc(bytes, id), items: spans };
 }
@@ -112,7 +112,7 @@ describe('a full queue', () => {
   test.each([
     ['items', { items: 30, bytes: 1_000_000 }],
     ['bytes', { items: 1000, bytes: 300 }],
-  ])('by %s drops the oldest, counts them and tells it once', async (_name, limits) => {
+  ])('by %s drops the oldest, counts them and reports it once', async (_name, limits) => {
     const { queue, calls, events, kinds } = queueWith(limits);
     queue.push(batch(1));
     calls[0]?.answer(UNAVAILABLE);
@@ -131,7 +131,7 @@ describe('a full queue', () => {
     expect(queue.counts).toMatchObject({ exported: 30, dropped: 60 });
   });
 
-  test('still takes a batch that is larger than its limit', () => {
+  test('still accepts a batch that is larger than its limit', () => {
     const { queue, calls } = queueWith({ items: 5, bytes: 50 });
     queue.push(batch(1));
     expect(calls).toHaveLength(1);
@@ -140,7 +140,7 @@ describe('a full queue', () => {
 });
 
 describe('what the receiver refuses', () => {
-  test('is counted, told once, and not tried again', async () => {
+  test('is counted, reported once, and not tried again', async () => {
     const { queue, calls, kinds } = queueWith();
     for (let id = 1; id <= 3; id += 1) queue.push(batch(id));
     for (const call of [...calls]) call.answer(INVALID);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/config.ts';
 import { type OtlpHandler, OtlpServer } from '../../../src/demo/otlp-receiver.ts';
 import { SIGNAL_NAMES, type Signal } from '../../../src/telemetry/config.ts';
-import { ExportWatch } from '../../../src/telemetry/export/export-watch.ts';
+import { ExporterStatus } from '../../../src/telemetry/export/exporter-status.ts';
 import type { QueueEvent } from '../../../src/telemetry/export/queue-report.ts';
 import { createSignalExporter } from '../../../src/telemetry/export/signal-exporter.ts';
 import { until } from '../../agent-process.ts';
@@ -47,7 +47,7 @@ function exporterOf(signal: Signal, endpoint: string) {
   const events: QueueEvent[] = [];
   const exporter = createSignalExporter(signal, config, {
     limits: { items: 1000, bytes: 1_000_000 },
-    watch: new ExportWatch(config),
+    status: new ExporterStatus(config),
     onEvent: (event) => events.push(event),
   });
   return { exporter, events };

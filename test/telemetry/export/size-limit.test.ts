@@ -10,7 +10,7 @@ test('nothing is too large until something was refused, and then all that is as 
   expect([499_999, 500_000].map((bytes) => limit.isExceededBy(bytes))).toEqual([false, true]);
 });
 
-test('larger ones are tried again after many were accepted, and a receiver that takes all is as before', () => {
+test('larger ones are tried again after many were accepted, and a receiver that accepts all is as before', () => {
   const limit = new SizeLimit();
   limit.refused(500_000);
   for (let i = 0; i < 63; i += 1) limit.sent();

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/config.ts';
 import { PACKAGE_ROOT } from '../../../src/demo/haproxy.ts';
 import { Histogram } from '../../../src/histogram.ts';
-import { AccessLog } from '../../../src/records/access-log.ts';
+import { RecordParser } from '../../../src/records/record-parser.ts';
 import { HopMetrics } from '../../../src/telemetry/metrics/hop-metrics.ts';
 import { INSTRUMENTS, type Instrument } from '../../../src/telemetry/metrics/instruments.ts';
 import type { Metric } from '../../../src/telemetry/metrics/points.ts';
@@ -41,7 +41,7 @@ function hopMetrics(): Metric[] {
     { kind: 'tcp', termination_state: 'sC' },
   ]) {
     const line = Buffer.from(recordLine(hopOf(1), changes));
-    const record = new AccessLog().parse(line, 0, line.length);
+    const record = new RecordParser().parse(line, 0, line.length);
     if (record !== undefined) metrics.observe(record, record.hop, true);
   }
   return metrics.series.collect(2);

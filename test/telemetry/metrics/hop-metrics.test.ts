@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { outcomeCounts } from '../../../src/admin/hop-families.ts';
-import { AccessLog } from '../../../src/records/access-log.ts';
+import { RecordParser } from '../../../src/records/record-parser.ts';
 import type { ExemplarFilter } from '../../../src/telemetry/config.ts';
 import { HopMetrics } from '../../../src/telemetry/metrics/hop-metrics.ts';
 import type { HistogramPoint, Metric, Point } from '../../../src/telemetry/metrics/points.ts';
@@ -13,7 +13,7 @@ class Fed {
   readonly metrics: HopMetrics;
   /** Microseconds since the epoch. */
   time = 1_000_000;
-  private readonly accessLog = new AccessLog();
+  private readonly parser = new RecordParser();
 
   constructor(exemplarFilter: ExemplarFilter = 'trace_based') {
     this.metrics = new HopMetrics({
@@ -27,7 +27,7 @@ class Fed {
 
   line(changes: Changes = {}, exported = false, hop = hopOf(1)): void {
     const line = Buffer.from(recordLine(hop, changes));
-    const record = this.accessLog.parse(line, 0, line.length);
+    const record = this.parser.parse(line, 0, line.length);
     if (record === undefined) throw new Error('no record');
     this.metrics.observe(record, record.hop, exported);
   }

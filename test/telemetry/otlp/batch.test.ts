@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseHop } from '../../../src/context/hop-view.ts';
 import { decodeSpans } from '../../../src/demo/otlp-receiver.ts';
-import { AccessLog } from '../../../src/records/access-log.ts';
+import { RecordParser } from '../../../src/records/record-parser.ts';
 import { type Batch, splitBatch } from '../../../src/telemetry/otlp/batch.ts';
 import { OtlpSpans } from '../../../src/telemetry/otlp/otlp-spans.ts';
-import { tellSpans } from '../../../src/telemetry/spans/spans.ts';
+import { writeSpans } from '../../../src/telemetry/spans/span-writer.ts';
 import { hopOf, recordLine } from '../../records/lines.ts';
 
 const SCOPE = {
@@ -17,18 +17,18 @@ const SCOPE = {
   instrumentationScope: { name: 'haproxy-otel-spoa', version: '1.2.3' },
 };
 
-const accessLog = new AccessLog();
+const parser = new RecordParser();
 
 /** Adds a hop of two spans whose path has this many characters. */
 function addHop(spans: OtlpSpans, index: number, length: number): void {
   const line = Buffer.from(recordLine(hopOf(index), { target: `/${'x'.repeat(length)}` }));
-  const record = accessLog.parse(line, 0, line.length);
+  const record = parser.parse(line, 0, line.length);
   const hop = parseHop(hopOf(index));
   if (record === undefined || hop === undefined) throw new Error('unusable');
-  tellSpans(spans, record, hop);
+  writeSpans(spans, record, hop);
 }
 
-/** All the way down, as a receiver would have it that takes nothing with more than one span. */
+/** All the way down, as for a receiver that accepts no more than one span. */
 function splitAll(batch: Batch): Batch[] {
   const halves = splitBatch(batch);
   return halves === undefined ? [batch] : halves.flatMap(splitAll);
@@ -43,7 +43,7 @@ test('both halves have the resource and the scope, and all spans in order', () =
       paths.forEach((length, index) => {
         addHop(spans, index, length);
       });
-      const batch = spans.take();
+      const batch = spans.finishRequest();
       const whole = decodeSpans(batch.bytes);
       const [first, second] = splitBatch(batch) ?? [];
       if (first === undefined || second === undefined) throw new Error('not split');
@@ -67,7 +67,7 @@ test('the spans of a hop stay together as long as there are others', () => {
       });
       const apart = (batch: Batch): Batch[] =>
         batch.items <= 2 ? [batch] : (splitBatch(batch) ?? []).flatMap(apart);
-      const batches = apart(spans.take()).map(({ bytes }) => decodeSpans(bytes));
+      const batches = apart(spans.finishRequest()).map(({ bytes }) => decodeSpans(bytes));
       for (const [server, client, ...others] of batches) {
         expect(client?.parentSpanId).toBe(server?.spanId);
         expect(others).toEqual([]);
@@ -81,7 +81,7 @@ test('the spans of a hop stay together as long as there are others', () => {
 test('they are of about the same size, and have memory of their own', () => {
   const spans = new OtlpSpans(SCOPE);
   for (let i = 0; i < 1000; i += 1) addHop(spans, i, 100);
-  const batch = spans.take();
+  const batch = spans.finishRequest();
   const [first, second] = splitBatch(batch) ?? [];
   expect(Math.abs((first?.bytes.length ?? 0) - (second?.bytes.length ?? 0))).toBeLessThan(2000);
   const before = decodeSpans(first?.bytes ?? batch.bytes);
@@ -100,12 +100,12 @@ test('spans up to a mark are one batch, those behind it are in the next', () => 
       paths.forEach(addBoth);
       const mark = spans.mark();
       more.forEach(addBoth);
-      const first = spans.take(mark);
+      const first = spans.finishRequest(mark);
       more.forEach(addBoth);
-      const batches = [first, spans.take()];
+      const batches = [first, spans.finishRequest()];
       expect(batches.map(({ items }) => items)).toEqual([2 * paths.length, 4 * more.length]);
       expect(batches.flatMap(({ bytes }) => decodeSpans(bytes))).toEqual(
-        decodeSpans(reference.take().bytes),
+        decodeSpans(reference.finishRequest().bytes),
       );
       expect(spans.count).toBe(0);
     }),

@@ -14,7 +14,7 @@ import {
 import { ReadableLogs } from '../../../src/telemetry/logs/readable-logs.ts';
 import { OtlpLogs } from '../../../src/telemetry/otlp/otlp-logs.ts';
 import { OtlpSpans } from '../../../src/telemetry/otlp/otlp-spans.ts';
-import { tellSpans } from '../../../src/telemetry/spans/spans.ts';
+import { writeSpans } from '../../../src/telemetry/spans/span-writer.ts';
 import { FIELDS, hopOf } from '../../records/lines.ts';
 import { decodeLogs, type ReceivedLog } from '../log-receiver.ts';
 import { OTLP_TYPES } from '../otlp-types.ts';
@@ -35,8 +35,8 @@ function both(write: (sink: LogSink) => void): [ReceivedLog[], ReceivedLog[]] {
   const readable = new ReadableLogs(SCOPE);
   write(own);
   write(readable);
-  const stock = ProtobufLogsSerializer.serializeRequest(readable.take());
-  return [decodeLogs(own.take().bytes), decodeLogs(stock ?? new Uint8Array())];
+  const stock = ProtobufLogsSerializer.serializeRequest(readable.drain());
+  return [decodeLogs(own.finishRequest().bytes), decodeLogs(stock ?? new Uint8Array())];
 }
 
 type Changes = Readonly<Record<string, unknown>>;
@@ -60,8 +60,8 @@ test.each(RECORDS)('%s: as the SDK writes it, with what its SERVER span has', (_
   const log = logOf(changes, hop);
   const spans = new OtlpSpans(SCOPE);
   const [hopRecord, own] = record(changes, hop);
-  tellSpans(spans, hopRecord, own);
-  const [server] = decodeSpans(spans.take().bytes);
+  writeSpans(spans, hopRecord, own);
+  const [server] = decodeSpans(spans.finishRequest().bytes);
   expect(log.attributes).toEqual(server?.attributes);
   expect([log.traceId, log.spanId]).toEqual([server?.traceId, server?.spanId]);
   expect(log.flags).toBe((server?.flags ?? 0) & 0xff);
@@ -83,8 +83,8 @@ test('all of them in one request, and in the next', () => {
       }
     }
     const mark = own.mark();
-    const stock = ProtobufLogsSerializer.serializeRequest(readable.take()) ?? new Uint8Array();
-    expect(decodeLogs(own.take(mark).bytes)).toEqual(decodeLogs(stock));
+    const stock = ProtobufLogsSerializer.serializeRequest(readable.drain()) ?? new Uint8Array();
+    expect(decodeLogs(own.finishRequest(mark).bytes)).toEqual(decodeLogs(stock));
   }
 });
 
@@ -92,7 +92,7 @@ test("OpenTelemetry's own types read it", () => {
   const own = new OtlpLogs(SCOPE);
   new LogRecords(own, LINES).hop(...record({ message: 'a line' }), undefined, OBSERVED);
   const { request } = OTLP_TYPES.logs;
-  const decoded = request.toObject(request.decode(own.take().bytes), { longs: String });
+  const decoded = request.toObject(request.decode(own.finishRequest().bytes), { longs: String });
   const [log] = decoded.resourceLogs[0].scopeLogs[0].logRecords;
   expect(log).toMatchObject({
     timeUnixNano: `${FIELDS.end}000`,

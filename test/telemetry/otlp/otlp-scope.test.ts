@@ -6,7 +6,7 @@ import { encodeHead } from '../../../src/telemetry/otlp/batch.ts';
 import { encodeScope } from '../../../src/telemetry/otlp/otlp-scope.ts';
 import { createResource, type SpanScope } from '../../../src/telemetry/resource.ts';
 import { ReadableSpans } from '../../../src/telemetry/spans/readable-spans.ts';
-import { tellSpans } from '../../../src/telemetry/spans/spans.ts';
+import { writeSpans } from '../../../src/telemetry/spans/span-writer.ts';
 import { OTLP_TYPES } from '../otlp-types.ts';
 import { record } from '../records.ts';
 
@@ -31,8 +31,8 @@ function expectSame(scope: SpanScope): void {
   const own = encodeScope(scope);
   const request = encodeHead(own.resource, own.scope, 0);
   const readable = new ReadableSpans(scope);
-  tellSpans(readable, ...record({}));
-  const stock = ProtobufTraceSerializer.serializeRequest(readable.take()) ?? new Uint8Array();
+  writeSpans(readable, ...record({}));
+  const stock = ProtobufTraceSerializer.serializeRequest(readable.drain()) ?? new Uint8Array();
   for (const signal of ['traces', 'metrics', 'logs'] as const) {
     expect(read(signal, request)).toEqual(read('traces', stock));
   }

@@ -11,7 +11,11 @@ import type { Batch } from '../../../src/telemetry/otlp/batch.ts';
 import { OtlpSpans } from '../../../src/telemetry/otlp/otlp-spans.ts';
 import { LimitedSpans } from '../../../src/telemetry/spans/limited-spans.ts';
 import { ReadableSpans } from '../../../src/telemetry/spans/readable-spans.ts';
-import { type SpanHead, type SpanSink, tellSpans } from '../../../src/telemetry/spans/spans.ts';
+import {
+  type SpanHead,
+  type SpanSink,
+  writeSpans,
+} from '../../../src/telemetry/spans/span-writer.ts';
 import { hopOf } from '../../records/lines.ts';
 import { RECORDS, record } from '../records.ts';
 
@@ -30,14 +34,14 @@ function both(tell: (sink: SpanSink) => void): [unknown, unknown] {
   const readable = new ReadableSpans(SCOPE);
   tell(own);
   tell(readable);
-  const stock = ProtobufTraceSerializer.serializeRequest(readable.take());
-  return [decodeSpans(own.take().bytes), decodeSpans(stock ?? new Uint8Array())];
+  const stock = ProtobufTraceSerializer.serializeRequest(readable.drain());
+  return [decodeSpans(own.finishRequest().bytes), decodeSpans(stock ?? new Uint8Array())];
 }
 
 test.each(RECORDS)(
   "%s: what a receiver reads is what the SDK's serializer writes",
   (_name, changes, hop) => {
-    const [own, stock] = both((sink) => tellSpans(sink, ...record(changes, hop)));
+    const [own, stock] = both((sink) => writeSpans(sink, ...record(changes, hop)));
     expect(own).toEqual(stock);
   },
 );
@@ -46,36 +50,36 @@ test.each(RECORDS)('%s: the spans of a copy are those of the view', (_name, chan
   const spansOf = (isCopy: boolean): unknown => {
     const own = new OtlpSpans(SCOPE);
     const [view, hopView] = record(changes, hop);
-    if (isCopy) tellSpans(own, copyRecord(view), copyHop(hopView));
-    else tellSpans(own, view, hopView);
-    return decodeSpans(own.take().bytes);
+    if (isCopy) writeSpans(own, copyRecord(view), copyHop(hopView));
+    else writeSpans(own, view, hopView);
+    return decodeSpans(own.finishRequest().bytes);
   };
   expect(spansOf(true)).toEqual(spansOf(false));
 });
 
 test('all of them in one batch', () => {
   const [own, stock] = both((sink) => {
-    for (const [, changes, hop] of RECORDS) tellSpans(sink, ...record(changes, hop));
+    for (const [, changes, hop] of RECORDS) writeSpans(sink, ...record(changes, hop));
   });
   expect(own).toEqual(stock);
   // One has no server, and two are connections.
   expect(own).toHaveLength(2 * RECORDS.length - 3);
 });
 
-test('a batch that is given back is written over, one that is not stays as it was', () => {
+test('a batch that is recycled is overwritten, one that is not stays as it was', () => {
   const own = new OtlpSpans(SCOPE);
   const readable = new ReadableSpans(SCOPE);
   const next = (number: number): { batch: Batch; stock: unknown } => {
     for (let i = 0; i < 64; i += 1) {
       const told = record({ target: `/${number}/${i}` }, hopOf(number * 1000 + i));
-      tellSpans(own, ...told);
-      tellSpans(readable, ...told);
+      writeSpans(own, ...told);
+      writeSpans(readable, ...told);
     }
-    const encoded = ProtobufTraceSerializer.serializeRequest(readable.take());
-    return { batch: own.take(), stock: decodeSpans(encoded ?? new Uint8Array()) };
+    const encoded = ProtobufTraceSerializer.serializeRequest(readable.drain());
+    return { batch: own.finishRequest(), stock: decodeSpans(encoded ?? new Uint8Array()) };
   };
   const [first, kept] = [next(1), next(2)];
-  own.giveBack(first.batch);
+  own.recycle(first.batch);
   const rest = [next(3), next(4), next(5)];
   for (const { batch, stock } of [kept, ...rest]) expect(decodeSpans(batch.bytes)).toEqual(stock);
   const buffers = rest.map(({ batch }) => batch.bytes.buffer);
@@ -130,7 +134,7 @@ test('any attribute, any text, any time', () => {
 });
 
 test('spans that share attributes with those before them, over several batches', () => {
-  // Few names and values, so that much is repeated, in all lengths: a length of a message takes one to three bytes.
+  // Few names and values, so that much is repeated, in all lengths: a length of a message has one to three bytes.
   const few = fc.constantFrom<AttributeValue>('', 'a', 'b', 'x'.repeat(200), 'y'.repeat(20_000), 7);
   const span = fc.record({
     kind: fc.constantFrom('SERVER' as const, 'CLIENT' as const),
@@ -145,8 +149,8 @@ test('spans that share attributes with those before them, over several batches',
       const [own, readable] = [new OtlpSpans(SCOPE), new ReadableSpans(SCOPE)];
       const batches: unknown[][] = [];
       const take = (): void => {
-        const stock = ProtobufTraceSerializer.serializeRequest(readable.take());
-        batches.push([own.take().bytes, stock ?? new Uint8Array()]);
+        const stock = ProtobufTraceSerializer.serializeRequest(readable.drain());
+        batches.push([own.finishRequest().bytes, stock ?? new Uint8Array()]);
       };
       for (const { kind, name, values, missing, taken } of spans) {
         for (const sink of [own, readable]) {
@@ -161,7 +165,7 @@ test('spans that share attributes with those before them, over several batches',
         if (taken) take();
       }
       if (own.count > 0) take();
-      // Only now: what was taken must not be written over by what came later.
+      // Only now: a finished batch must not be overwritten by a later one.
       for (const [ours, stock] of batches) {
         expect(decodeSpans(ours as Buffer)).toEqual(decodeSpans(stock as Uint8Array));
       }
@@ -170,12 +174,12 @@ test('spans that share attributes with those before them, over several batches',
   );
 });
 
-test('a batch starts anew after it was taken', () => {
+test('a batch starts anew after it was finished', () => {
   const spans = new OtlpSpans(SCOPE);
-  tellSpans(spans, ...record({}));
-  const first = spans.take();
-  tellSpans(spans, ...record({ target: '/b' }));
-  const second = spans.take();
+  writeSpans(spans, ...record({}));
+  const first = spans.finishRequest();
+  writeSpans(spans, ...record({ target: '/b' }));
+  const second = spans.finishRequest();
   expect([first.items, second.items, spans.count]).toEqual([2, 2, 0]);
   expect(decodeSpans(first.bytes)[0]?.attributes['url.path']).toBe('/a');
   expect(decodeSpans(second.bytes)[0]?.attributes['url.path']).toBe('/b');
@@ -219,13 +223,13 @@ describe('limits', () => {
   ): ReceivedSpan[] {
     const [own, stock] = both((sink) => {
       const limits = new LimitedSpans(sink, { attributeCount, attributeValueLength });
-      for (const changes of records) tellSpans(limits, ...record(changes));
+      for (const changes of records) writeSpans(limits, ...record(changes));
     });
     expect(own).toEqual(stock);
     return own as ReceivedSpan[];
   }
 
-  test('of the count: the first are kept, and the span says how many were dropped', () => {
+  test('of the count: the first remain, and the span has how many were dropped', () => {
     const spans = limited(5, undefined, {}, { own: { a: 'x', b: 'y' } }, {});
     const whole = limited(128, undefined, {}, { own: { a: 'x', b: 'y' } }, {});
     expect(spans).toHaveLength(6);
@@ -242,7 +246,7 @@ describe('limits', () => {
   test('of 128 attributes, which is the default, and of none', () => {
     const [own, stock] = both((sink) => {
       const { spanLimits } = loadConfig({}).telemetry;
-      tellSpans(new ManyAttributes(new LimitedSpans(sink, spanLimits), 200), ...record({}));
+      writeSpans(new ManyAttributes(new LimitedSpans(sink, spanLimits), 200), ...record({}));
     });
     expect(own).toEqual(stock);
     for (const { attributes, droppedAttributes } of own as ReceivedSpan[]) {

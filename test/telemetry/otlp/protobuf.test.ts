@@ -20,7 +20,7 @@ test.each([
     () => {
       const other = new ProtobufWriter(1);
       write(other, 1, 100);
-      return other.take(HEAD);
+      return other.finish(HEAD);
     },
   ],
   [
@@ -28,7 +28,7 @@ test.each([
     () => {
       const other = new ProtobufWriter(1);
       write(other, 1, CAPACITY - 1);
-      return other.take(HEAD);
+      return other.finish(HEAD);
     },
   ],
 ])('a buffer %s is never written over', (_name, make) => {
@@ -39,24 +39,24 @@ test.each([
   for (let mark = 2; mark < 12; mark += 1) {
     // Small ones and full ones in turn, and the stranger's between them.
     const expected = write(writer, mark, mark % 2 === 0 ? 100 : CAPACITY - 1);
-    taken.push([writer.take(HEAD), expected]);
-    writer.giveBack(stranger);
+    taken.push([writer.finish(HEAD), expected]);
+    writer.recycle(stranger);
   }
   expect(stranger.equals(before)).toBe(true);
   for (const [bytes, expected] of taken) expect(bytes.equals(expected)).toBe(true);
 });
 
-test('a buffer that came back is used once, however often it is given back', () => {
+test('a recycled buffer is used once, however often it is recycled', () => {
   const writer = new ProtobufWriter(1);
   const take = (mark: number): Buffer<ArrayBuffer> => {
     write(writer, mark, CAPACITY - 1);
-    return writer.take(HEAD);
+    return writer.finish(HEAD);
   };
   const first = take(1);
-  writer.giveBack(first);
-  writer.giveBack(first);
+  writer.recycle(first);
+  writer.recycle(first);
   const rest = [take(2), take(3), take(4)];
-  writer.giveBack(first);
+  writer.recycle(first);
   rest.push(take(5), take(6));
   expect(rest.filter(({ buffer }) => buffer === first.buffer)).toHaveLength(1);
   expect(new Set(rest.map(({ buffer }) => buffer)).size).toBe(5);
@@ -68,7 +68,7 @@ test('a buffer that came back is used once, however often it is given back', () 
 test("a small batch has memory of its own, not a slice of what is everybody's", () => {
   const writer = new ProtobufWriter(1);
   write(writer, 1, 100);
-  const { buffer, length } = writer.take(HEAD);
+  const { buffer, length } = writer.finish(HEAD);
   expect(buffer.byteLength).toBe(length);
 });
 
@@ -80,7 +80,7 @@ test.each([
   const first = write(writer, 1, length);
   const end = writer.position;
   const rest = write(writer, 2, 50);
-  expect(writer.take(HEAD, end).equals(first)).toBe(true);
+  expect(writer.finish(HEAD, end).equals(first)).toBe(true);
   const more = write(writer, 3, 10);
-  expect(writer.take(HEAD).equals(Buffer.concat([rest, more.subarray(1)]))).toBe(true);
+  expect(writer.finish(HEAD).equals(Buffer.concat([rest, more.subarray(1)]))).toBe(true);
 });

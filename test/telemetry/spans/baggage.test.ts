@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { AccessLog } from '../../../src/records/access-log.ts';
 import type { HopRecord } from '../../../src/records/record.ts';
+import { RecordParser } from '../../../src/records/record-parser.ts';
 import { withBaggage } from '../../../src/telemetry/spans/baggage.ts';
 import { hopOf, recordLine } from '../../records/lines.ts';
 
 function attributesOf(baggage: string, keys: string[]): HopRecord['attributes'] | undefined {
   const line = Buffer.from(recordLine(hopOf(1), { baggage, own: { 'own:int': 1 } }));
-  const record = new AccessLog().parse(line, 0, line.length);
+  const record = new RecordParser().parse(line, 0, line.length);
   return record && withBaggage(record, keys).attributes;
 }
 

@@ -8,14 +8,14 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/config.ts';
 import { freePort } from '../../../src/demo/ports.ts';
 import type { Env } from '../../../src/settings.ts';
-import { ExportWatch } from '../../../src/telemetry/export/export-watch.ts';
+import { ExporterStatus } from '../../../src/telemetry/export/exporter-status.ts';
 import type { QueueEvent } from '../../../src/telemetry/export/queue-report.ts';
 import { createSignalExporter } from '../../../src/telemetry/export/signal-exporter.ts';
 import {
-  type HttpAnswer,
+  type HttpResponse,
   resultOf,
   retryDelay,
-} from '../../../src/telemetry/transport/http-answer.ts';
+} from '../../../src/telemetry/transport/http-response.ts';
 import type { SendResult } from '../../../src/telemetry/transport/otlp.ts';
 import { createOtlpClient } from '../../../src/telemetry/transport/otlp-client.ts';
 import { SIGNALS } from '../../../src/telemetry/transport/signal.ts';
@@ -60,7 +60,7 @@ function exporterFor(endpoint: string, env: Env = {}) {
   const events: QueueEvent[] = [];
   const exporter = createSignalExporter('traces', config, {
     limits: { items: 1000, bytes: 1_000_000 },
-    watch: new ExportWatch(config),
+    status: new ExporterStatus(config),
     onEvent: (event) => events.push(event),
   });
   return { exporter, events };
@@ -111,14 +111,14 @@ describe('a request', () => {
     ]);
   });
 
-  test('goes out on a connection that is kept', async () => {
+  test('goes out on a persistent connection', async () => {
     const receiver = await receiveHttp();
     const client = clientFor(at(receiver));
     for (let i = 0; i < 5; i += 1) await client.send(REQUEST);
     expect([receiver.requests.length, receiver.connections]).toEqual([5, 1]);
   });
 
-  test('goes out again at once where a kept connection was closed meanwhile', async () => {
+  test('goes out again at once where an idle connection was closed meanwhile', async () => {
     const receiver = await receiveHttp((response, index) => {
       if (index === 1) response.socket?.destroy();
       else answer(response, 200);
@@ -156,7 +156,7 @@ describe('a request', () => {
 describe('an answer', () => {
   const result = (
     status: number,
-    headers: HttpAnswer['headers'] = {},
+    headers: HttpResponse['headers'] = {},
     body: string | Uint8Array = '',
   ): SendResult =>
     resultOf(
@@ -243,7 +243,7 @@ describe('an answer', () => {
   const partial = (rejectedSpans: number, errorMessage: string): Uint8Array =>
     OTLP_TYPES.traces.response.encode({ partialSuccess: { rejectedSpans, errorMessage } }).finish();
 
-  test.each<[string, HttpAnswer['headers'], string | Uint8Array, number, string]>([
+  test.each<[string, HttpResponse['headers'], string | Uint8Array, number, string]>([
     ['nothing', {}, '', 0, ''],
     ['an empty response', PROTOBUF, Uint8Array.of(), 0, ''],
     ['rejected spans', PROTOBUF, partial(3, 'too old'), 3, 'too old'],
@@ -361,7 +361,7 @@ test('a request of 64 MiB is never made', async () => {
 });
 
 describe('a connection', () => {
-  test('without an answer ends with the timeout, and those that were kept beside it', async () => {
+  test('without an answer ends with the timeout, and so do idle ones beside it', async () => {
     const receiver = await receiveHttp();
     const relay = await Relay.start(receiver.port);
     afterwards(() => relay.stop());
@@ -379,7 +379,7 @@ describe('a connection', () => {
     await until('the dead connections to be closed', () => relay.established === 1);
   });
 
-  test('that others were beside when one failed is not kept', async () => {
+  test('that others were beside when one failed is not reused', async () => {
     const receiver = await receiveHttp((response, index) => {
       if (index === 0) response.socket?.destroy();
       else setTimeout(() => answer(response, 200), 100);
@@ -484,7 +484,7 @@ describe('TLS', async () => {
       async () => (await receive()).endpoint,
       'does not answer in HTTP/1.1: OTEL_EXPORTER_OTLP_ENDPOINT has to name',
     ],
-  ])('%s is told in words of the settings, and spans wait', async (_name, start, words) => {
+  ])('%s is logged in terms of the settings, and spans wait', async (_name, start, words) => {
     expect(await sendTo(await start())).toMatchObject({
       kind: 'retryable',
       reason: expect.stringContaining(words),

@@ -1,25 +1,25 @@
 import type { Socket } from 'node:net';
 
-/** Records are in no hurry: between two reads of a connection lie so many milliseconds, for all that comes meanwhile. */
-const BEAT = 40;
+/** Milliseconds between two reads of a connection: records are not urgent, and one read is for all that came meanwhile. */
+const READ_INTERVAL = 40;
 
-/** Of sockets that are read in beats: a larger `highWaterMark` lets Node read on while they are paused. */
-export const BEAT_SOCKETS = { highWaterMark: 1 } as const;
+/** Options of sockets that are read by a `ReadPacer`: with a larger `highWaterMark` Node reads on while they are paused. */
+export const PACED_SOCKETS = { highWaterMark: 1 } as const;
 
-/** So long it takes to read what came in a pause, in milliseconds, and more. */
+/** More than the time that reading the backlog of a pause needs, in milliseconds. */
 const BACKLOG = 10;
 
 /**
- * Below so many bytes a read has taken all that was there. The kernel keeps what comes in a pause, some 64 KiB at first,
- * and HAProxy's ring what does not fit: where so much comes at a time there is no pause.
+ * A read of fewer bytes has emptied the socket's buffer. The kernel buffers what comes in a pause, some 64 KiB at
+ * first, and HAProxy's ring the rest: at higher rates there is no pause.
  */
 const FEW_BYTES = 16_384;
 
 /**
- * Has a socket that is read by `data` events read in beats: a read costs a wake-up of this process, whatever it brings. To
- * be on one with the options of `BEAT_SOCKETS`.
+ * Paces the reads of a socket with `data` events, as each read costs a wake-up of this process. The socket needs the
+ * options `PACED_SOCKETS`.
  */
-export class Beat {
+export class ReadPacer {
   private readonly socket: Socket;
   private timer: NodeJS.Timeout | undefined;
   /** Node reads once more after a pause has begun: that read comes when the pause is over, and is followed by another. */
@@ -31,8 +31,8 @@ export class Beat {
     this.socket = socket;
   }
 
-  /** To be asked once for each chunk: whether it was read before the pause was over, and more may have come since. */
-  takeLate(): boolean {
+  /** To be called once for each chunk: whether it was read before the pause was over, so that more may have come since. */
+  checkLate(): boolean {
     const isLate = this.isLate || performance.now() < this.liveFrom;
     this.isLate = false;
     return isLate;
@@ -42,7 +42,7 @@ export class Beat {
   afterRead(bytes: number): void {
     if (bytes >= FEW_BYTES) return;
     this.socket.pause();
-    if (this.timer === undefined) this.timer = setTimeout(() => this.resume(), BEAT);
+    if (this.timer === undefined) this.timer = setTimeout(() => this.resume(), READ_INTERVAL);
     else this.timer.refresh();
   }
 

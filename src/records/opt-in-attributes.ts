@@ -3,10 +3,10 @@ import type { AttributeValue } from './record.ts';
 import { type Kind, MISSING } from './table.ts';
 
 /** Span attributes that are not in every record: `add --attributes` puts them in. docs/more-attributes.md explains each. */
-export const CHOICES = ['tls', 'rule', 'cache', 'rtt', 'grpc'] as const;
-export type Choice = (typeof CHOICES)[number];
+export const OPT_IN_GROUPS = ['tls', 'rule', 'cache', 'rtt', 'grpc'] as const;
+export type OptInGroup = (typeof OPT_IN_GROUPS)[number];
 
-export const ChosenAttribute = {
+export const OptInAttribute = {
   TLS_VERSION: 'tls.protocol.version',
   TLS_CIPHER: 'tls.cipher',
   TLS_SERVER_NAME: 'tls.client.server_name',
@@ -23,7 +23,7 @@ export const ChosenAttribute = {
 type Attributes = Record<string, AttributeValue>;
 
 /** How a choice gets into a record: as a parameter beside the user's own. */
-type Written = {
+type OptInFormat = {
   /** Kinds of records that have it. */
   readonly kinds: readonly Kind[];
   readonly parameter: string;
@@ -36,7 +36,7 @@ type Written = {
 };
 
 /** What a client or server controls is escaped, and stands last: there may be spaces in it. */
-export const WRITTEN: Readonly<Record<Choice, Written>> = {
+export const OPT_IN_FORMATS: Readonly<Record<OptInGroup, OptInFormat>> = {
   tls: {
     kinds: ['http', 'tcp'],
     parameter: 'otel.tls',
@@ -51,7 +51,7 @@ export const WRITTEN: Readonly<Record<Choice, Written>> = {
   cache: { kinds: ['http'], parameter: 'otel.cache', format: '%s' },
   rtt: {
     kinds: ['http', 'tcp'],
-    parameter: `${ChosenAttribute.CLIENT_RTT}:int`,
+    parameter: `${OptInAttribute.CLIENT_RTT}:int`,
     format: '%[fc_rtt(us)]',
   },
   grpc: {
@@ -70,15 +70,15 @@ export const WRITTEN: Readonly<Record<Choice, Written>> = {
  *
  * @returns undefined for any other parameter
  */
-export function chosenAttributes(parameter: string, text: string): Attributes | undefined {
+export function optInAttributes(parameter: string, text: string): Attributes | undefined {
   return READERS.get(parameter)?.(text);
 }
 
 const READERS: ReadonlyMap<string, (text: string) => Attributes> = new Map([
-  [WRITTEN.tls.parameter, readTls],
-  [WRITTEN.rule.parameter, readRule],
-  [WRITTEN.cache.parameter, readCache],
-  [WRITTEN.grpc.parameter, readGrpc],
+  [OPT_IN_FORMATS.tls.parameter, readTls],
+  [OPT_IN_FORMATS.rule.parameter, readRule],
+  [OPT_IN_FORMATS.cache.parameter, readCache],
+  [OPT_IN_FORMATS.grpc.parameter, readGrpc],
 ]);
 
 /** Where nothing was negotiated OpenSSL has a version all the same. */
@@ -86,9 +86,9 @@ function readTls(text: string): Attributes {
   const [protocol = '', cipher = '', name = ''] = wordsOf(text, 3);
   if (cipher === '' || cipher === '(NONE)') return {};
   return {
-    ...(/^TLSv/.test(protocol) && { [ChosenAttribute.TLS_VERSION]: versionOf(protocol) }),
-    [ChosenAttribute.TLS_CIPHER]: registeredCipher(cipher),
-    ...(name !== '' && { [ChosenAttribute.TLS_SERVER_NAME]: name }),
+    ...(/^TLSv/.test(protocol) && { [OptInAttribute.TLS_VERSION]: versionOf(protocol) }),
+    [OptInAttribute.TLS_CIPHER]: registeredCipher(cipher),
+    ...(name !== '' && { [OptInAttribute.TLS_SERVER_NAME]: name }),
   };
 }
 
@@ -112,11 +112,11 @@ function readRule(text: string): Attributes {
     ? server.startsWith('<') && end !== SERVICE_UNAVAILABLE
     : end[0] === 'P' || end[0] === 'L';
   if (!answered) return {};
-  return { [ChosenAttribute.RULE_FILE]: file, [ChosenAttribute.RULE_LINE]: Number(line) };
+  return { [OptInAttribute.RULE_FILE]: file, [OptInAttribute.RULE_LINE]: Number(line) };
 }
 
 function readCache(text: string): Attributes {
-  return text === '<CACHE>' ? { [ChosenAttribute.CACHE_HIT]: true } : {};
+  return text === '<CACHE>' ? { [OptInAttribute.CACHE_HIT]: true } : {};
 }
 
 const METHOD = /^\/([^/]+\/[^/]+)$/;
@@ -150,10 +150,10 @@ function readGrpc(text: string): Attributes {
   const code = /^\d{1,2}$/.test(status) ? Number(status) : undefined;
   const isKnown = method !== undefined && code !== UNIMPLEMENTED;
   return {
-    [ChosenAttribute.RPC_SYSTEM]: 'grpc',
-    [ChosenAttribute.RPC_METHOD]: isKnown ? method : '_OTHER',
-    ...(isKnown ? {} : { [ChosenAttribute.RPC_METHOD_ORIGINAL]: method ?? path }),
-    ...(code !== undefined && { [ChosenAttribute.RPC_STATUS]: STATUS_CODES[code] ?? status }),
+    [OptInAttribute.RPC_SYSTEM]: 'grpc',
+    [OptInAttribute.RPC_METHOD]: isKnown ? method : '_OTHER',
+    ...(isKnown ? {} : { [OptInAttribute.RPC_METHOD_ORIGINAL]: method ?? path }),
+    ...(code !== undefined && { [OptInAttribute.RPC_STATUS]: STATUS_CODES[code] ?? status }),
   };
 }
 

@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AccessLog, droppedByRing, otherVersion } from '../../src/records/access-log.ts';
 import { RecordHead } from '../../src/records/head.ts';
 import { Double, type HopRecord } from '../../src/records/record.ts';
+import { droppedByRing, otherVersion, RecordParser } from '../../src/records/record-parser.ts';
 import { type Changes, hopOf, recordLine, replyLine } from './lines.ts';
 
-/** One for all lines: what it keeps of one must not show in another. */
-const accessLog = new AccessLog();
+/** One for all lines: state of one must not show in another. */
+const parser = new RecordParser();
 
 function parse(line: string | Buffer): HopRecord | undefined {
   const bytes = Buffer.concat([Buffer.from('##'), Buffer.from(line), Buffer.from('##')]);
-  return accessLog.parse(bytes, 2, bytes.length - 2);
+  return parser.parse(bytes, 2, bytes.length - 2);
 }
 
 /** What is behind the record, while it can be read. */
@@ -98,12 +98,12 @@ test.each([
   ['104 events dropped and more', 0],
   [recordLine(), 0],
   ['', 0],
-])('"%s" tells of %i dropped records', (line, records) => {
+])('"%s" reports %i dropped records', (line, records) => {
   expect(droppedByRing(Buffer.from(line), 0, Buffer.byteLength(line))).toBe(records);
 });
 
 describe('times', () => {
-  test('without a duration of the request, its start is what HAProxy says', () => {
+  test('without a duration of the request, its start is that of HAProxy', () => {
     const start = 1_795_418_260_305_123;
     expect(parsed({ TR: null, start }).start).toBe(start);
   });
@@ -120,7 +120,7 @@ describe('times', () => {
     expect(record.clientStart).toBe(1_795_418_260_807_872);
   });
 
-  test('HAProxy 3.0 says when the first byte came', () => {
+  test('HAProxy 3.0 has the time of the first byte', () => {
     const times = { accepted: 1_795_418_260_000, Ti: 300, TR: 502 };
     const start = 1_795_418_260_305_123;
     expect(parsed({ ...times, start }).start).toBe(start);
@@ -169,7 +169,7 @@ describe('times', () => {
       expect(ms(record, record.clientStart)).toBe(expected.retry === undefined ? 20 : 0);
     });
 
-    test('how long it was in a queue too cannot be told, unless the tries are in another timer', () => {
+    test('the time in a queue is unknown, unless the tries are in another timer', () => {
       const queued = { server_queue: 3, retries: '1' };
       const mixed = parsed({ ...queued, Tw: 702, Tc: 1, end: 1_795_418_261_712_872 });
       expect(mixed.phases).toMatchObject({ queue: undefined, retry: 702, connect: 1 });
@@ -538,12 +538,12 @@ describe('what clients send', () => {
 });
 
 describe('a line that is cut', () => {
-  test('anywhere gives what was before the cut', () => {
+  test('anywhere returns what was before the cut', () => {
     const target = '/"\\\u00e9\u{1f600}]/end';
     const line = Buffer.from(recordLine(hopOf(1), { target }));
     const usable = line.indexOf('www app') + 'www '.length;
     for (let end = 0; end < line.length; end += 1) {
-      const record = accessLog.parse(line, 0, end);
+      const record = parser.parse(line, 0, end);
       if (end < usable) {
         expect(record).toBeUndefined();
         continue;
@@ -577,7 +577,7 @@ describe('a line that is cut', () => {
   });
 });
 
-test('lines of several kinds and processes take turns', () => {
+test('lines of several kinds and processes alternate', () => {
   const lines = [
     recordLine(),
     recordLine('-', { kind: 'tcp', frontend: 'tcp' }),
@@ -618,9 +618,8 @@ test('an unsampled hop is seen by the first bytes of its line', () => {
   }
 });
 
-test('a stopping process says so in its line', () => {
-  const stopping = (line: string): boolean =>
-    accessLog.isStopping(Buffer.from(line), 0, line.length);
+test('a stopping process has it in its line', () => {
+  const stopping = (line: string): boolean => parser.isStopping(Buffer.from(line), 0, line.length);
   expect(stopping(recordLine(hopOf(1), { stopping: 1 }))).toBe(true);
   expect(stopping(recordLine())).toBe(false);
   expect(stopping('no record')).toBe(false);

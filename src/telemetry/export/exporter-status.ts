@@ -11,18 +11,18 @@ const LATENCY_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 /** Shorter values are no secrets, and would be found everywhere. */
 const LEAST_SECRET = 4;
 
-/** What is known of the receiver: whether it takes what it is sent, since when it does not and why, how fast it is. */
-export class ExportWatch {
+/** The state of one exporter: whether the receiver accepts what it is sent, since when it does not and why, and its latency. */
+export class ExporterStatus {
   readonly kind: ExporterConfig['kind'];
   /** Host and port of the receiver, or its socket. */
   target: string | undefined;
   /** Of one attempt, in seconds. */
   readonly latency = new Histogram(LATENCY_BOUNDS);
-  /** As the last attempt ended: taken, refused in whole or in part, or not answered so that it is sent again. */
+  /** By the last attempt: accepted, refused in whole or in part, or to be retried. */
   state: 'working' | 'refusing' | 'failing' = 'working';
   /** Since when it is in this state, in milliseconds since the epoch; undefined while it works. */
   since: number | undefined;
-  /** What the receiver said last when it failed or refused, secrets taken out; undefined while it works. */
+  /** The receiver's last message when it failed or refused, secrets redacted; undefined while it works. */
   reason: string | undefined;
   /** Milliseconds since the epoch. */
   lastSuccess: number | undefined;
@@ -30,11 +30,11 @@ export class ExportWatch {
 
   constructor(config: ExporterConfig) {
     this.kind = config.kind;
-    this.use(config);
+    this.configure(config);
   }
 
-  /** Another receiver, or other secrets; what was secret before stays so. */
-  use(config: ExporterConfig): void {
+  /** Sets the receiver and its secrets; earlier secrets are redacted too. */
+  configure(config: ExporterConfig): void {
     if (config.kind !== 'otlp') return;
     this.target = targetOf(config.endpoint);
     this.secrets = [...new Set([...this.secrets, ...secretsIn(config.headers)])];
@@ -46,17 +46,17 @@ export class ExportWatch {
       const started = performance.now();
       const result = await send(batch);
       this.latency.record((performance.now() - started) / 1000);
-      this.take(result, batch);
+      this.record(result, batch);
       return result;
     };
   }
 
-  /** The event as it may be told. */
+  /** The event without secrets, for the log. */
   redacted(event: QueueEvent): QueueEvent {
     return 'reason' in event ? { ...event, reason: this.redact(event.reason) } : event;
   }
 
-  private take(result: SendResult, batch: Batch): void {
+  private record(result: SendResult, batch: Batch): void {
     switch (result.kind) {
       case 'sent':
         this.lastSuccess = Date.now();
@@ -78,7 +78,7 @@ export class ExportWatch {
     }
   }
 
-  private enter(state: ExportWatch['state'], reason: string | undefined): void {
+  private enter(state: ExporterStatus['state'], reason: string | undefined): void {
     if (state === 'working') this.since = undefined;
     else if (state !== this.state) this.since = Date.now();
     this.state = state;

@@ -1,7 +1,7 @@
 // Loaded into every thread of an agent under test: SIGWINCH makes the telemetry thread throw.
 import { BroadcastChannel, isMainThread } from 'node:worker_threads';
 
-const channel = new BroadcastChannel('die-when-told');
+const channel = new BroadcastChannel('die-on-signal');
 channel.unref();
 if (isMainThread) {
   process.on('SIGWINCH', () => channel.postMessage('now'));

@@ -1,28 +1,31 @@
 import { describe, expect, test } from 'vitest';
-import { AccessLog } from '../../src/records/access-log.ts';
-import { Keeper } from '../../src/telemetry/keep.ts';
+import { RecordParser } from '../../src/records/record-parser.ts';
+import { TailSampler } from '../../src/telemetry/tail-sampling.ts';
 import { FIELDS, hopOf, recordLine } from '../records/lines.ts';
 
-const keeper = (errors: boolean, slowerThan?: number, perSecond = 100): Keeper =>
-  new Keeper({ errors, slowerThan, perSecond });
+const tailSampler = (errors: boolean, slowerThan?: number, perSecond = 100): TailSampler =>
+  new TailSampler({ errors, slowerThan, perSecond });
 
-/** Why a hop with these fields is kept, and that it is not thrown away at the first look if it is. */
-function reasonOf(keep: Keeper, changes: Readonly<Record<string, unknown>>): string | undefined {
-  const log = new AccessLog();
+/** The policy that exports a hop with these fields; `mayMatch` must not have excluded it. */
+function reasonOf(
+  keep: TailSampler,
+  changes: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const log = new RecordParser();
   const line = Buffer.from(recordLine(hopOf(1), changes));
   log.scan(line, 0, line.length);
-  const mayKeep = keep.mayKeep(log);
+  const mayMatch = keep.mayMatch(log);
   const record = log.parse(line, 0, line.length);
-  const reason = record === undefined ? undefined : keep.reason(record);
-  if (reason !== undefined) expect(mayKeep).toBe(true);
+  const reason = record === undefined ? undefined : keep.decide(record);
+  if (reason !== undefined) expect(mayMatch).toBe(true);
   return reason;
 }
 
 const NO_SERVER = { status: 503, termination_state: 'SC--', server: '<NOSRV>', Tw: -1 };
 
-test('nothing is kept by default', () => {
-  expect(keeper(false).active).toBe(false);
-  expect([keeper(true).active, keeper(false, 5).active]).toEqual([true, true]);
+test('no policy is on by default', () => {
+  expect(tailSampler(false).active).toBe(false);
+  expect([tailSampler(true).active, tailSampler(false, 5).active]).toEqual([true, true]);
 });
 
 describe('errors', () => {
@@ -34,8 +37,8 @@ describe('errors', () => {
     ['not a 404', { status: 404 }, undefined],
     ['not a good one', {}, undefined],
   ])('%s', (_name, changes, expected) => {
-    expect(reasonOf(keeper(true), changes)).toBe(expected);
-    expect(reasonOf(keeper(false, 3_600_000), changes)).toBeUndefined();
+    expect(reasonOf(tailSampler(true), changes)).toBe(expected);
+    expect(reasonOf(tailSampler(false, 3_600_000), changes)).toBeUndefined();
   });
 });
 
@@ -50,16 +53,16 @@ describe('slow', () => {
     [99, undefined],
     [101, 'slow'],
   ])('%d ms where 100 is the limit', (milliseconds, expected) => {
-    expect(reasonOf(keeper(false, 100), lasting(milliseconds))).toBe(expected);
+    expect(reasonOf(tailSampler(false, 100), lasting(milliseconds))).toBe(expected);
   });
 
   test('an error is called so', () => {
-    expect(reasonOf(keeper(true, 100), { ...lasting(500), ...NO_SERVER })).toBe('error');
+    expect(reasonOf(tailSampler(true, 100), { ...lasting(500), ...NO_SERVER })).toBe('error');
   });
 });
 
 test('so many a second, and no more', () => {
-  const keep = keeper(true, undefined, 5);
+  const keep = tailSampler(true, undefined, 5);
   const reasons = Array.from({ length: 50 }, () => reasonOf(keep, NO_SERVER));
   expect(reasons.filter((reason) => reason === 'error')).toHaveLength(5);
 });

@@ -2,7 +2,7 @@ import { hostAndPort } from '../endpoint.ts';
 import type { Endpoint, HopKind, Phases } from '../records/record.ts';
 import { redactQuery } from '../records/redaction.ts';
 import { outcomeOf, sentStatus } from '../records/termination.ts';
-import type { KeptHop } from './recent-hops.ts';
+import type { RecentHop } from './recent-hops.ts';
 
 /** The phases of a hop in the order in which they come. */
 const PHASES = [
@@ -18,7 +18,7 @@ const PHASES = [
 export type PhaseName = (typeof PHASES)[number];
 
 /** One hop as the page shows it; names, paths and headers are text that anybody may have written. */
-export type HopView = {
+export type PageHop = {
   readonly traceId: string;
   readonly spanId: string;
   readonly clientSpanId: string | undefined;
@@ -58,7 +58,7 @@ export type HopView = {
   readonly mintedByHaproxy: boolean;
 };
 
-export function viewHop({ record, hop }: KeptHop): HopView {
+export function viewHop({ record, hop }: RecentHop): PageHop {
   const outcome = outcomeOf(record);
   const duration = (record.end - record.start) / 1000;
   const phases = phasesOf(record.kind, record.phases);
@@ -76,7 +76,7 @@ export function viewHop({ record, hop }: KeptHop): HopView {
     frontend: record.frontend,
     backend: record.backend,
     server: record.server?.name,
-    serverAddress: record.server === undefined ? undefined : told(record.server),
+    serverAddress: record.server === undefined ? undefined : formatEndpoint(record.server),
     method: record.method,
     host: record.host,
     path: record.path,
@@ -89,7 +89,7 @@ export function viewHop({ record, hop }: KeptHop): HopView {
     connectionError: record.connectionError,
     retries: record.retries.count,
     redispatched: record.retries.redispatched,
-    client: told(record.client),
+    client: formatEndpoint(record.client),
     userAgent: record.userAgent,
     requestId: record.requestId,
     protocolVersion: record.protocolVersion,
@@ -101,7 +101,7 @@ export function viewHop({ record, hop }: KeptHop): HopView {
 }
 
 /**
- * The wait for this agent is a part of the request's time: here they stand side by side. The handshake is a part
+ * The wait for this agent is a part of the request's time: here the two are separate. The handshake is a part
  * of a connection, not of its requests.
  */
 function phasesOf(kind: HopKind, phases: Phases): { name: PhaseName; ms: number }[] {
@@ -133,6 +133,6 @@ function unfinishedPhase(
   return ms < LEAST_UNFINISHED ? undefined : { name, ms };
 }
 
-function told({ address, port }: Endpoint): string | undefined {
+function formatEndpoint({ address, port }: Endpoint): string | undefined {
   return address === undefined ? undefined : hostAndPort(address, port);
 }

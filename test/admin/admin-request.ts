@@ -8,7 +8,7 @@ export type Answer = {
   readonly body: string;
 };
 
-type Question = {
+type RequestOptions = {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
 };
@@ -22,7 +22,11 @@ export function adminOf(agent: AgentProcess): { port: number } | { socketPath: s
 }
 
 /** Asks the admin listener. `headers` may have a `host` of their own. */
-export function ask(agent: AgentProcess, path: string, question: Question = {}): Promise<Answer> {
+export function requestAdmin(
+  agent: AgentProcess,
+  path: string,
+  question: RequestOptions = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { method = 'GET', headers = {} } = question;
     const where = { host: '127.0.0.1', ...adminOf(agent) };
@@ -41,7 +45,7 @@ export function ask(agent: AgentProcess, path: string, question: Question = {}):
 }
 
 /** What comes back for bytes that no HTTP client would send. */
-export function askRaw(agent: AgentProcess, bytes: string): Promise<string> {
+export function requestAdminRaw(agent: AgentProcess, bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const where = adminOf(agent);
     const socket = 'port' in where ? connect(where.port, '127.0.0.1') : connect(where.socketPath);

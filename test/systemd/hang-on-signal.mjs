@@ -3,7 +3,7 @@ import { BroadcastChannel, isMainThread } from 'node:worker_threads';
 
 const HANG = 2_000;
 
-const channel = new BroadcastChannel('hang-when-told');
+const channel = new BroadcastChannel('hang-on-signal');
 channel.unref();
 if (isMainThread) {
   process.on('SIGWINCH', () => channel.postMessage('now'));

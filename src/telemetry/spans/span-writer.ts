@@ -9,7 +9,7 @@ import {
   sentErrorType,
   sentStatus,
 } from '../../records/termination.ts';
-import type { AttributeSink, Kept } from '../attributes.ts';
+import type { AttributeSink, TailPolicy } from '../attributes.ts';
 import { connectionAttributes } from './connection-attributes.ts';
 import { clientAttributes, serverAttributes, spanMethod } from './http-attributes.ts';
 
@@ -37,25 +37,33 @@ export type SpanHead = {
 /** `remote` is a parent on the other side of the network. */
 type SpanParent = { readonly spanId: string; readonly remote: boolean };
 
-/** Takes spans, whose heads are valid during `begin` only: each begins, has its attributes, and ends before the next begins. */
+/**
+ * Receives spans, whose heads are valid during `begin` only: each begins, has its attributes, and ends before the
+ * next begins.
+ */
 export type SpanSink = AttributeSink & {
   begin(head: SpanHead): void;
-  /** @param dropped attributes that the span had beside those it was given; none unless said */
+  /** @param dropped number of attributes that the span had beside these; 0 by default */
   end(dropped?: number): void;
 };
 
 /**
- * Tells the spans of one hop: of a request the SERVER span always, and the CLIENT span where a server was
+ * Writes the spans of one hop: of a request the SERVER span always, and the CLIENT span where a server was
  * tried; of a connection one span.
  *
  * @param hop the record's own, or one made up where the record has none
- * @param kept for a hop of a trace that was not sampled: why it is told all the same
+ * @param tailPolicy for a hop of a trace that was not sampled: the policy that it is exported by
  * @returns how many spans there were
  */
-export function tellSpans(sink: SpanSink, record: HopRecord, hop: Hop, kept?: Kept): number {
-  const outcome = writeFirstSpan(sink, record, hop, kept);
+export function writeSpans(
+  sink: SpanSink,
+  record: HopRecord,
+  hop: Hop,
+  tailPolicy?: TailPolicy,
+): number {
+  const outcome = writeFirstSpan(sink, record, hop, tailPolicy);
   if (record.kind !== 'http' || !outcome.triedServer) return 1;
-  tellClientSpan(sink, record, hop, outcome, kept);
+  writeClientSpan(sink, record, hop, outcome, tailPolicy);
   return 2;
 }
 
@@ -64,20 +72,20 @@ export function writeFirstSpan(
   sink: SpanSink,
   record: HopRecord,
   hop: Hop,
-  kept: Kept | undefined,
+  tailPolicy: TailPolicy | undefined,
 ): Outcome {
   const outcome = outcomeOf(record);
-  if (record.kind === 'http') tellServerSpan(sink, record, hop, outcome, kept);
-  else tellConnectionSpan(sink, record, hop, outcome, kept);
+  if (record.kind === 'http') writeServerSpan(sink, record, hop, outcome, tailPolicy);
+  else writeConnectionSpan(sink, record, hop, outcome, tailPolicy);
   return outcome;
 }
 
-function tellServerSpan(
+function writeServerSpan(
   sink: SpanSink,
   record: HopRecord,
   hop: Hop,
   outcome: Outcome,
-  kept: Kept | undefined,
+  tailPolicy: TailPolicy | undefined,
 ): void {
   const status = sentStatus(record, outcome);
   const broken = status !== undefined && status >= 500;
@@ -89,16 +97,16 @@ function tellServerSpan(
   SERVER_HEAD.start = record.start;
   SERVER_HEAD.tracestate = record.tracestate;
   sink.begin(SERVER_HEAD.of(record, hop));
-  serverAttributes(sink, record, hop, { errorType, fault: outcome.fault, status, kept });
+  serverAttributes(sink, record, hop, { errorType, fault: outcome.fault, status, tailPolicy });
   sink.end();
 }
 
-function tellClientSpan(
+function writeClientSpan(
   sink: SpanSink,
   record: HopRecord,
   hop: Hop,
   outcome: Outcome,
-  kept: Kept | undefined,
+  tailPolicy: TailPolicy | undefined,
 ): void {
   const status = answeredStatus(record, outcome);
   const badStatus = status !== undefined && status >= 400;
@@ -110,17 +118,17 @@ function tellClientSpan(
   CLIENT_HEAD.tracestate = record.tracestate;
   sink.begin(CLIENT_HEAD.of(record, hop));
   const errorType = answeredErrorType(outcome, status);
-  clientAttributes(sink, record, { errorType, fault: outcome.fault, status, kept });
+  clientAttributes(sink, record, { errorType, fault: outcome.fault, status, tailPolicy });
   sink.end();
 }
 
-/** Told from the side that was connected to, as a request is; there is nobody to continue the trace. */
-function tellConnectionSpan(
+/** A span of kind SERVER, as of a request; nobody continues the trace. */
+function writeConnectionSpan(
   sink: SpanSink,
   record: HopRecord,
   hop: Hop,
   outcome: Outcome,
-  kept: Kept | undefined,
+  tailPolicy: TailPolicy | undefined,
 ): void {
   sink.begin({
     name: record.kind === 'tcp' ? `tcp ${record.frontend}` : 'connection error',
@@ -135,7 +143,7 @@ function tellConnectionSpan(
     end: record.end,
     failed: outcome.fault === 'server' || outcome.fault === 'proxy',
   });
-  connectionAttributes(sink, record, outcome, kept);
+  connectionAttributes(sink, record, outcome, tailPolicy);
   sink.end();
 }
 

@@ -1,16 +1,16 @@
 /**
- * How old a ring's connection gets. Rings of HAProxy 3.0, 3.2.0 to 3.2.24 and 3.4.0 to 3.4.5 count the pause before
+ * The maximum age of a ring's connection. Rings of HAProxy 3.0, 3.2.0 to 3.2.24 and 3.4.0 to 3.4.5 count the pause before
  * they connect again from when they last connected, on a clock of 32 bits: one whose connection breaks after 2^31 ms
  * (24.8 days) does not connect again for up to as long. All times in milliseconds.
  */
 export type AgeLimits = {
-  /** From then on a connection is renewed when its ring has little to say. */
+  /** From this age on a connection is renewed when its ring is quiet. */
   readonly from: number;
-  /** Then it is renewed whatever it says. */
+  /** At this age it is renewed at any rate of records. */
   readonly until: number;
-  /** Up to as much is added to both, by chance, for each connection. */
+  /** Up to as much is added to both, at random, for each connection. */
   readonly jitter: number;
-  /** What `little` is measured over, and what lies between two renewals. */
+  /** The interval over which the rate is measured, and between two renewals. */
   readonly tick: number;
 };
 
@@ -23,17 +23,17 @@ export const CONNECTION_AGE: AgeLimits = {
   tick: 60_000,
 };
 
-/** At first a record a second is little; at last a million is, by powers of ten that take as long each. */
+/** The rate that counts as quiet grows with age, from one record a second to a million, by powers of ten at equal intervals. */
 const POWERS = 6;
 
-/** Records a second between which there is time for a pause. */
+/** Records a second at which a pause is likely. */
 const FEW = 10;
 
-/** When to renew a connection: `in silence` is only if nothing comes meanwhile. */
-export type Due = 'not yet' | 'in silence' | 'now';
+/** When to renew a connection: `when idle` is as soon as no record has come for a moment. */
+export type Due = 'not yet' | 'when idle' | 'now';
 
-/** The age of one connection, and what came over it since it was last asked. */
-export class RecordAge {
+/** The age of one connection, and the number of records since the last tick. */
+export class ConnectionAge {
   records = 0;
   private readonly limits: AgeLimits;
   private readonly jitter: number;
@@ -51,7 +51,7 @@ export class RecordAge {
     return performance.now() - this.born;
   }
 
-  /** To be asked once a tick. */
+  /** To be called once a tick. */
   due(): Due {
     const { from, until, tick } = this.limits;
     const rate = (this.records * 1_000) / tick;
@@ -59,6 +59,6 @@ export class RecordAge {
     const progress = (this.value - this.jitter - from) / (until - from);
     if (progress >= 1) return 'now';
     if (progress < 0 || rate > 10 ** (POWERS * progress)) return 'not yet';
-    return rate <= FEW ? 'in silence' : 'now';
+    return rate <= FEW ? 'when idle' : 'now';
   }
 }

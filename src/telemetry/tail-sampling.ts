@@ -1,37 +1,37 @@
 import { TokenBucket } from '../context/token-bucket.ts';
-import type { AccessLog } from '../records/access-log.ts';
 import type { HopRecord } from '../records/record.ts';
+import type { RecordParser } from '../records/record-parser.ts';
 import { Field } from '../records/table.ts';
 import { outcomeOf } from '../records/termination.ts';
-import type { Kept } from './attributes.ts';
-import type { KeepConfig } from './config.ts';
+import type { TailPolicy } from './attributes.ts';
+import type { TailSamplingConfig } from './config.ts';
 
 const NORMAL = '-';
 
-/** Whether HAProxy or a server may have failed the hop of the line that `line` has scanned: most are none. */
-export function mayHaveFailed(line: AccessLog): boolean {
+/** Whether the hop of the line that `line` has scanned may have failed by HAProxy or a server: most have not. */
+export function mayHaveFailed(line: RecordParser): boolean {
   const state = line.text(Field.termination_state);
   return (line.number(Field.status) ?? 0) >= 500 || (state !== undefined && state[0] !== NORMAL);
 }
 
-/** Finds the hops that are worth exporting though their trace was not sampled. */
-export class Keeper {
-  /** Whether any hop can be. */
+/** Tail sampling: exports hops whose trace was not sampled, if a policy matches. */
+export class TailSampler {
+  /** Whether there is any policy. */
   readonly active: boolean;
   private readonly errors: boolean;
   /** Microseconds. */
   private readonly slowerThan: number;
   private readonly bucket: TokenBucket;
 
-  constructor({ errors, slowerThan, perSecond }: KeepConfig) {
+  constructor({ errors, slowerThan, perSecond }: TailSamplingConfig) {
     this.active = errors || slowerThan !== undefined;
     this.errors = errors;
     this.slowerThan = (slowerThan ?? Number.POSITIVE_INFINITY) * 1000;
     this.bucket = new TokenBucket(perSecond);
   }
 
-  /** Whether it is worth making a record of the line that `line` has scanned: most are not. */
-  mayKeep(line: AccessLog): boolean {
+  /** Whether a policy may match the line that `line` has scanned, so that its record has to be read: most do not. */
+  mayMatch(line: RecordParser): boolean {
     if (this.errors && mayHaveFailed(line)) return true;
     const end = line.end ?? 0;
     const answered = line.number(Field.answered) ?? end;
@@ -40,8 +40,8 @@ export class Keeper {
     return end - answered + request + 1000 > this.slowerThan;
   }
 
-  /** Why this hop is kept; undefined where it is not, or too many are. */
-  reason(record: HopRecord): Kept | undefined {
+  /** The policy that this hop is exported by; undefined where none matches, or the rate limit is reached. */
+  decide(record: HopRecord): TailPolicy | undefined {
     const { fault } = outcomeOf(record);
     const failed = this.errors && (fault === 'server' || fault === 'proxy');
     const reason = failed
@@ -49,6 +49,6 @@ export class Keeper {
       : record.end - record.start > this.slowerThan
         ? 'slow'
         : undefined;
-    return reason !== undefined && this.bucket.take() ? reason : undefined;
+    return reason !== undefined && this.bucket.tryTake() ? reason : undefined;
   }
 }

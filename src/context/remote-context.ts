@@ -1,17 +1,17 @@
 import { SPAN_ID_DIGITS, TRACE_ID_DIGITS } from './traceparent.ts';
 
-/** What a caller said of its trace in another format than W3C's. */
-export type Caller = {
+/** The remote context of a request, extracted by another propagator than W3C's. */
+export type RemoteContext = {
   /** Lower-case hexadecimal, as long as W3C's; undefined where the caller only decided about sampling. */
   readonly ids: { readonly traceId: string; readonly spanId: string } | undefined;
-  /** Undefined where it left the decision to us. */
+  /** Undefined where the caller deferred the decision. */
   readonly sampled: boolean | undefined;
-  /** Sampled whatever any sampler says, and told to everybody upstream (B3, Jaeger). */
+  /** Sampled whatever any sampler decides, here and upstream (B3, Jaeger). */
   readonly debug: boolean;
 };
 
 /** @returns undefined unless both are hexadecimal, not too long, and not zero */
-export function idsOf(traceId: string, spanId: string): Caller['ids'] {
+export function idsOf(traceId: string, spanId: string): RemoteContext['ids'] {
   const ids = { traceId: padded(traceId, TRACE_ID_DIGITS), spanId: padded(spanId, SPAN_ID_DIGITS) };
   return ids.traceId === '' || ids.spanId === '' ? undefined : ids;
 }

@@ -8,7 +8,7 @@ import { SHIPPED_ENGINE } from '../../src/haproxy/shipped.ts';
  *
  * @returns its path
  */
-export function patientIn(folder: string): string {
+export function patientEngine(folder: string): string {
   const engine = join(folder, 'otel.conf');
   const shipped = readFileSync(SHIPPED_ENGINE, 'utf8');
   writeFileSync(engine, shipped.replace('timeout processing 50ms', 'timeout processing 10s'));

@@ -24,7 +24,7 @@ export const CONNECT_LIMIT = 10_000;
  * A gRPC client with connections of its own, which end with it: gRPC leaves one open that never got to HTTP/2, and one
  * whose peer is gone.
  */
-export class Connection {
+export class GrpcConnection {
   /** Called when a connection could not be made within the limit and gRPC still waits for it. */
   onStuck = (): void => {};
   private readonly client: Client;

@@ -1,32 +1,34 @@
 import { DataType } from '../spop/constants.ts';
 import type { NotifyReader } from '../spop/decode.ts';
 import { parseB3 } from './b3.ts';
-import type { Caller } from './caller.ts';
 import { parseJaeger } from './jaeger.ts';
+import type { RemoteContext } from './remote-context.ts';
 import { parseXray } from './xray.ts';
 
-/** Formats in which a caller may tell of its trace, in the order in which they are looked at by default. */
-export const FORMATS = ['tracecontext', 'b3', 'jaeger', 'xray'] as const;
-export type Format = (typeof FORMATS)[number];
+/** Propagators that extract a caller's context, in the default order. */
+export const PROPAGATORS = ['tracecontext', 'b3', 'jaeger', 'xray'] as const;
+export type Propagator = (typeof PROPAGATORS)[number];
 
 /** One that is not W3C's. */
-type OtherFormat = Exclude<Format, 'tracecontext'>;
+type OtherPropagator = Exclude<Propagator, 'tracecontext'>;
 
 /**
  * The messages of spoe/otel.conf for these, each called as its format, sent only where the request has such a
  * header. An argument is called as its header; `count` is how often the request has a header that must be single.
  */
-const MESSAGES: readonly { readonly format: OtherFormat; readonly name: Buffer }[] = FORMATS.filter(
-  (format) => format !== 'tracecontext',
-).map((format) => ({ format, name: Buffer.from(format) }));
+const MESSAGES: readonly { readonly format: OtherPropagator; readonly name: Buffer }[] =
+  PROPAGATORS.filter((format) => format !== 'tracecontext').map((format) => ({
+    format,
+    name: Buffer.from(format),
+  }));
 
 const COUNT = 'count';
 
-/** The headers of one request that are of other formats than W3C's. */
-export class OtherHeaders {
+/** The headers of one request that other propagators than W3C's read. */
+export class OtherPropagators {
   /** Whether there are any. */
   any = false;
-  private readonly headers = new Map<OtherFormat, Map<string, string>>();
+  private readonly headers = new Map<OtherPropagator, Map<string, string>>();
 
   clear(): void {
     if (!this.any) return;
@@ -35,7 +37,7 @@ export class OtherHeaders {
   }
 
   /** Reads the current message to its end if it is one of these. */
-  take(notify: NotifyReader): boolean {
+  readMessage(notify: NotifyReader): boolean {
     for (const { format, name } of MESSAGES) {
       if (!notify.named(name)) continue;
       this.any = true;
@@ -46,10 +48,10 @@ export class OtherHeaders {
   }
 
   /** Undefined where the request has no such header, one that cannot be used, or several. */
-  caller(format: OtherFormat): Caller | undefined {
-    const headers = this.headers.get(format);
+  extract(propagator: OtherPropagator): RemoteContext | undefined {
+    const headers = this.headers.get(propagator);
     if (headers === undefined || Number(headers.get(COUNT) ?? 1) > 1) return undefined;
-    switch (format) {
+    switch (propagator) {
       case 'b3':
         return parseB3({
           single: headers.get('b3'),
@@ -63,7 +65,7 @@ export class OtherHeaders {
       case 'xray':
         return parseXray(headers.get('x-amzn-trace-id') ?? '');
       default:
-        return format satisfies never;
+        return propagator satisfies never;
     }
   }
 }

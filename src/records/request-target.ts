@@ -1,7 +1,7 @@
-import type { Resource } from './record.ts';
+import type { PathAndQuery } from './record.ts';
 
-/** A request target (RFC 9112, section 3.2), taken apart. */
-export type Target = Resource & {
+/** A parsed request target (RFC 9112, section 3.2). */
+export type RequestTarget = PathAndQuery & {
   /** Of an absolute form only. */
   readonly scheme: 'http' | 'https' | undefined;
   /** `host:port`, of the authority form only, which CONNECT has. */
@@ -10,8 +10,8 @@ export type Target = Resource & {
 
 const ABSOLUTE = /^(https?):\/\/[^/?#]*/i;
 
-/** @param method tells an authority from the rest */
-export function parseTarget(text: string, method: string | undefined): Target {
+/** @param method decides whether the target is an authority */
+export function parseTarget(text: string, method: string | undefined): RequestTarget {
   if (method === 'CONNECT' && !text.startsWith('/')) {
     return { scheme: undefined, authority: text, path: '', query: undefined };
   }
@@ -26,7 +26,7 @@ export function parseTarget(text: string, method: string | undefined): Target {
 }
 
 /** Without the question mark there is no query. */
-function splitQuery(text: string): Resource {
+function splitQuery(text: string): PathAndQuery {
   const mark = text.indexOf('?');
   if (mark === -1) return { path: text, query: undefined };
   return { path: text.slice(0, mark), query: text.slice(mark + 1) };

@@ -5,7 +5,7 @@ import type { SendResult } from './otlp.ts';
 import type { PartialSuccess, SignalProtocol } from './signal.ts';
 
 /** An HTTP response with its whole body. */
-export type HttpAnswer = {
+export type HttpResponse = {
   readonly status: number;
   readonly headers: {
     readonly 'content-type'?: string | undefined;
@@ -19,12 +19,12 @@ export type HttpAnswer = {
 /** The codes that the OTLP specification (section "Retryable Response Codes" of OTLP/HTTP) names. */
 const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-/** Of a proxy, which no receiver is behind then. */
+/** From a proxy: the receiver was not reached. */
 const PROXY_AUTHENTICATION_REQUIRED = 407;
 const CONTENT_TOO_LARGE = 413;
 
 /** The largest body that is read, in bytes, and what of a text is repeated in reasons, in characters. */
-export const MAX_ANSWER = 4 * 1024 * 1024;
+export const MAX_RESPONSE = 4 * 1024 * 1024;
 const MAX_TEXT = 200;
 
 /**
@@ -34,14 +34,14 @@ const MAX_TEXT = 200;
  * @param path of the request, for reasons
  */
 export function resultOf(
-  answer: HttpAnswer,
+  response: HttpResponse,
   protocol: SignalProtocol,
   target: string,
   path: string,
 ): SendResult {
-  const { status, headers } = answer;
-  if (status >= 200 && status < 300) return accepted(answer, protocol, target);
-  const reason = refusal(answer, target, path);
+  const { status, headers } = response;
+  if (status >= 200 && status < 300) return accepted(response, protocol, target);
+  const reason = refusal(response, target, path);
   if (RETRYABLE.has(status)) {
     return { kind: 'retryable', reason, delay: retryDelay(headers['retry-after'], Date.now()) };
   }
@@ -64,31 +64,31 @@ export function retryDelay(value: string | undefined, now: number): number | und
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-function accepted(answer: HttpAnswer, protocol: SignalProtocol, target: string): SendResult {
-  if (answer.body.length === 0) return { kind: 'sent', rejected: 0, message: '' };
-  const type = mediaType(answer);
+function accepted(response: HttpResponse, protocol: SignalProtocol, target: string): SendResult {
+  if (response.body.length === 0) return { kind: 'sent', rejected: 0, message: '' };
+  const type = mediaType(response);
   // A page in place of an answer: no receiver saw the batch.
-  if (type === 'text/html' || (type === '' && answer.body[0] === 0x3c)) {
+  if (type === 'text/html' || (type === '' && response.body[0] === 0x3c)) {
     return {
       kind: 'retryable',
       reason: `${target} answers with a page (text/html) in place of OTLP: OTEL_EXPORTER_OTLP_ENDPOINT has to name an OTLP/HTTP receiver, and what is in front of it has to pass its requests on`,
       delay: undefined,
     };
   }
-  const partial = partialSuccessOf(answer, type, protocol);
+  const partial = partialSuccessOf(response, type, protocol);
   if (partial !== undefined) return { kind: 'sent', ...partial };
-  const message = `HTTP ${answer.status} with ${type || 'a body'} that is no OTLP response`;
+  const message = `HTTP ${response.status} with ${type || 'a body'} that is no OTLP response`;
   return { kind: 'sent', rejected: 0, message };
 }
 
 /** Undefined where it cannot be read. */
 function partialSuccessOf(
-  answer: HttpAnswer,
+  response: HttpResponse,
   type: string,
   protocol: SignalProtocol,
 ): PartialSuccess | undefined {
   try {
-    const body = contentOf(answer);
+    const body = contentOf(response);
     switch (type) {
       case 'application/x-protobuf':
       case 'application/protobuf':
@@ -103,11 +103,11 @@ function partialSuccessOf(
   }
 }
 
-/** What the receiver says, and what that means for the settings where it is known. */
-function refusal(answer: HttpAnswer, target: string, path: string): string {
-  const { status, headers } = answer;
-  const words = textOf(answer);
-  const said = [`HTTP ${status} ${STATUS_CODES[status] ?? ''}`.trim(), words]
+/** The receiver's message, and what it means for the settings where that is known. */
+function refusal(response: HttpResponse, target: string, path: string): string {
+  const { status, headers } = response;
+  const words = textOf(response);
+  const message = [`HTTP ${status} ${STATUS_CODES[status] ?? ''}`.trim(), words]
     .filter((text) => text !== '')
     .join(': ');
   switch (status) {
@@ -117,16 +117,16 @@ function refusal(answer: HttpAnswer, target: string, path: string): string {
     case 307:
     case 308: {
       const to = headers.location === undefined ? '' : ` to ${withoutSecrets(headers.location)}`;
-      return `${target} redirects${to}, which no exporter follows: OTEL_EXPORTER_OTLP_ENDPOINT has to name the receiver itself (${said})`;
+      return `${target} redirects${to}, which no exporter follows: OTEL_EXPORTER_OTLP_ENDPOINT has to name the receiver itself (${message})`;
     }
     case 401:
     case 403:
-      return `${target} does not accept what OTEL_EXPORTER_OTLP_HEADERS or the client certificate says of the agent (${said})`;
+      return `${target} does not accept what OTEL_EXPORTER_OTLP_HEADERS or the client certificate says of the agent (${message})`;
     case 404:
     case 405:
-      return `${target} has no OTLP receiver at ${path}: a path is appended to OTEL_EXPORTER_OTLP_ENDPOINT, and the endpoint of one signal is used as it is (${said})`;
+      return `${target} has no OTLP receiver at ${path}: a path is appended to OTEL_EXPORTER_OTLP_ENDPOINT, and the endpoint of one signal is used as it is (${message})`;
     default:
-      return said;
+      return message;
   }
 }
 
@@ -135,11 +135,11 @@ const Status = protobuf
   .parse('syntax = "proto3"; message Status { string message = 2; }')
   .root.lookupType('Status');
 
-/** What an answer says in words: the message of a Status, or the text itself; of a page its title. */
-function textOf(answer: HttpAnswer): string {
+/** The text of a response: the message of a Status, or the body itself; of a page its title. */
+function textOf(response: HttpResponse): string {
   try {
-    const body = contentOf(answer);
-    const type = mediaType(answer);
+    const body = contentOf(response);
+    const type = mediaType(response);
     if (/protobuf$/.test(type)) return clip(String(Status.toObject(Status.decode(body)).message));
     const text = body.toString();
     if (type === 'application/json') return clip(messageIn(text) ?? text);
@@ -156,14 +156,14 @@ function messageIn(json: string): string | undefined {
   return typeof status.message === 'string' ? status.message : undefined;
 }
 
-function mediaType({ headers }: HttpAnswer): string {
+function mediaType({ headers }: HttpResponse): string {
   return (headers['content-type'] ?? '').replace(/;.*$/s, '').trim().toLowerCase();
 }
 
-/** Some compress though nobody asked for it. */
-function contentOf({ headers, body }: HttpAnswer): Buffer {
+/** Some receivers compress responses though the request did not accept that. */
+function contentOf({ headers, body }: HttpResponse): Buffer {
   return headers['content-encoding'] === 'gzip'
-    ? gunzipSync(body, { maxOutputLength: MAX_ANSWER })
+    ? gunzipSync(body, { maxOutputLength: MAX_RESPONSE })
     : body;
 }
 

@@ -1,12 +1,12 @@
 import type { Outline } from './outline.ts';
 import type { Statement } from './statements.ts';
 
-/** Where in a section lines go. */
-export const PLACES = ['top', 'filters', 'log', 'tcp', 'http', 'end', 'last'] as const;
-type Place = (typeof PLACES)[number];
+/** Points of a section at which lines are inserted. */
+export const INSERTION_POINTS = ['top', 'filters', 'log', 'tcp', 'http', 'end', 'last'] as const;
+type InsertionPoint = (typeof INSERTION_POINTS)[number];
 
-/** What goes there. */
-export type SectionLines = Readonly<Partial<Record<Place, readonly string[]>>>;
+/** The lines to insert, by insertion point. */
+export type SectionLines = Readonly<Partial<Record<InsertionPoint, readonly string[]>>>;
 
 /** HAProxy warns of tcp-request rules behind these. */
 const HTTP = ['http-request', 'redirect', 'use_backend', 'use-server'];
@@ -16,11 +16,11 @@ const HTTP = ['http-request', 'redirect', 'use_backend', 'use-server'];
  *
  * @param own statements of the section whose first line is `head`
  */
-export function placesIn(
+export function insertionLines(
   outline: Outline,
   head: number,
   own: readonly Statement[],
-): Readonly<Record<Place, number>> {
+): Readonly<Record<InsertionPoint, number>> {
   const top = head + 1;
   const before = ({ line }: Statement): number => outline.outermost(line - 1, head);
   const behind = (line: Statement): number => outline.behind(before(line));

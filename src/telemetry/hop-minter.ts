@@ -5,8 +5,8 @@ import { RandomIds } from '../context/ids.ts';
 import type { Sampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
 
-/** Makes up the hop of a request that nobody minted for: it starts a trace of its own. */
-export class HopMaker {
+/** Mints the hop of a record without one: it starts a trace of its own. */
+export class HopMinter {
   private readonly ids = new RandomIds();
   private readonly sampler: Sampler;
   private readonly buffer = Buffer.alloc(ROOT_HOP_LENGTH, '-');

@@ -11,24 +11,24 @@ import { FieldKind, RecordScanner } from './scanner.ts';
 import { Field, KINDS, type Kind, RECORD_VERSION, SD_ID, TABLE } from './table.ts';
 import { decode, isMissing, isText, readNumber } from './values.ts';
 
-/** Reads HAProxy's log lines that carry a record (table.ts). Keeps what lines have in common. */
-export class AccessLog implements FieldValues {
+/** Parses HAProxy's log lines that carry a record (table.ts). Reuses what lines have in common. */
+export class RecordParser implements FieldValues {
   private readonly scanner = new RecordScanner();
   private readonly time = new LineTime();
   private buffer: Buffer = Buffer.alloc(0);
   private lineEnd: number | undefined;
-  /** The text that each field had last: names and addresses come again and again. */
+  /** The last text of each field: names and addresses repeat. */
   private readonly texts: string[] = TABLE.map(() => '');
   private readonly recent = new RecentTexts();
   private readonly own = new OwnParameters();
   private readonly record = new RecordView(this);
-  private readonly place: { buffer: Buffer; start: number; end: number } = {
+  private readonly range: { buffer: Buffer; start: number; end: number } = {
     buffer: Buffer.alloc(0),
     start: 0,
     end: 0,
   };
 
-  /** A record for keeps, as `view` otherwise. */
+  /** As `view`, but a copy that stays valid. */
   parse(buffer: Buffer, start: number, end: number): HopRecord | undefined {
     const record = this.view(buffer, start, end);
     return record && copyRecord(record);
@@ -88,15 +88,15 @@ export class AccessLog implements FieldValues {
   }
 
   bytes(field: Field): LineBytes | undefined {
-    const { scanner, place } = this;
+    const { scanner, range } = this;
     if (scanner.kinds[field] !== FieldKind.PLAIN) return undefined;
     const start = scanner.starts[field] ?? 0;
     const end = scanner.ends[field] ?? 0;
     if (isMissing(this.buffer, start, end)) return undefined;
-    place.buffer = this.buffer;
-    place.start = start;
-    place.end = end;
-    return place;
+    range.buffer = this.buffer;
+    range.start = start;
+    range.end = end;
+    return range;
   }
 
   number(field: Field): number | undefined {
@@ -120,7 +120,7 @@ export class AccessLog implements FieldValues {
 }
 
 /**
- * How many records HAProxy says here that it dropped because its ring was full; 0 in any other line. There
+ * How many records HAProxy reports as dropped because its ring was full; 0 in any other line. There
  * may have been more: what was dropped between two such lines is counted, not what they displaced.
  *
  * 3.0 and later send a zero byte along, and the structured data of the line that comes next.
