@@ -1,6 +1,5 @@
 import {
   Field,
-  type FieldName,
   type Kind,
   MISSING,
   RECORD_VERSION,
@@ -188,15 +187,10 @@ export function httpRules(fields: Noted = {}): readonly Rule[] {
   ];
 }
 
-/** What a hop that is counted needs: metrics have no other sample of the request. */
-const COUNTED: readonly FieldName[] = ['protocol'];
-
-/** The rule of `httpRules` that reads the request; `isCounted`: for a hop that is to have no span unless it fails. */
-export function requestRule(fields: Noted = {}, isCounted = false): Rule {
+/** The rule of `httpRules` that reads the request. */
+function requestRule(fields: Noted): Rule {
   const samples = TABLE.flatMap((row): string[] => {
-    if (row.in === 'request') {
-      return isCounted && !COUNTED.includes(row.name) ? [] : [`${row.name}="%{+E}[${row.http}]"`];
-    }
+    if (row.in === 'request') return [`${row.name}="%{+E}[${row.http}]"`];
     const value = fields[row.name as NotedName];
     return value === undefined ? [] : [`${row.name}="${value}"`];
   });

@@ -4,7 +4,6 @@ import {
   type Noted,
   noted,
   noteRule,
-  requestRule,
   ruleLine,
   SILENT_RULE,
   TCP_RULES,
@@ -38,8 +37,7 @@ export function rulesOf(
 ): Rules {
   if (reporting.kind === 'tcp') return { tcp: TCP_RULES.map(ruleLine), http: [] };
   const { ratio } = options;
-  const fields = notedOf(circumstances);
-  const all = httpRules(fields);
+  const all = httpRules(notedOf(circumstances));
   const recorded = (isTcp: boolean): string[] =>
     all.filter(({ phase }) => phase.startsWith('tcp-') === isTcp).map(ruleLine);
   return {
@@ -57,10 +55,7 @@ export function rulesOf(
           ]
         : [
             ...[FOLLOW, ANSWERED, ...CONTINUING, CONTINUED_CALLER, ...OWN_TRACES],
-            ...recorded(false).map(unlessUnsampled),
-            ...(options.onlySampled
-              ? []
-              : [`${ruleLine(requestRule(fields, true))} if otel_unkept`]),
+            ...(options.onlySampled ? recorded(false).map(unlessUnsampled) : recorded(false)),
           ]),
       ratio === undefined ? ANSWERED_HEADER : TRACEPARENT_HEADER,
       ...HEADERS,
