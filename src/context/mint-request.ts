@@ -177,7 +177,7 @@ export class MintRequest {
     } else if (notify.named(TRACESTATE)) {
       if (!isText) return;
       this.tracestateStarts.push(notify.valueStart);
-      this.tracestateEnds.push(notify.valueEnd);
+      this.tracestateEnds.push(wholeMembers(notify.buffer, notify.valueStart, notify.valueEnd));
     } else if (notify.named(TRACESTATE_COUNT)) {
       this.tracestateCount = notify.smallInteger;
     } else if (notify.named(TRUST)) {
@@ -239,4 +239,15 @@ export class MintRequest {
     }
     return true;
   }
+}
+
+/** Of one `tracestate` header field, the engine sends as many bytes as this and one more. */
+const MAX_TRACESTATE_FIELD = 1_024;
+const COMMA = 0x2c;
+
+/** @returns where the last whole member of a field ends: the engine cuts a field that is too long */
+function wholeMembers(bytes: Buffer, start: number, end: number): number {
+  if (end - start <= MAX_TRACESTATE_FIELD) return end;
+  const comma = bytes.lastIndexOf(COMMA, end - 1);
+  return comma > start ? comma : end;
 }

@@ -126,6 +126,15 @@ describe('a valid traceparent is continued', () => {
     ).toBeUndefined();
   });
 
+  test('without the member that the engine cut, in a field that is too long', () => {
+    const long = Array.from({ length: 7 }, (_, i) => `k${i}=${'v'.repeat(136)}`);
+    const field = [...long, 'y=1', `z=${'v'.repeat(100)}`].join(',').slice(0, 1_025);
+    expect(field).toHaveLength(1_025);
+    const { tracestate } = mint(request({ traceparent: [SAMPLED], tracestate: [field] }));
+    expect(tracestate).toMatch(/,y=1$/);
+    expect(tracestate).not.toContain('z=');
+  });
+
   test('without its tracestate when it is malformed, or has more fields than are asked for', () => {
     expect(mint(request({ traceparent: [SAMPLED], tracestate: ['A'] })).tracestate).toBeUndefined();
     const many = Array.from({ length: 9 }, (_, i) => `k${i}=v`);

@@ -7,6 +7,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -98,12 +99,18 @@ const { values, positionals } = parseArgs({
 });
 const targets = positionals.length > 0 ? positionals : Object.keys(TARGETS);
 const whole = targets.reduce((sum, target) => sum + TARGETS[target].share, 0);
-for (const target of targets) {
-  const began = performance.now();
-  const runs = Math.ceil((Number(values.runs) * TARGETS[target].share) / whole);
-  const { done, covered, edges } = await run(target, runs);
-  const seconds = (performance.now() - began) / 1_000;
-  console.log(
-    `${target}: ${done} executions in ${seconds.toFixed()} s, ${covered} of ${edges} edges reached`,
-  );
+const waiting = [...targets];
+
+/** One target after the other, as long as there are any. */
+async function work() {
+  for (let target = waiting.shift(); target !== undefined; target = waiting.shift()) {
+    const began = performance.now();
+    const runs = Math.ceil((Number(values.runs) * TARGETS[target].share) / whole);
+    const { done, covered, edges } = await run(target, runs);
+    const seconds = (performance.now() - began) / 1_000;
+    console.log(
+      `${target}: ${done} executions in ${seconds.toFixed()} s, ${covered} of ${edges} edges reached`,
+    );
+  }
 }
+await Promise.all(Array.from({ length: availableParallelism() }, work));

@@ -74,3 +74,29 @@ test('each message and each argument of the engine is one that the agent reads',
   );
   expect([...asked].sort()).toEqual(messageNames.sort());
 });
+
+/** Bytes of the smallest frame: HAProxy's default `tune.bufsize`, of which it keeps four. */
+const SMALLEST_FRAME = 16_380;
+/** What a value has beside its bytes: its own name, type and length, at most. */
+const BESIDE = 24;
+
+test('a NOTIFY is at most three quarters of the smallest frame, whatever headers a client sends', () => {
+  const branches = ENGINE.replaceAll(
+    /^ *\.if defined\(OTEL_RATIO\)\n([\s\S]*?)^ *\.else\n[\s\S]*?^ *\.endif\n/gm,
+    '$1',
+  );
+  const args = [...branches.matchAll(/^ +args (.*)$/gm)].flatMap(([, line = '']) =>
+    [...line.matchAll(/([\w-]+)=(\S+)/g)].map(([, , sample = '']) => sample),
+  );
+  expect(args.length).toBeGreaterThan(25);
+  const sizes = args.map((sample) => {
+    if (/_cnt\(/.test(sample)) return 8;
+    const bytes = /,bytes\(0,(\d+)\)"?$/.exec(sample)?.[1];
+    if (bytes !== undefined) return Number(bytes);
+    // Of HAProxy's own, which no client chooses: a method that is longer is refused.
+    expect(sample).toMatch(/^(var\(txn\.otel\.\w+|method$)/);
+    return 64;
+  });
+  const total = sizes.reduce((sum, size) => sum + size + BESIDE, 0);
+  expect(total).toBeLessThan((SMALLEST_FRAME * 3) / 4);
+});
