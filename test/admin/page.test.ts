@@ -148,10 +148,10 @@ describe('searching for the slow request', () => {
       await until('all of them', async () => (await hops.count()) > 10);
       await search.fill('order-4711');
       await until('none', async () => (await hops.count()) === 0);
-      expect(await note.textContent()).toBe(
-        '"order-4711" is no trace id: 32 hexadecimal digits, or how they begin, are searched for.',
-      );
-      expect(await note.isVisible()).toBe(true);
+      const warning =
+        '"order-4711" is no trace id: 32 hexadecimal digits, or how they begin, are searched for.';
+      await until('the note', async () => (await note.textContent()) === warning);
+      await until('it to be shown', () => note.isVisible());
       expect(await search.getAttribute('aria-invalid')).toBe('true');
       // It stays so when the next hops come.
       const facts = page.locator('#facts');
@@ -169,12 +169,12 @@ describe('searching for the slow request', () => {
       });
       await search.fill('');
       await until('all of them again', async () => (await hops.count()) > 10);
-      expect(await note.isVisible()).toBe(false);
+      await until('the note to go', async () => !(await note.isVisible()));
       // One that is open stays, and the note with it.
       await hops.first().locator('.head').click();
       await search.fill('xyz');
       await until('the open one', async () => (await hops.count()) === 1);
-      expect(await note.isVisible()).toBe(true);
+      await until('the note beside it', () => note.isVisible());
       await search.fill(slow.traceId);
       await until('the slow one', async () => !(await note.isVisible()));
     });
