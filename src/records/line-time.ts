@@ -4,6 +4,9 @@ import { TIME_LENGTH } from './head.ts';
 const SECONDS_LENGTH = 19;
 const OFFSET_START = 26;
 const ZERO = 0x30;
+const SECONDS = /^\d{4}(-\d\d){2}T\d\d(:\d\d){2}[+-]\d\d:\d\d$/;
+/** Seconds since the epoch, in 2262: OTLP's times are nanoseconds of 64 bits. */
+const LATEST = 2 ** 63 / 1e9;
 
 /** Reads the time of lines, `2026-11-23T12:00:00.123456+01:00`. Many have the same second. */
 export class LineTime {
@@ -33,6 +36,8 @@ export class LineTime {
   private learn(buffer: Buffer, start: number): void {
     buffer.copy(this.known, 0, start, start + TIME_LENGTH);
     const text = this.known.toString('latin1');
-    this.seconds = Date.parse(text.slice(0, SECONDS_LENGTH) + text.slice(OFFSET_START)) / 1000;
+    const time = text.slice(0, SECONDS_LENGTH) + text.slice(OFFSET_START);
+    const seconds = SECONDS.test(time) ? Date.parse(time) / 1000 : Number.NaN;
+    this.seconds = seconds >= 0 && seconds < LATEST ? seconds : Number.NaN;
   }
 }
