@@ -3,6 +3,8 @@
 # support, and there on a later HAProxy, that of Debian 13 and that of its next release; and what depends on HAProxy on
 # the one after that, of experimental.
 #
+# Faults at random take a minute, and are run once, by `npm test`.
+#
 # Arguments go to vitest, names of tests among them, which stand in place of the folders below; SUITE in them stands for the
 # suite of Debian.
 set -eu
@@ -26,7 +28,7 @@ while read -r node suite folders; do
     # Both under their own names as well: tests run the demo, and commands as README has them.
     # shellcheck disable=SC2086
     PATH="$PWD/.cache/node-$node/node_modules/.bin:$PWD/.cache/haproxy-$suite:$PATH" \
-        HAPROXY="$PWD/.cache/haproxy-$suite/haproxy" \
+        HAPROXY="$PWD/.cache/haproxy-$suite/haproxy" CHAOS_MINUTES=0 \
         npm run --silent vitest -- $folders $arguments </dev/null || status=1
 done <<END
 22 trixie
