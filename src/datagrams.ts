@@ -2,7 +2,8 @@ import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { descriptorOf } from './descriptors.ts';
 import { hostAndPort } from './endpoint.ts';
-import type { InheritedSocket, ListenAddress, Listening } from './listen.ts';
+import type { Listening } from './listen.ts';
+import type { InheritedSocket, ListenAddress } from './listen-address.ts';
 
 /** Datagrams that come faster than they are parsed wait here: a reload under load sends many at once. */
 const DATAGRAM_BUFFER = 4 * 1024 * 1024;

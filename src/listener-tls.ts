@@ -1,10 +1,11 @@
-import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
 import { hostAndPort } from './endpoint.ts';
 import { errorText } from './error-text.ts';
-import { isLoopback, type Listening } from './listen.ts';
+import type { Listening } from './listen.ts';
+import { isLoopback } from './listen-address.ts';
+import { readCertificate } from './pem.ts';
 
 /** What both ends of a connection from another host show: paths of PEM files. */
 export type ListenerTlsConfig = {
@@ -110,16 +111,6 @@ function readFiles({ certificate, key, clientCa }: ListenerTlsConfig): Record<st
     throw new Error(`${certificate} and ${key} are no certificate with its key: ${reason}`);
   }
   return files;
-}
-
-function readCertificate(path: string): Buffer {
-  const pem = readFileSync(path);
-  try {
-    new X509Certificate(pem);
-  } catch {
-    throw new Error(`${path} is not a certificate in PEM format`);
-  }
-  return pem;
 }
 
 /** What a listener that other hosts reach needs. */

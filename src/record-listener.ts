@@ -1,6 +1,7 @@
 import { createServer, Socket } from 'node:net';
 import { type Datagrams, listenForDatagrams } from './datagrams.ts';
-import { type InheritedSocket, type ListenAddress, type Listening, listen } from './listen.ts';
+import { type Listening, listen } from './listen.ts';
+import type { InheritedSocket, ListenAddress } from './listen-address.ts';
 import {
   ListenerTls,
   type ListenerTlsConfig,

@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { parseHostAndPort } from './endpoint.ts';
-import type { ListenAddress } from './listen.ts';
+import type { ListenAddress } from './listen-address.ts';
 
 /** HAProxy's limit, and what its configuration need not quote. */
 const ABSTRACT = /^abns(z?)@([A-Za-z0-9_.:/-]{1,107})$/;

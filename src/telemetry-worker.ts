@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { errorText } from './error-text.ts';
-import { isInherited } from './listen.ts';
+import { isInherited } from './listen-address.ts';
 import { RecordListener } from './record-listener.ts';
 import type { Report, WorkerData } from './threads/messages.ts';
 

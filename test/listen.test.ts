@@ -4,13 +4,8 @@ import { connect, createServer, type Server } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { listenForDatagrams } from '../src/datagrams.ts';
 import { freePort } from '../src/demo/ports.ts';
-import {
-  isLoopback,
-  type ListenAddress,
-  type Listening,
-  listen,
-  socketPath,
-} from '../src/listen.ts';
+import { type Listening, listen } from '../src/listen.ts';
+import { isLoopback, type ListenAddress, socketPath } from '../src/listen-address.ts';
 import { address, tcp } from '../src/settings.ts';
 import { checkSpop } from '../src/verify/spop-check.ts';
 import { until } from './agent-process.ts';

@@ -1,4 +1,4 @@
-import type { ListenAddress } from '../listen.ts';
+import type { ListenAddress } from '../listen-address.ts';
 
 /** How the admin listener is set up: plain data, so that it can be sent to a thread. */
 export type AdminConfig = {

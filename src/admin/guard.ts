@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { parseHostAndPort } from '../endpoint.ts';
-import { isLoopback } from '../listen.ts';
+import { isLoopback } from '../listen-address.ts';
 import type { AdminConfig } from './config.ts';
 
 /** Why a request is not answered. */

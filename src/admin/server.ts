@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
-import { type InheritedSocket, isLoopback, type Listening, listen } from '../listen.ts';
+import { type Listening, listen } from '../listen.ts';
+import { type InheritedSocket, isLoopback } from '../listen-address.ts';
 import type { AdminConfig } from './config.ts';
 import { Guard } from './guard.ts';
 import { History } from './history.ts';

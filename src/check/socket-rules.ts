@@ -1,7 +1,7 @@
 import { SETTINGS } from '../config/table.ts';
 import { haproxyAddress, leadsTo, parseAddress } from '../haproxy/addresses.ts';
 import { forbiddenBy, isSameFile, type Jail, jailOf, openedPath } from '../haproxy/jail.ts';
-import { formatAddress, type ListenAddress } from '../listen.ts';
+import { formatAddress, type ListenAddress } from '../listen-address.ts';
 import { type Finding, finding, type Position } from './finding.ts';
 import type { Subject } from './subject.ts';
 

@@ -1,5 +1,5 @@
 import type { AdminConfig } from '../admin/config.ts';
-import { formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
+import { formatAddress, isLoopback, type ListenAddress } from '../listen-address.ts';
 import { UsageError } from '../settings.ts';
 import { credential, readToken } from './credentials.ts';
 import type { SettingsReader } from './reader.ts';

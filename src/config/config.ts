@@ -1,6 +1,6 @@
 import type { Propagator } from '../context/propagators.ts';
 import type { SamplerConfig } from '../context/sampling.ts';
-import type { ListenAddress } from '../listen.ts';
+import type { ListenAddress } from '../listen-address.ts';
 import { type Env, type LogLevel, noWarn, type Warn } from '../settings.ts';
 import type { ServerLimits } from '../spop/server.ts';
 import type { InheritedSockets } from '../systemd/sockets.ts';

@@ -1,4 +1,4 @@
-import { formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
+import { formatAddress, isLoopback, type ListenAddress } from '../listen-address.ts';
 import { type ListenerTlsConfig, NEEDS_TLS } from '../listener-tls.ts';
 import { UsageError } from '../settings.ts';
 import type { SettingsReader } from './reader.ts';

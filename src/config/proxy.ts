@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { parseHostAndPort, targetOf, withoutBrackets, withoutUserInfo } from '../endpoint.ts';
-import { isLoopback } from '../listen.ts';
+import { isLoopback } from '../listen-address.ts';
 import { decodePercent, type Env, notAccepted } from '../settings.ts';
 import type { OtlpProtocol, ProxyConfig } from '../telemetry/config.ts';
 

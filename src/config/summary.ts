@@ -1,5 +1,5 @@
 import { withoutUserInfo } from '../endpoint.ts';
-import { formatAddress } from '../listen.ts';
+import { formatAddress } from '../listen-address.ts';
 import type { ExporterConfig, MetricsExporterConfig } from '../telemetry/config.ts';
 import type { Config } from './config.ts';
 

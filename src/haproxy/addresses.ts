@@ -1,7 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { BlockList, isIP } from 'node:net';
 import { withoutBrackets } from '../endpoint.ts';
-import { type AbstractAddress, formatAddress, isLoopback, type ListenAddress } from '../listen.ts';
+import {
+  type AbstractAddress,
+  formatAddress,
+  isLoopback,
+  type ListenAddress,
+} from '../listen-address.ts';
 
 /** Where a line of HAProxy leads to or listens. */
 export type HaproxyAddress =

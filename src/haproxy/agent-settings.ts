@@ -1,5 +1,5 @@
 import { defaultOf, SETTINGS, type SettingName, type SettingValue } from '../config/table.ts';
-import type { ListenAddress } from '../listen.ts';
+import type { ListenAddress } from '../listen-address.ts';
 import type { Env } from '../settings.ts';
 
 /** What HAProxy's lines have to agree with, of the agent's own settings. */

@@ -1,5 +1,5 @@
 import type { AdminConfig } from '../admin/config.ts';
-import type { InheritedSocket, ListenAddress } from '../listen.ts';
+import type { InheritedSocket, ListenAddress } from '../listen-address.ts';
 import type { ListenerTlsConfig } from '../listener-tls.ts';
 import type { RingConnection } from '../records/receiver.ts';
 import type { TelemetryConfig } from '../telemetry/config.ts';

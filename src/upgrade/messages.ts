@@ -1,4 +1,4 @@
-import type { InheritedSocket } from '../listen.ts';
+import type { InheritedSocket } from '../listen-address.ts';
 import type { RingConnection } from '../records/receiver.ts';
 import type { ConnectionState } from '../spop/connection.ts';
 

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { receivedDescriptor, receivedSocket } from '../descriptors.ts';
-import { formatAddress, type InheritedSocket, type ListenAddress } from '../listen.ts';
+import { formatAddress, type InheritedSocket, type ListenAddress } from '../listen-address.ts';
 import type { RingConnection } from '../records/receiver.ts';
 import type { Env } from '../settings.ts';
 import type { ConnectionState } from '../spop/connection.ts';

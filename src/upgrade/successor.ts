@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { type Sendable, sendable } from '../descriptors.ts';
-import type { InheritedSocket } from '../listen.ts';
+import type { InheritedSocket } from '../listen-address.ts';
 import type { Env } from '../settings.ts';
 import {
   type FromSuccessor,

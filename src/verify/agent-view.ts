@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { formatAddress, type ListenAddress, socketPath } from '../listen.ts';
+import { formatAddress, type ListenAddress, socketPath } from '../listen-address.ts';
 
 /** How to reach the running agent's admin listener. */
 export type AdminAccess = {

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { formatAddress, type ListenAddress, socketPath } from '../listen.ts';
+import { formatAddress, type ListenAddress, socketPath } from '../listen-address.ts';
 import { DataType, Flag, FrameType, PIPELINING, VERSION } from '../spop/constants.ts';
 import { decodeDisconnect, readFrameHead } from '../spop/decode.ts';
 import { Reader } from '../spop/reader.ts';

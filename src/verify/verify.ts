@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { errorText } from '../error-text.ts';
-import { formatAddress, type ListenAddress } from '../listen.ts';
+import { formatAddress, type ListenAddress } from '../listen-address.ts';
 import { type AdminAccess, type AgentView, fetchTrace, type SeenHop } from './agent-view.ts';
 import { type Probe, type ProbeOptions, probe } from './probe.ts';
 import { checkSpop } from './spop-check.ts';

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { haproxyAddress } from '../haproxy/addresses.ts';
-import type { ListenAddress } from '../listen.ts';
+import type { ListenAddress } from '../listen-address.ts';
 import {
   quoted,
   RESPONSE_SIZES,

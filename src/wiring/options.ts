@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { COMMANDS } from '../commands.ts';
 import { defaultOf } from '../config/table.ts';
-import { formatAddress, type ListenAddress } from '../listen.ts';
+import { formatAddress, type ListenAddress } from '../listen-address.ts';
 import type { OptionTable } from '../options.ts';
 import type { OptInGroup } from '../records/opt-in-attributes.ts';
 import {

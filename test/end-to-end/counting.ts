@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { OtlpSpanKind, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts';
 import { freePort, type Ports } from '../../src/demo/ports.ts';
-import { socketPath } from '../../src/listen.ts';
+import { socketPath } from '../../src/listen-address.ts';
 import { type AgentProcess, until } from '../agent-process.ts';
 import { Chain, type ChainOptions } from './chain.ts';
 import { type Account, sentence } from './conservation.ts';

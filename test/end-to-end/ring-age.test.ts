@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterEach, expect, test } from 'vitest';
 import { Haproxy } from '../../src/demo/haproxy.ts';
 import { freePorts } from '../../src/demo/ports.ts';
-import { socketPath } from '../../src/listen.ts';
+import { socketPath } from '../../src/listen-address.ts';
 import type { AgeLimits } from '../../src/records/connection-age.ts';
 import { PACED_SOCKETS } from '../../src/records/read-pacer.ts';
 import { RecordReceiver } from '../../src/records/receiver.ts';

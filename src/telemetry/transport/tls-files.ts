@@ -1,5 +1,5 @@
-import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { readCertificate } from '../../pem.ts';
 import type { OtlpConfig } from '../config.ts';
 
 /** What a TLS connection to the receiver is made with, in PEM; undefined is what Node and the system have. */
@@ -13,20 +13,8 @@ type TlsFiles = {
 export function readTlsFiles(config: OtlpConfig): TlsFiles {
   const { certificate, clientCertificate, clientKey } = config;
   return {
-    ca: readCertificate(certificate),
-    cert: readCertificate(clientCertificate),
+    ca: certificate === undefined ? undefined : readCertificate(certificate),
+    cert: clientCertificate === undefined ? undefined : readCertificate(clientCertificate),
     key: clientKey === undefined ? undefined : readFileSync(clientKey),
   };
-}
-
-/** OpenSSL ignores what is no certificate, and then trusts none. */
-function readCertificate(path: string | undefined): Buffer | undefined {
-  if (path === undefined) return undefined;
-  const pem = readFileSync(path);
-  try {
-    new X509Certificate(pem);
-  } catch {
-    throw new Error(`${path} is not a certificate in PEM format`);
-  }
-  return pem;
 }
