@@ -2,13 +2,12 @@ import { createServer, type Socket } from 'node:net';
 import type { Config } from './config/config.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { Minter } from './context/mint.ts';
-import type { BadArgument } from './context/mint-request.ts';
 import { Sampler } from './context/sampling.ts';
 import { type Listening, listen } from './listen.ts';
 import { formatAddress, isInherited } from './listen-address.ts';
 import { ListenerTls, refuseExposed } from './listener-tls.ts';
 import type { Logger } from './log.ts';
-import { throttle } from './log-throttle.ts';
+import { createBadArgumentLog, createTrustUnsetLog } from './mint-log.ts';
 import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
 import { SpopServer } from './spop/server.ts';
 import { MintMeter } from './threads/mint-meter.ts';
@@ -243,33 +242,3 @@ export class Agent {
 }
 
 /** Logs each argument once a minute: HAProxy sends it with every request. */
-function createBadArgumentLog(log: Logger): BadArgument {
-  return throttle(
-    (name, value, accepts) =>
-      log.warn({ [name]: value, accepts }, 'HAProxy asks for something that is not accepted'),
-    { kindOf: (name) => name },
-  );
-}
-
-/**
- * How often it is logged that no rule sets the trust of callers, in milliseconds: that lasts until the configuration
- * is edited.
- */
-const TRUST_UNSET_INTERVAL = 3_600_000;
-
-function createTrustUnsetLog(log: Logger): () => void {
-  const hint =
-    'no rule sets txn.otel.trust to continue or restart, or a rule before it ends evaluation: haproxy-otel-spoa check names it';
-  return throttle(
-    () =>
-      log.warn(
-        { hint },
-        'HAProxy does not say whom to trust: no trace of these callers is continued',
-      ),
-    {
-      interval: TRUST_UNSET_INTERVAL,
-      logCount: (requests) =>
-        log.warn({ requests, hint }, 'requests of callers of whom nothing is said'),
-    },
-  );
-}

@@ -9,7 +9,8 @@ import {
   refuseExposed,
 } from './listener-tls.ts';
 import { PACED_SOCKETS } from './records/read-pacer.ts';
-import type { RecordReceiver, RingConnection } from './records/receiver.ts';
+import type { RecordReceiver } from './records/receiver.ts';
+import type { RingConnection } from './records/record-connection.ts';
 
 const MAX_RECORD_CONNECTIONS = 1024;
 

@@ -1,40 +1,22 @@
 import type { Socket } from 'node:net';
-import { descriptorOf, stopReading } from '../descriptors.ts';
-import { type AgeLimits, CONNECTION_AGE, ConnectionAge, type Due } from './connection-age.ts';
-import { ReadPacer } from './read-pacer.ts';
+import { type AgeLimits, CONNECTION_AGE, ConnectionAge } from './connection-age.ts';
+import {
+  type ConnectionEvents,
+  RecordConnection,
+  type RingConnection,
+} from './record-connection.ts';
 import { RecordParser } from './record-parser.ts';
-import { type Framing, FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
-
-type ReceiverEvents = {
-  readonly onRecord: RecordSink;
-  /** A connection was closed because its records cannot be separated. */
-  readonly onBadFraming?: (peer: string, error: FramingError) => void;
-  /** A connection is being renewed for its age, in milliseconds. */
-  readonly onRenew?: (peer: string, age: number) => void;
-};
-
-/** A ring's connection that another process reads on, from where this one ended. */
-export type RingConnection = {
-  readonly fd: number;
-  readonly framing: Framing | undefined;
-  /** The beginning of a record. */
-  readonly unread: Uint8Array;
-  /** Milliseconds. */
-  readonly age: number;
-  /** It is being ended, for its age. */
-  readonly isParting: boolean;
-};
 
 /** Receives records from HAProxy's rings, and datagrams from processes of HAProxy that are stopping. */
 export class RecordReceiver {
   private readonly connections = new Set<RecordConnection>();
-  private readonly events: ReceiverEvents;
+  private readonly events: ConnectionEvents;
   private readonly parser = new RecordParser();
   private readonly limits: AgeLimits;
   private renewal: NodeJS.Timeout | undefined;
 
   /** @param limits how old a connection gets */
-  constructor(events: ReceiverEvents, limits: AgeLimits = CONNECTION_AGE) {
+  constructor(events: ConnectionEvents, limits: AgeLimits = CONNECTION_AGE) {
     this.events = events;
     this.limits = limits;
   }
@@ -91,191 +73,3 @@ export class RecordReceiver {
     oldest.close();
   }
 }
-
-/** A ring that was idle for this long is unlikely to write in the moment of a reset. Milliseconds. */
-const IDLE_TIME = 50;
-
-/** The timeout for a HAProxy that answers a half-close by closing, in milliseconds. */
-const HALF_CLOSE = 1_000;
-
-/**
- * `waiting` for the ring to be idle, and `open` again if it is not; `closing` waits for the answer to a half-close,
- * `resetting` for the end of what HAProxy writes. What is `released` is another process's.
- */
-type State = 'open' | 'waiting' | 'closing' | 'resetting' | 'released';
-
-class RecordConnection {
-  /** `address:port`, or `unix` for a local socket, which has no reset. */
-  readonly peer: string;
-  readonly age: ConnectionAge;
-  private state: State = 'open';
-  private readonly socket: Socket;
-  private readonly raw: Socket;
-  private readonly events: ReceiverEvents;
-  private readonly splitter = new RecordSplitter();
-  private readonly pacer: ReadPacer;
-  private chunks = 0;
-  private timer: NodeJS.Timeout | undefined;
-  private readonly onRecord: RecordSink = (buffer, start, end) => {
-    this.age.records += 1;
-    this.events.onRecord(buffer, start, end);
-  };
-
-  constructor(socket: Socket, raw: Socket, events: ReceiverEvents, age: ConnectionAge) {
-    this.socket = socket;
-    this.raw = raw;
-    this.events = events;
-    this.age = age;
-    const { remoteAddress, remotePort } = socket;
-    this.peer = remoteAddress === undefined ? 'unix' : `${remoteAddress}:${remotePort}`;
-    this.pacer = new ReadPacer(socket);
-    socket.setKeepAlive(true, KEEP_ALIVE);
-    socket.on('data', (chunk: Buffer) => {
-      const isLate = this.pacer.checkLate();
-      this.data(chunk, isLate);
-      if (this.state === 'open' && !isLate) this.pacer.afterRead(chunk.length);
-    });
-    // HAProxy reconnects and continues with its next record: there is nothing to do or log.
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      clearTimeout(this.timer);
-      this.pacer.stop();
-    });
-  }
-
-  continue({ framing, unread, isParting }: RingConnection): void {
-    this.splitter.framing = framing;
-    this.data(Buffer.from(unread), true);
-    if (isParting) this.close();
-  }
-
-  /** @returns undefined where the connection is closed, or is of TLS, or cannot be read */
-  release(): RingConnection | undefined {
-    // TLS ends with this process: `stop` ends the connection.
-    if (this.socket.destroyed || this.raw !== this.socket) return undefined;
-    const isParting = this.state === 'closing' || this.state === 'resetting';
-    this.state = 'released';
-    clearTimeout(this.timer);
-    this.pacer.end();
-    stopReading(this.socket);
-    if (this.socket.destroyed) return undefined;
-    const { framing } = this.splitter;
-    const unread = this.splitter.rest();
-    return { fd: descriptorOf(this.socket), framing, unread, age: this.age.value, isParting };
-  }
-
-  /** Whether to renew this connection; to be asked once a tick. */
-  due(): Due {
-    const due = this.age.due();
-    return this.state === 'open' ? due : 'not yet';
-  }
-
-  /** Ends the connection as `close` does, once no record came for a moment. */
-  closeWhenIdle(): void {
-    if (this.state !== 'open') return;
-    this.state = 'waiting';
-    this.pacer.stop();
-    this.timer = setTimeout(() => {
-      this.state = 'open';
-      if (this.splitter.pending > 0) return;
-      this.events.onRenew?.(this.peer, this.age.value);
-      if (this.splitter.framing === 'octet-count') this.close();
-      else this.reset();
-    }, IDLE_TIME);
-  }
-
-  /**
-   * Ends the connection: HAProxy makes a new one at once, if it can.
-   *
-   * What HAProxy has written into a connection that is closed is lost, and versions differ in how to avoid that. 2.6,
-   * which counts its records, closes as soon as we half-close, and everything before that is read. Later ones send
-   * lines, and go on writing into a half-closed connection: these get a reset, which they notice at once. It loses
-   * what they write in that moment.
-   */
-  close(): void {
-    if (this.state === 'closing' || this.state === 'resetting') return;
-    clearTimeout(this.timer);
-    this.pacer.stop();
-    if (this.splitter.framing === 'octet-count') {
-      this.state = 'closing';
-      this.socket.end();
-      // From 2.8 on it is not answered: up to 3.0 nothing is written any more, later everything.
-      this.timer = setTimeout(() => this.startReset(), HALF_CLOSE);
-    } else {
-      this.startReset();
-    }
-  }
-
-  /** As `close`; resolves when it is closed, after `limit` milliseconds at the latest. */
-  async stop(limit: number): Promise<void> {
-    if (this.state === 'released') this.socket.destroy();
-    if (this.socket.destroyed) return;
-    const closed = new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
-    const timer = setTimeout(() => this.socket.destroy(), limit);
-    this.close();
-    await closed;
-    clearTimeout(timer);
-  }
-
-  /** @param isLate it was read some time ago, so that its arrival is no sign of what HAProxy does now */
-  private data(chunk: Buffer, isLate: boolean): void {
-    this.chunks += 1;
-    const isFirst = this.splitter.framing === undefined;
-    try {
-      this.splitter.push(chunk, this.onRecord);
-    } catch (error) {
-      if (!(error instanceof FramingError)) throw error;
-      this.events.onBadFraming?.(this.peer, error);
-      this.socket.destroy();
-      return;
-    }
-    if (this.state === 'resetting') {
-      if (isFirst && this.splitter.framing === 'octet-count') this.closeAgain();
-      else if (!isLate) this.resetBehindRecord();
-    }
-    if (this.state !== 'waiting') return;
-    clearTimeout(this.timer);
-    this.state = 'open';
-  }
-
-  /** How HAProxy frames its records, and so how to close the connection, is known only now. */
-  private closeAgain(): void {
-    this.state = 'open';
-    this.close();
-  }
-
-  private startReset(): void {
-    this.state = 'resetting';
-    this.timer = setTimeout(() => this.resetWhenIdle(), IDLE_TIME);
-  }
-
-  /**
-   * HAProxy has just written, and is about to wait for what comes next: unless the next poll of the loop has more. Not
-   * after a pause by the clock: on a busy connection that is a HAProxy that is held up, with more to write.
-   */
-  private resetBehindRecord(): void {
-    this.timer?.refresh();
-    const { chunks } = this;
-    setImmediate(() => {
-      if (this.chunks === chunks && this.splitter.pending === 0) this.reset();
-    });
-  }
-
-  /** Waits for the end of an incomplete record. */
-  private resetWhenIdle(): void {
-    if (this.splitter.pending === 0) this.reset();
-    else this.timer?.refresh();
-  }
-
-  private reset(): void {
-    const { socket } = this;
-    if (socket.destroyed || this.state === 'released') return;
-    // While its half-close is under way Node cannot reset a socket: it would never be closed, nor its thread end.
-    const isEnding = socket.writableEnded && !socket.writableFinished;
-    if (this.peer === 'unix' || isEnding) socket.destroy();
-    else this.raw.resetAndDestroy();
-  }
-}
-
-/** Silence after which the kernel asks whether the peer is still there, in milliseconds. */
-const KEEP_ALIVE = 60_000;

@@ -1,7 +1,7 @@
 import type { AdminConfig } from '../admin/config.ts';
 import type { InheritedSocket, ListenAddress } from '../listen-address.ts';
 import type { ListenerTlsConfig } from '../listener-tls.ts';
-import type { RingConnection } from '../records/receiver.ts';
+import type { RingConnection } from '../records/record-connection.ts';
 import type { TelemetryConfig } from '../telemetry/config.ts';
 import type { QueueCounts } from '../telemetry/export/queue-report.ts';
 import type { RecordCounts } from '../telemetry/pipeline.ts';

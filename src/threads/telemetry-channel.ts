@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { RingConnection } from '../records/receiver.ts';
+import type { RingConnection } from '../records/record-connection.ts';
 import type {
   Command,
   Reloadable,

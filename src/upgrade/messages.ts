@@ -1,5 +1,5 @@
 import type { InheritedSocket } from '../listen-address.ts';
-import type { RingConnection } from '../records/receiver.ts';
+import type { RingConnection } from '../records/record-connection.ts';
 import type { ConnectionState } from '../spop/connection.ts';
 
 /** The variable in which an agent passes `ListenerSockets` to its successor, as JSON. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { receivedDescriptor, receivedSocket } from '../descriptors.ts';
 import { formatAddress, type InheritedSocket, type ListenAddress } from '../listen-address.ts';
-import type { RingConnection } from '../records/receiver.ts';
+import type { RingConnection } from '../records/record-connection.ts';
 import type { Env } from '../settings.ts';
 import type { ConnectionState } from '../spop/connection.ts';
 import {
