@@ -72,10 +72,15 @@ export class AgentProcess {
     descriptors: readonly number[] = [],
   ): Promise<AgentProcess> {
     const agent = AgentProcess.spawn(['run'], env, descriptors);
-    await until('the agent to be ready', () => {
-      if (agent.process.exitCode !== null) throw new Error(`the agent ended: ${agent.output}`);
-      return agent.logged('ready');
-    });
+    try {
+      await until('the agent to be ready', () => {
+        if (agent.process.exitCode !== null) throw new Error(`the agent ended: ${agent.output}`);
+        return agent.logged('ready');
+      });
+    } catch (error) {
+      agent.process.kill('SIGKILL');
+      throw error;
+    }
     return agent;
   }
 
