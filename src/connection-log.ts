@@ -10,7 +10,7 @@ import type { Agreement } from './spop/handshake.ts';
 const AWAY = 300_000;
 
 /**
- * A connection on which nothing was asked for this long, in milliseconds, was closed for that: HAProxy's `timeout idle`,
+ * A connection on which nothing was asked for this long, in milliseconds, was closed because it was idle: HAProxy's `timeout idle`,
  * and from 3.1 on `timeout server`, end it with the same status as an agent that does not answer.
  */
 const IDLE = 500;

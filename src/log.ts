@@ -40,7 +40,7 @@ const PRIORITIES: readonly (readonly [level: number, priority: number])[] = [
   [0, 7],
 ];
 
-export function journalPriority(level: number): number {
+function journalPriority(level: number): number {
   return PRIORITIES.find(([from]) => level >= from)?.[1] ?? 7;
 }
 

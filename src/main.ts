@@ -24,7 +24,7 @@ import { VERSION } from './version.ts';
 /** Exit code of the agent. */
 const AgentExit = { OK: 0, FAILED: 1, USAGE: 2 } as const;
 
-/** How much longer than the timeout for spans systemd shall wait for the end, in milliseconds. */
+/** How much longer than HAPROXY_OTEL_STOP_TIMEOUT systemd is to wait for the end, in milliseconds. */
 const STOP_MARGIN = 5_000;
 
 /** How long the agent waits for its last messages to systemd, in milliseconds. */

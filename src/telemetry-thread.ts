@@ -141,7 +141,7 @@ export async function runTelemetry(
     const started = performance.now();
     sampling.stop();
     await listener.close(limit / 2);
-    // The admin listener answers until the end, as an agent that stops.
+    // The admin listener answers until the end: as an agent that is stopping.
     const left = Math.max(0, limit - (performance.now() - started));
     await Promise.all([spans.output.flush(left), logs?.output.flush(left), metrics?.stop(left)]);
     await admin?.stop();

@@ -4,7 +4,7 @@ import { isInherited } from './listen-address.ts';
 import { RecordListener } from './record-listener.ts';
 import type { Report, WorkerData } from './threads/messages.ts';
 
-if (parentPort === null) throw new Error('telemetry/worker.ts runs as a worker thread only');
+if (parentPort === null) throw new Error('telemetry-worker.ts runs as a worker thread only');
 const port: MessagePort = parentPort;
 const report = (message: Report): void => port.postMessage(message);
 

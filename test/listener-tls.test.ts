@@ -115,7 +115,7 @@ test.each([
 test('all three settings or none', () => {
   const env = { HAPROXY_OTEL_TLS_KEY: FILES.key };
   expect(() => loadConfig(env)).toThrow(
-    'HAPROXY_OTEL_TLS_KEY is set: HAPROXY_OTEL_TLS_CERTIFICATE and HAPROXY_OTEL_TLS_CLIENT_CA has to be, too',
+    'HAPROXY_OTEL_TLS_KEY is set: HAPROXY_OTEL_TLS_CERTIFICATE and HAPROXY_OTEL_TLS_CLIENT_CA have to be, too',
   );
   expect(() => loadConfig({ HAPROXY_OTEL_TLS_KEY: '/nowhere' })).toThrow('HAPROXY_OTEL_TLS_KEY');
 });

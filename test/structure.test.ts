@@ -60,6 +60,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   upgrade: [
     'config/config.ts',
     'descriptors.ts',
+    'error-text.ts',
     'listen-address.ts',
     'log.ts',
     'records/record-connection.ts',

@@ -34,7 +34,7 @@ export class LiveStream {
   /** By filter, the last event that was sent: the same event is not sent twice. */
   private sentHops: ReadonlyMap<string, string> = new Map();
 
-  /** @param onFault called with errors that would otherwise end the exporting thread */
+  /** @param onFault called with errors that would otherwise end the telemetry thread */
   constructor(
     sources: AdminSources,
     history: History,

@@ -1,7 +1,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 
 /** Milliseconds. */
-export type LoopDelay = { readonly p50: number; readonly p99: number; readonly max: number };
+type LoopDelay = { readonly p50: number; readonly p99: number; readonly max: number };
 
 const RESOLUTION = 20;
 

@@ -18,7 +18,7 @@ const MAX_AHEAD = 5_000;
 
 export type OutcomeCount = { readonly outcome: string; readonly fault: string; count: number };
 
-export type BackendSeries = {
+type BackendSeries = {
   readonly backend: string;
   readonly series: Series;
   readonly servers: ReadonlyMap<string, Series>;

@@ -16,7 +16,7 @@ const ERRORS = 1;
 const FIRST_STEP = 2;
 const WIDTH = FIRST_STEP + STEPS;
 
-export type Percentiles = { readonly p50: number; readonly p95: number; readonly p99: number };
+type Percentiles = { readonly p50: number; readonly p95: number; readonly p99: number };
 
 /** The oldest slot first; the last one is still filling. `null` where nothing came. */
 export type SeriesView = {

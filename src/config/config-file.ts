@@ -41,7 +41,7 @@ export function withConfigFile(path: string, env: Env, flags: Env, warn: Warn): 
 }
 
 /** `message` in words of the file that its settings came from, where they came from one. */
-export function inWordsOfFile(env: Env, message: string): string {
+function inWordsOfFile(env: Env, message: string): string {
   const sources = SOURCES.get(env);
   if (sources === undefined) return message;
   return message.replace(/\bOTEL_[A-Z0-9_]+\b/g, (name) => sources.get(name) ?? name);

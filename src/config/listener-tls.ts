@@ -18,7 +18,9 @@ export function readListenerTls(settings: SettingsReader): ListenerTlsConfig | u
   const [set] = NAMES.filter((name) => settings.text(name) !== undefined);
   if (set === undefined) return undefined;
   const missing = NAMES.filter((name) => settings.text(name) === undefined);
-  throw new UsageError(`${set} is set: ${missing.join(' and ')} has to be, too`);
+  throw new UsageError(
+    `${set} is set: ${missing.join(' and ')} ${missing.length > 1 ? 'have' : 'has'} to be, too`,
+  );
 }
 
 /** @throws UsageError for an address that other hosts reach, where anybody could talk to the listener */

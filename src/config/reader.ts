@@ -63,7 +63,7 @@ export class SettingsReader {
 }
 
 /** As it may be logged. */
-export function redactedText({ secret }: Setting, text: string): string {
+function redactedText({ secret }: Setting, text: string): string {
   switch (secret) {
     case 'value':
       return '***';

@@ -28,7 +28,7 @@ const DESCRIPTION = (['method', 'host', 'path', 'route'] as const).map((key) => 
 }));
 
 /** What becomes of the caller's context. */
-export const TRUSTS = ['continue', 'restart', 'ignore'] as const;
+const TRUSTS = ['continue', 'restart', 'ignore'] as const;
 export type Trust = (typeof TRUSTS)[number];
 const TRUST_VALUES = TRUSTS.map((trust) => ({ trust, value: Buffer.from(trust) }));
 

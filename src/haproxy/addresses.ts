@@ -15,7 +15,7 @@ export type HaproxyAddress =
   | AbstractAddress
   | { readonly kind: 'other' };
 
-/** Prefixes that are redundant to the address behind them; section 2.9. */
+/** Prefixes that add nothing to the address behind them; section 2.9. */
 const PREFIX = /^(?:ipv[46]|tcp[46]?|udp[46]?|quic[46]|mptcp[46]?|stdp?)@/;
 
 /** Host and port; an address with an empty host or `*` is any. A range counts as its first port. */
@@ -50,7 +50,7 @@ PRIVATE.addAddress('::1', 'ipv6');
 PRIVATE.addSubnet('fc00::', 7, 'ipv6');
 PRIVATE.addSubnet('fe80::', 10, 'ipv6');
 
-/** Whether others than the own network may reach an address: a name may be anything, and is not. */
+/** Whether an address can be reached from beyond the own network; a name counts as one that cannot. */
 export function isPublic(address: HaproxyAddress): boolean {
   if (address.kind !== 'tcp') return false;
   const { host } = address;

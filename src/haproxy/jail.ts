@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { lastOf } from './proxies.ts';
 import type { Statement } from './statements.ts';
 
-/** The process environment in which HAProxy connects to a server: `chroot`, `user` and `group` of its global section. */
+/** What confines HAProxy when it connects to a server: `chroot`, `user` and `group` of its global section. */
 export type Jail = {
   /** Its root directory, undefined for the host's. */
   readonly root: string | undefined;

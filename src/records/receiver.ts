@@ -1,22 +1,18 @@
 import type { Socket } from 'node:net';
 import { type AgeLimits, CONNECTION_AGE, ConnectionAge } from './connection-age.ts';
-import {
-  type ConnectionEvents,
-  RecordConnection,
-  type RingConnection,
-} from './record-connection.ts';
+import { RecordConnection, type RecordEvents, type RingConnection } from './record-connection.ts';
 import { RecordParser } from './record-parser.ts';
 
 /** Receives records from HAProxy's rings, and datagrams from processes of HAProxy that are stopping. */
 export class RecordReceiver {
   private readonly connections = new Set<RecordConnection>();
-  private readonly events: ConnectionEvents;
+  private readonly events: RecordEvents;
   private readonly parser = new RecordParser();
   private readonly limits: AgeLimits;
   private renewal: NodeJS.Timeout | undefined;
 
   /** @param limits how old a connection gets */
-  constructor(events: ConnectionEvents, limits: AgeLimits = CONNECTION_AGE) {
+  constructor(events: RecordEvents, limits: AgeLimits = CONNECTION_AGE) {
     this.events = events;
     this.limits = limits;
   }

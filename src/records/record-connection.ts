@@ -4,7 +4,7 @@ import type { ConnectionAge, Due } from './connection-age.ts';
 import { ReadPacer } from './read-pacer.ts';
 import { type Framing, FramingError, type RecordSink, RecordSplitter } from './splitter.ts';
 
-export type ConnectionEvents = {
+export type RecordEvents = {
   readonly onRecord: RecordSink;
   /** A connection was closed because its records cannot be separated. */
   readonly onBadFraming?: (peer: string, error: FramingError) => void;
@@ -44,7 +44,7 @@ export class RecordConnection {
   private state: State = 'open';
   private readonly socket: Socket;
   private readonly raw: Socket;
-  private readonly events: ConnectionEvents;
+  private readonly events: RecordEvents;
   private readonly splitter = new RecordSplitter();
   private readonly pacer: ReadPacer;
   private chunks = 0;
@@ -54,7 +54,7 @@ export class RecordConnection {
     this.events.onRecord(buffer, start, end);
   };
 
-  constructor(socket: Socket, raw: Socket, events: ConnectionEvents, age: ConnectionAge) {
+  constructor(socket: Socket, raw: Socket, events: RecordEvents, age: ConnectionAge) {
     this.socket = socket;
     this.raw = raw;
     this.events = events;

@@ -7,7 +7,7 @@
  * What HAProxy itself writes stands by its place in the first parameter, whose name is the kind of hop and whose first
  * word is the version of this table. What a client controls stands in parameters of its own, escaped (`%{+E}`).
  *
- * This table is all there is: the lines for HAProxy (format.ts), the parser (parser.ts), the lines of tests and
+ * This table is all there is: the lines for HAProxy (format.ts), the parser (record-parser.ts), the lines of tests and
  * benchmarks, and the reference are made from it.
  */
 

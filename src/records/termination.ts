@@ -14,7 +14,7 @@ export type Outcome = {
   readonly serverAnswered: boolean;
 };
 
-/** Who caused that a hop failed. */
+/** Who caused a hop to fail. */
 export type Fault = 'none' | 'client' | 'server' | 'proxy';
 
 export type Cause =

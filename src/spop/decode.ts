@@ -2,7 +2,7 @@ import { DataType, Flag, StatusCode } from './constants.ts';
 import { SpopError } from './error.ts';
 import type { Reader, TypedData } from './reader.ts';
 
-export type FrameHead = {
+type FrameHead = {
   readonly type: number;
   /** The processing of this frame was cancelled by HAProxy: no answer is expected. */
   readonly aborted: boolean;
@@ -18,7 +18,7 @@ export type HaproxyHello = {
 };
 
 /** HAPROXY-DISCONNECT, section 3.2.8. */
-export type Disconnect = { readonly status: number; readonly message: string };
+type Disconnect = { readonly status: number; readonly message: string };
 
 /** Characters of a peer's message that are logged, at most. */
 const MAX_MESSAGE = 200;

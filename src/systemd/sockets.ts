@@ -1,7 +1,7 @@
 import { type Env, UsageError } from '../settings.ts';
 
 /** Names of sockets in their units: `FileDescriptorName=`. */
-export const SOCKET_NAMES = ['spop', 'records', 'records-datagram', 'admin'] as const;
+const SOCKET_NAMES = ['spop', 'records', 'records-datagram', 'admin'] as const;
 export type SocketName = (typeof SOCKET_NAMES)[number];
 
 /** Descriptors of the inherited sockets, by name. */

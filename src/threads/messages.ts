@@ -34,7 +34,7 @@ export type WorkerData = {
 export type Command =
   | { readonly type: 'stop'; readonly limit: number }
   | { readonly type: 'ping' }
-  /** Of the next process: what it needs, that it listens, that it has what it needs, what it got. */
+  /** For an upgrade: `sockets` and `release` are for the agent that ends, `listen` and `continue` for its successor. */
   | { readonly type: 'sockets' | 'listen' | 'release' }
   | { readonly type: 'continue'; readonly connection: RingConnection }
   | { readonly type: 'reload'; readonly config: Reloadable };

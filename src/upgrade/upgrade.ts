@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { errorText } from '../error-text.ts';
 import type { Logger } from '../log.ts';
 import type { Env } from '../settings.ts';
 import type { HandedOver, ListenerSockets } from './messages.ts';
@@ -113,7 +114,7 @@ export class Upgrade {
       this.successor?.abandon();
       this.successor = undefined;
       this.state = 'idle';
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorText(error);
       log.error({ reason }, 'upgrade failed, this agent goes on');
       return undefined;
     }

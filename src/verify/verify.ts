@@ -32,7 +32,7 @@ export type Verified = { readonly traceId: string | undefined; readonly steps: r
 /** Milliseconds between two requests to the agent. */
 const INTERVAL = 100;
 
-/** Sends one request through HAProxy and follows it to the collector, as far as possible. */
+/** Sends one request through HAProxy and follows it to the receiver, as far as possible. */
 export async function verify(options: VerifyOptions): Promise<Verified> {
   const own = randomBytes(16).toString('hex');
   // Asked for before it is sent: a busy agent stores only some hops, and all of watched traces.

@@ -3,7 +3,7 @@ import type { Statement } from '../haproxy/statements.ts';
 import type { HeaderFormat } from './options.ts';
 
 /** What a rule of the user's does, by the name that `check` has for it. */
-export type HeaderFinding = readonly [
+type HeaderFinding = readonly [
   code: 'header-removed' | 'header-overwritten' | 'header-added' | 'header-conditional',
   what: string,
   why: string,

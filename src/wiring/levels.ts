@@ -4,7 +4,7 @@ import type { Statement } from '../haproxy/statements.ts';
 import { textAt, wordRanges } from '../haproxy/words.ts';
 
 /** A rule that sets the log level of a request, `silent` where it is to have no line. */
-export type LevelRule = { readonly statement: Statement; readonly level: string };
+type LevelRule = { readonly statement: Statement; readonly level: string };
 
 /** Set where a request has no line. */
 export const SILENT = 'txn.otel.silent';

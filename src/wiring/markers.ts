@@ -95,7 +95,7 @@ function restored(now: string, was: string): string {
 }
 
 /** A text without what `add` wrote into it: what stood there before, and what was done to other lines since. */
-export type Unwired = {
+type Unwired = {
   readonly text: string;
   /** The number that each of its lines, from 0, has in the text as it is, from 1. */
   readonly numbers: readonly number[];

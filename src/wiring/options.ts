@@ -17,20 +17,13 @@ import {
 import { attributesNamed } from './attributes.ts';
 
 /** Whose traces are continued: a named policy, or the networks and `bind` lines of trusted callers. */
-export const TRUST_POLICIES = ['private', 'continue', 'restart', 'ignore'] as const;
+const TRUST_POLICIES = ['private', 'continue', 'restart', 'ignore'] as const;
 export type TrustPolicy =
   | (typeof TRUST_POLICIES)[number]
   | { readonly networks: readonly string[]; readonly binds: readonly string[] };
 
 /** Formats beside W3C's that are read and written. */
-export const HEADER_FORMATS = [
-  'tracecontext',
-  'baggage',
-  'b3',
-  'b3multi',
-  'jaeger',
-  'xray',
-] as const;
+const HEADER_FORMATS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'xray'] as const;
 export type HeaderFormat = (typeof HEADER_FORMATS)[number];
 
 /** What `add` is asked for. */

@@ -64,7 +64,7 @@ export class ExporterStatus {
         else this.enter('working', undefined);
         return;
       case 'too_large':
-        // Sent again in parts, unless there are none.
+        // A batch of several items is sent again in parts; a single item is refused.
         if (batch.items === 1) this.enter('refusing', result.reason);
         return;
       case 'refused':

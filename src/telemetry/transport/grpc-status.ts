@@ -3,7 +3,7 @@ import protobuf from 'protobufjs';
 import type { CallResult } from './grpc-connection.ts';
 
 /** What a failed call means for its batch. */
-export type CallFailure =
+type CallFailure =
   | { readonly kind: 'retryable'; readonly delay: number | undefined }
   | { readonly kind: 'too_large' | 'refused' };
 
