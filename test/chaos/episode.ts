@@ -69,9 +69,10 @@ async function run(installation: Installation, occurrence: Occurrence): Promise<
 
 /** Waits until every hop came, or none comes any more and nothing waits. */
 async function settled({ account, agent }: Installation): Promise<void> {
-  const deadline = performance.now() + SETTLED_WITHIN;
-  while (performance.now() < deadline) {
-    const isQuiet = performance.now() - account.lastAt > QUIET;
+  const began = performance.now();
+  while (performance.now() - began < SETTLED_WITHIN) {
+    // An agent that has just started has received nothing yet of what waits in HAProxy's ring.
+    const isQuiet = performance.now() - Math.max(account.lastAt, began) > QUIET;
     if ((isQuiet || account.missing().length === 0) && (await agent.metrics()).queued === 0) return;
     await pause(50);
   }
