@@ -61,7 +61,8 @@ function checked(
   const folder = mkdtempSync(join(root, `${folders}-`));
   const file = join(folder, 'haproxy.cfg');
   writeFileSync(file, site);
-  expect(wiring(folder, 'add', ['haproxy.cfg'], [...add, '--write'])).toMatchObject({ status: 0 });
+  const added = wiring(folder, 'add', ['haproxy.cfg'], [...add, '--write']);
+  expect(added, added.err).toMatchObject({ status: 0 });
   const engine = join(folder, 'haproxy-otel-spoa.conf');
   writeFileSync(file, edit(readFileSync(file, 'utf8')).replaceAll('ENGINE', engine));
   if (args.includes('no engine')) rmSync(engine);
@@ -242,7 +243,7 @@ const CASES: Readonly<
       )
         .replace(
           /listen admin(.|\n)*?\n\n/,
-          'frontend raw\n    bind 127.0.0.1:24991\n    mode tcp\n    default_backend raw\n\n',
+          'frontend raw-in\n    bind 127.0.0.1:24991\n    mode tcp\n    default_backend raw\n\n',
         )
         .replace(
           '\nbackend app',
@@ -257,7 +258,7 @@ const CASES: Readonly<
       site: SITE.replace('defaults\n', 'defaults web\n    http-request allow if { path /a }\n')
         .replace(
           /listen admin(.|\n)*?\n\n/,
-          'frontend raw\n    bind 127.0.0.1:24991\n    mode tcp\n    default_backend raw\n\n',
+          'frontend raw-in\n    bind 127.0.0.1:24991\n    mode tcp\n    default_backend raw\n\n',
         )
         .replace(
           '\nbackend app',
@@ -272,7 +273,7 @@ const CASES: Readonly<
       site: SITE.replace('defaults\n', 'defaults web\n    http-request deny if { path /a }\n')
         .replace(
           /listen admin(.|\n)*?\n\n/,
-          'frontend raw\n    bind 127.0.0.1:24991\n    mode tcp\n    default_backend raw\n\n',
+          'frontend raw-in\n    bind 127.0.0.1:24991\n    mode tcp\n    default_backend raw\n\n',
         )
         .replace(
           '\nbackend app',
