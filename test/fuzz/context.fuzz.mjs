@@ -119,7 +119,11 @@ export function fuzz(data) {
   check(view.read(bytes, 0, bytes.length), `hop ${hop}`);
   check(traceparent.includes(view.traceId), `${traceparent} is not of ${hop}`);
   if (!tracestate) return;
-  const members = tracestate.split(',').map((member) => member.trim());
+  // Empty members are valid, and are passed on.
+  const members = tracestate
+    .split(',')
+    .map((member) => member.trim())
+    .filter((member) => member !== '');
   check(members.length <= 32, 'more than 32 members');
   const keys = members.map((member) => member.slice(0, member.indexOf('=')));
   check(new Set(keys).size === keys.length, `a key twice in ${tracestate}`);

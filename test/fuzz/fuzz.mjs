@@ -1,9 +1,10 @@
 // Feeds inputs that a coverage-guided fuzzer makes up to all that reads what others write:
 //
-//     npm run fuzz -- [TARGET...] [--runs N]
+//     npm run fuzz -- [TARGET...] [--runs N] [--seed S]
 //
-// Each target gets its share of N executions. What was learnt stays in .cache/fuzz/TARGET, so that the next run begins
-// where this one ended; an input that is a finding is left there too, and named.
+// Each target gets its share of N executions; what they are follows from the seed, and from what was learnt before. That
+// stays in .cache/fuzz/TARGET, so that the next run begins where this one ended; an input that is a finding is left there
+// too, and named.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -67,6 +68,7 @@ async function run(target, runs) {
       ...['-i', `${root}/dist/`],
       ...['--disable_bug_detectors', '.*'],
       '--',
+      `-seed=${values.seed}`,
       `-runs=${runs}`,
       `-max_len=${TARGETS[target].length}`,
       `-artifact_prefix=${folder}/`,
@@ -94,7 +96,10 @@ async function run(target, runs) {
 }
 
 const { values, positionals } = parseArgs({
-  options: { runs: { type: 'string', default: String(DEFAULT_RUNS) } },
+  options: {
+    runs: { type: 'string', default: String(DEFAULT_RUNS) },
+    seed: { type: 'string', default: '1' },
+  },
   allowPositionals: true,
 });
 const targets = positionals.length > 0 ? positionals : Object.keys(TARGETS);
