@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
+import { createSecureContext, createServer, type Server } from 'node:tls';
 import { hostAndPort } from './endpoint.ts';
 import { errorText } from './error-text.ts';
 import type { Listening } from './listen.ts';
@@ -24,8 +24,8 @@ export type ListenerTlsLimits = {
 };
 
 export type ListenerTlsEvents = {
-  /** @param raw the TCP connection below */
-  readonly onConnection: (socket: TLSSocket, raw: Socket) => void;
+  /** @param raw the TCP connection below; a unix socket has no TLS, and is both */
+  readonly onConnection: (socket: Socket, raw: Socket) => void;
   /** A connection was closed before it was secure. */
   readonly onRefused: (peer: string, reason: string) => void;
 };
@@ -63,6 +63,11 @@ export class ListenerTls {
   }
 
   accept(raw: Socket): void {
+    // The own address of a TCP socket is known even where its peer has gone.
+    if (raw.localAddress === undefined) {
+      this.events.onConnection(raw, raw);
+      return;
+    }
     const { remoteAddress = '' } = raw;
     const peer = peerOf(raw);
     const count = (this.ofPeer.get(remoteAddress) ?? 0) + 1;

@@ -60,6 +60,19 @@ async function listen(
   return { port: bound.port, accepted, refused };
 }
 
+async function listenLocally(): Promise<{ path: string; accepted: Socket[] }> {
+  const accepted: Socket[] = [];
+  const events = { onConnection: (socket: Socket) => accepted.push(socket), onRefused: () => {} };
+  const tls = new ListenerTls(FILES, { handshakeTimeout: 2_000, connectionsOfPeer: 1 }, events);
+  const path = file('local.sock');
+  server = createServer((raw) => {
+    sockets.push(raw);
+    tls.accept(raw);
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  return { path, accepted };
+}
+
 const silent = (port: number): Socket => {
   const socket = connect(port, '127.0.0.1').on('error', () => {});
   sockets.push(socket);
@@ -94,6 +107,12 @@ test('this host has as many as it opens', async () => {
   for (let i = 0; i < 5; i += 1) secure(port);
   await until('all of them', () => accepted.length === 5);
   expect(refused).toEqual([]);
+});
+
+test('a unix socket has no TLS, as only this host reaches it', async () => {
+  const { path, accepted } = await listenLocally();
+  for (let i = 0; i < 2; i += 1) sockets.push(connect(path).on('error', () => {}));
+  await until('both', () => accepted.length === 2);
 });
 
 test.each([
