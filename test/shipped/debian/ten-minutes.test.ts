@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OtlpSpanKind } from '../../../src/demo/otlp-receiver.ts';
 import { VERSION } from '../../../src/version.ts';
+import { until } from '../../agent-process.ts';
 import type { OtlpReceiver } from '../../otlp-receiver.ts';
 import { steps } from '../readme.ts';
 import { Machine } from './machine.ts';
@@ -86,12 +87,25 @@ function shown(text: string): RegExp {
   return new RegExp(`^${lines.join('')}$`);
 }
 
+/** How often HAProxy has asked the agent whether it is there: it does once it runs with the lines of `add`. */
+async function healthChecks(): Promise<number> {
+  const fetched = "fetch('http://127.0.0.1:12347/metrics').then((r) => r.text()).then(console.log)";
+  const metrics = await machine.must('/usr/lib/haproxy-otel-spoa/node', '-e', fetched);
+  return Number(
+    /^haproxy_otel_spop_handshakes_total\{kind="healthcheck"\} (\d+)/m.exec(metrics)?.[1],
+  );
+}
+
 test.each(path)('$command', async ({ command, output }) => {
   // Where the package was copied to.
   const line = command.replace('_amd64.deb', `_${architecture()}.deb`);
   const run = await machine.run('env', '--chdir=/srv', 'sh', '-c', line);
   printed += run.output;
   expect(plain(run.output)).toMatch(shown(output));
+  // Its next worker starts while the command that reloads it ends.
+  if (command.includes('reload haproxy\n')) {
+    await until('the next worker of HAProxy', async () => (await healthChecks()) > 0);
+  }
 });
 
 test('the receiver got both spans of the trace that the last command names', () => {
