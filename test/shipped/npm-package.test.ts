@@ -46,7 +46,7 @@ test('npm pack makes a package that installs globally, and runs from there', asy
   demo.stderr.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
-  const [code] = await once(demo, 'exit');
+  const [code] = await once(demo, 'close');
   expect(code, output).toBe(0);
   expect(output.match(/haproxy SERVER/g)).toHaveLength(6);
 }, 180_000);

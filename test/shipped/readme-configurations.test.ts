@@ -102,7 +102,7 @@ describe('the table of symptoms', () => {
     } finally {
       await chain.stop();
     }
-  }, 60_000);
+  });
 });
 
 test.each(Object.entries<Command>(COMMANDS))('%s has help of its own', (name, { options }) => {

@@ -85,4 +85,4 @@ test('from an existing configuration to a trace: add, check, verify', async () =
   } finally {
     await chain.stop();
   }
-}, 60_000);
+});

@@ -10,13 +10,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { watchdogInterval } from '../../src/systemd/watchdog.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { Supervisor } from './supervisor.ts';
-
-// Each has a process or two to start.
-vi.setConfig({ testTimeout: 30_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-notify-'));
 const running: { end(): Promise<unknown> }[] = [];

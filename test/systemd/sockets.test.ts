@@ -163,4 +163,4 @@ test('through systemd-socket-activate, a restart under load refuses no connectio
   await Promise.all(clients);
   // Connections that were open as an agent stopped: at most each client's, each time.
   expect(cut).toBeLessThanOrEqual(3 * 8);
-}, 60_000);
+});

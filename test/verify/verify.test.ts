@@ -7,12 +7,14 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/demo/ports.ts';
 import { verifyCommand } from '../../src/verify/command.ts';
+import { until } from '../agent-process.ts';
 import { Chain, type ChainOptions, trustByPath } from '../end-to-end/chain.ts';
+import { patientEngine } from '../end-to-end/patient-engine.ts';
 
 let chain: Chain;
 beforeAll(async () => {
   chain = await Chain.start({ site: trustByPath });
-}, 60_000);
+});
 afterAll(() => chain.stop());
 
 type Step = { readonly name: string; readonly state: string; readonly text: string };
@@ -145,7 +147,7 @@ describe('the agent itself', () => {
     expect(steps.spop).toMatch(dead(address));
     expect(steps.spop).toContain('ECONNREFUSED');
     expect(exitCode).toBe(1);
-  }, 60_000);
+  });
 
   test('hangs, speaks something else, or closes', async () => {
     for (const [answer, reason] of [
@@ -198,12 +200,15 @@ describe('with the admin listener of the agent', () => {
   async function verifyWith(
     options: ChainOptions,
     args: readonly string[] = [],
+    before: (chain: Chain) => unknown = () => {},
   ): Promise<Verified> {
     const admin = `127.0.0.1:${await freePort()}`;
     own = await Chain.start({
       ...options,
       agentEnv: { HAPROXY_OTEL_ADMIN: admin, ...options.agentEnv },
+      add: { engine: patientEngine(folder), ...options.add },
     });
+    await before(own);
     const spop = ['--spop', `127.0.0.1:${own.ports.spop}`];
     return verify(`http://127.0.0.1:${own.ports.http}/verify`, admin, args, spop);
   }
@@ -223,20 +228,20 @@ describe('with the admin listener of the agent', () => {
       export: `ok: accepted by ${new URL(own?.receiver.endpoint ?? '').host}`,
     });
     expect(exitCode).toBe(0);
-  }, 60_000);
+  });
 
   test('HAProxy stood in for the agent', async () => {
     const { exitCode, steps } = await verifyWith(nobodyAt('spop'));
     expect(steps.agent).toMatch(/^failed: no answer after \d+ us: HAProxy itself made the ids$/);
     expect(steps.record).toMatch(/^ok: /);
     expect(exitCode).toBe(1);
-  }, 60_000);
+  });
 
   test('no record', async () => {
     const { exitCode, steps } = await verifyWith(nobodyAt('records'), ['--wait', '1']);
     expect(steps.record).toMatch(/^failed: no record of this trace in 1 s/);
     expect(exitCode).toBe(1);
-  }, 60_000);
+  });
 
   test('the receiver refuses', async () => {
     const { exitCode, steps } = await verifyWith({
@@ -251,22 +256,25 @@ describe('with the admin listener of the agent', () => {
       /^failed: \d+ spans were refused or dropped meanwhile: .*no token/,
     );
     expect(exitCode).toBe(1);
-  }, 60_000);
+  });
 
   test('the receiver is away', async () => {
     const nobody = `http://127.0.0.1:${await freePort()}`;
     const options = {
       agentEnv: { OTEL_EXPORTER_OTLP_ENDPOINT: nobody, HAPROXY_OTEL_STOP_TIMEOUT: '500' },
     };
-    const { exitCode, steps } = await verifyWith(options, ['--wait', '2']);
+    // The first requests of the chain wait for it already.
+    const { exitCode, steps } = await verifyWith(options, ['--wait', '5'], ({ agent }) =>
+      until('the export to fail', () => agent.logged('export fails, spans wait')),
+    );
     expect(steps.export).toMatch(/^failed: not accepted in time: .* fails: .*UNAVAILABLE/);
     expect(exitCode).toBe(1);
-  }, 60_000);
+  });
 
   test('nothing is exported by intent', async () => {
     const { steps } = await verifyWith({ agentEnv: { OTEL_TRACES_EXPORTER: 'none' } });
     expect(steps.export).toBe('skipped: the exporter is "none"');
-  }, 60_000);
+  });
 
   test('a token is wanted', async () => {
     const token = join(folder, 'token');
@@ -276,7 +284,7 @@ describe('with the admin listener of the agent', () => {
     });
     expect(steps.agent).toContain('it wants a token: HAPROXY_OTEL_ADMIN_TOKEN_FILE is needed');
     expect(exitCode).toBe(3);
-  }, 60_000);
+  });
 });
 
 test.each([

@@ -152,7 +152,7 @@ backend grpc
       return readFileSync(file, 'utf8');
     },
   });
-}, 60_000);
+});
 
 afterAll(async () => {
   await chain?.stop();

@@ -7,6 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import { requestAdmin } from '../admin/admin-request.ts';
 import { until } from '../agent-process.ts';
 import { Chain, VERSION } from '../end-to-end/chain.ts';
+import { patientEngine } from '../end-to-end/patient-engine.ts';
 import { wiring } from './run.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'haproxy-otel-options-'));
@@ -54,6 +55,8 @@ backend app
         `127.0.0.1:${ports.spop}`,
         '--records',
         `127.0.0.1:${ports.records}`,
+        '--engine',
+        patientEngine(root),
       ];
       const added = wiring(root, 'add', [file], ['--write', ...where, ...options]);
       expect(added).toMatchObject({ status: 0, err: '' });
@@ -90,7 +93,7 @@ test('--access-log json: the user logs one object a line, with the ids of the sp
   } finally {
     await stop();
   }
-}, 60_000);
+});
 
 test('--lines sampled: what is not sampled does not get to the agent, from HAProxy 3.1 on', async () => {
   const env = { OTEL_TRACES_SAMPLER: 'parentbased_always_off', HAPROXY_OTEL_ADMIN: '127.0.0.1:0' };
@@ -112,4 +115,4 @@ test('--lines sampled: what is not sampled does not get to the agent, from HAPro
   } finally {
     await stop();
   }
-}, 60_000);
+});

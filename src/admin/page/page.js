@@ -29,6 +29,8 @@ let feed = 'connecting';
 let paused = false;
 /** Whether a mouse is on the list of hops. */
 let pointing = false;
+/** What is shown goes by this filter; what is typed joins it as a whole, after a pause. */
+let filter = readFilter();
 /** @type {EventSource | undefined} */
 let source;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -43,7 +45,7 @@ showLegend(byId('legend'));
 function connect() {
   disconnect();
   if (paused || document.hidden) return;
-  const opened = new EventSource(`api/events?${filterQuery()}`);
+  const opened = new EventSource(`api/events?${filter.query}`);
   source = opened;
   opened.onopen = () => setFeed('live');
   opened.onerror = () => {
@@ -97,13 +99,10 @@ function show() {
 
 function showHops() {
   const { hops, traffic } = received;
-  if (hops === undefined || traffic === undefined) return;
-  const wrong = wrongTrace();
-  if (wrong !== undefined) {
-    list.show(NO_HOPS, wrong, true);
-    return;
+  if (filter.wrong !== undefined) list.show(NO_HOPS, filter.wrong, true);
+  else if (hops !== undefined && traffic !== undefined) {
+    list.show(hops, emptyNote(traffic), filter.query !== '');
   }
-  list.show(hops, emptyNote(traffic), filterQuery() !== '');
 }
 
 /** @param {TrafficView} traffic */
@@ -116,7 +115,7 @@ function sampledNote({ all, unsampled }) {
 
 /** @param {TrafficView} traffic */
 function emptyNote({ all, unsampled }) {
-  if (filterQuery() !== '') return 'No recent hop is like that.';
+  if (filter.query !== '') return 'No recent hop is like that.';
   const rest = unsampled.reduce((sum, value) => sum + value, 0);
   if (all.total.requests === 0 && rest > 0)
     return 'Requests come, and none is sampled: nothing is read of them.';
@@ -125,14 +124,14 @@ function emptyNote({ all, unsampled }) {
 
 // Filters
 
-function filterQuery() {
+function readFilter() {
   const query = new URLSearchParams();
   for (const name of FIELDS) {
     const { value: text } = fieldOf(name);
     const value = name === 'trace' ? traceOf(text) : text;
     if (value) query.set(name, value);
   }
-  return query.toString();
+  return { query: query.toString(), wrong: wrongTrace() };
 }
 
 const NO_HOPS = { errors: [], slow: [], latest: [] };
@@ -158,9 +157,12 @@ function traceOf(text) {
 function refilter() {
   // A new filter applies at once, wherever the pointer is.
   pointing = false;
-  const isWrong = wrongTrace() !== undefined;
+  filter = readFilter();
+  // Those that were received are of the filter before.
+  delete received.hops;
+  const { query, wrong } = filter;
+  const isWrong = wrong !== undefined;
   fieldOf('trace').setAttribute('aria-invalid', String(isWrong));
-  const query = filterQuery();
   form.classList.toggle('active', query !== '' || isWrong);
   history.replaceState(null, '', query === '' ? location.pathname : `#${query}`);
   if (isWrong) showHops();
