@@ -178,6 +178,7 @@ export async function settle({
     stopped.reduce((total, one) => total + of(one), 0);
   // Each of these hops has two spans, which share their fate.
   const spans = sum((one) => one.spans.dropped + one.spans.refused + one.spans.waiting);
+  const unusable = sum(({ records }) => records.unusable);
   const former = await formerRings?.count(tally.seen);
   const account: Account = {
     requests: load.answered,
@@ -185,7 +186,7 @@ export async function settle({
     doubled: tally.duplicated,
     ...(former && { leftInRings: former.left, workersLost: former.workersLost }),
     droppedByHaproxy: pending + sum(({ records }) => records.droppedByHaproxy),
-    droppedByAgent: Math.ceil(spans / 2) + sum(({ records }) => records.unusable),
+    droppedByAgent: Math.ceil(spans / 2) + Math.max(0, unusable - (former?.messages ?? 0)),
   };
   // What each term is about.
   for (const { logs } of account.droppedByAgent > 0 ? agents : []) {

@@ -5,6 +5,11 @@ import { PROBE } from './chain.ts';
 /** Lines of other threads of HAProxy between two of one thread. */
 const INTERLEAVED = 8;
 
+/** A worker's message about each of its frontends, which may come to the agent. */
+const STOPPED = / Proxy \S+ stopped /g;
+
+type Left = { readonly left: number; readonly messages: number; readonly workersLost: number };
+
 /** The last line of what an interactive connection answers. */
 const PROMPT = '\n> ';
 
@@ -37,10 +42,11 @@ export class FormerRings {
    * Ends the connections, by which workers may end.
    *
    * @param exported ids of SERVER spans
-   * @returns how many hops are left in rings, and how many workers ended before
+   * @returns how many hops are left in rings, how many workers ended before, and how many lines were no hops
    */
-  async count(exported: ReadonlySet<string>): Promise<{ left: number; workersLost: number }> {
+  async count(exported: ReadonlySet<string>): Promise<Left> {
     let left = 0;
+    let messages = 0;
     let workersLost = 0;
     for (const connection of this.connections) {
       connection.text = '';
@@ -48,11 +54,13 @@ export class FormerRings {
       await until('the ring of a former worker', () => {
         return !connection.isOpen || connection.text.endsWith(PROMPT);
       });
-      if (connection.isOpen) left += leftIn(connection.text, exported);
-      else workersLost += 1;
+      if (connection.isOpen) {
+        left += leftIn(connection.text, exported);
+        messages += connection.text.match(STOPPED)?.length ?? 0;
+      } else workersLost += 1;
       connection.socket.destroy();
     }
-    return { left, workersLost };
+    return { left, messages, workersLost };
   }
 }
 
