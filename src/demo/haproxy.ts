@@ -14,7 +14,7 @@ import { type Ports, SHIPPED_PORTS } from './ports.ts';
 /** Where package.json is: `src` and `dist` lie beside each other. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-const READY_TIMEOUT = 10_000;
+const READY_TIMEOUT = 60_000;
 
 export type HaproxyOptions = {
   readonly ports: Ports;

@@ -31,15 +31,24 @@ const HIGHEST = 32_000;
 let nextPort = randomInt(LOWEST, HIGHEST);
 
 /**
- * A port that is free now, that no outgoing connection will use, and that was not returned before: each in turn from
- * a random one on, as a returned port is free until its user listens.
+ * A port that is free now, that no outgoing connection will use, and that was not returned before, here or in another
+ * process that still runs: each in turn from a random one on, as a returned port is free until its user listens.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = nextPort;
     nextPort = port + 1 < HIGHEST ? port + 1 : LOWEST;
-    if (await isFree(port)) return port;
+    if ((await reserve(port)) && (await isFree(port))) return port;
   }
+}
+
+/** By an abstract socket, which goes with this process and is no file. Where there are none, a port may be had twice. */
+async function reserve(port: number): Promise<boolean> {
+  const server = createServer().unref();
+  return new Promise((resolve) => {
+    server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'EADDRINUSE'));
+    server.listen(`\0haproxy-otel-port-${port}`, () => resolve(true));
+  });
 }
 
 async function isFree(port: number): Promise<boolean> {

@@ -27,8 +27,8 @@ export type RingConnection = {
 /** A ring that was idle for this long is unlikely to write in the moment of a reset. Milliseconds. */
 const IDLE_TIME = 50;
 
-/** The timeout for a HAProxy that answers a half-close by closing, in milliseconds. */
-const HALF_CLOSE = 1_000;
+/** The timeout for a HAProxy that answers a half-close by closing, at once unless it has no processor. Milliseconds. */
+const HALF_CLOSE = 4_000;
 
 /**
  * `waiting` for the ring to be idle, and `open` again if it is not; `closing` waits for the answer to a half-close,

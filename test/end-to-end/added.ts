@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import type { Ports } from '../../src/demo/ports.ts';
 import { filesOf } from '../../src/wiring/wire.ts';
 import { wiring } from '../wiring/run.ts';
+import { patientChecks, patientProcessing } from './patient-engine.ts';
 
 /** By this tests know the trace of an answer, as the plain file has it. */
 export const SERVER_TIMING =
@@ -18,8 +19,8 @@ export function plain(config: string, rules: readonly string[] = []): string {
 }
 
 /**
- * What `add` makes of a configuration, in a folder of its own below `folder`: the engine's file stays there, with time to
- * spare, as `patientEngine` has it.
+ * What `add` makes of a configuration, in a folder of its own below `folder`: the engine's file stays there. Both have time
+ * to spare.
  */
 export function added(
   folder: string,
@@ -35,6 +36,6 @@ export function added(
   expect([status, err]).toEqual([0, expect.anything()]);
   const engine = join(own, 'haproxy-otel-spoa.conf');
   const shipped = readFileSync(engine, 'utf8');
-  writeFileSync(engine, shipped.replace('timeout processing 50ms', 'timeout processing 10s'));
-  return readFileSync(file, 'utf8');
+  writeFileSync(engine, patientProcessing(shipped));
+  return patientChecks(readFileSync(file, 'utf8'));
 }

@@ -14,8 +14,8 @@ beforeAll(async () => {
         '$1',
       ),
   });
-  await chain.agent.end();
-}, 60_000);
+  await chain.stopAgent();
+});
 afterAll(() => chain.stop());
 
 const callers = new Map<string, Response>();
@@ -154,7 +154,7 @@ test('an agent that the check has seen to be away costs nothing', async () => {
   const down = /Server otel-agents\/agent is DOWN/g;
   const times = (): number => chain.haproxy.output.match(down)?.length ?? 0;
   const before = times();
-  await chain.agent.end();
+  await chain.stopAgent();
   await until('HAProxy to mark the agent down', () => times() > before);
   const waits: number[] = [];
   for (let i = 0; i < 30; i += 1) {

@@ -7,12 +7,16 @@ import { DemoServer } from '../../src/demo/server.ts';
 import type { Words } from '../../src/wiring/options.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { OtlpReceiver, type ReceiverOptions } from '../otlp-receiver.ts';
+import { hasConnectionTo } from './sockets.ts';
 
 /** The HAProxy under test; Debian's own unless the environment names another. */
 export const HAPROXY = process.env.HAPROXY ?? 'haproxy';
 
 /** Its first lines about itself, as `HAProxy version 2.6.12-1+deb12u4 …`. */
 export const VERSION = execFileSync(HAPROXY, ['-v'], { encoding: 'utf8' });
+
+/** The path of requests that ask whether all are there. */
+export const PROBE = '/probe';
 
 export type ChainOptions = {
   readonly agentEnv?: Readonly<Record<string, string>>;
@@ -65,6 +69,9 @@ export class Chain {
       HAPROXY_OTEL_RECORDS: `127.0.0.1:${ports.records}`,
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
       OTEL_BSP_SCHEDULE_DELAY: '20',
+      // On a busy machine the receiver, which is the test itself, takes its time: what is exported again is doubled.
+      OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
+      HAPROXY_OTEL_STOP_TIMEOUT: '60000',
       ...options.agentEnv,
     };
     const agent = await AgentProcess.start(env);
@@ -95,6 +102,13 @@ export class Chain {
     await this.agent.end();
     await this.server.stop();
     this.receiver.stop();
+  }
+
+  /** Ends the agent; resolves when HAProxy has seen that, as it may write records into a connection that is gone until then. */
+  async stopAgent(): Promise<void> {
+    await this.agent.end();
+    const { records } = this.ports;
+    await until('HAProxy to close the connection of its ring', () => !hasConnectionTo(records));
   }
 
   /** A new agent in place of one that ended. */
@@ -133,7 +147,7 @@ export class Chain {
   /** Whether a request comes back with the agent's trace id. */
   private async probe(): Promise<boolean> {
     // HAProxy may be starting.
-    const response = await this.get('/probe').catch(() => undefined);
+    const response = await this.get(PROBE).catch(() => undefined);
     return response !== undefined && response.traceId !== '';
   }
 }

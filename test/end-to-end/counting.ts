@@ -3,8 +3,9 @@ import { OtlpSpanKind, type ReceivedSpan } from '../../src/demo/otlp-receiver.ts
 import { freePort, type Ports } from '../../src/demo/ports.ts';
 import { socketPath } from '../../src/listen-address.ts';
 import { type AgentProcess, until } from '../agent-process.ts';
-import { Chain, type ChainOptions } from './chain.ts';
+import { Chain, type ChainOptions, PROBE } from './chain.ts';
 import { type Account, sentence } from './conservation.ts';
+import type { FormerRings } from './former-rings.ts';
 import type { Load } from './load.ts';
 import { runCommand } from './runtime-api.ts';
 
@@ -14,6 +15,9 @@ export const ROUNDS = Number(process.env.SOAK_ROUNDS ?? 1);
 /** The path of the requests that are counted. */
 export const PATH = '/counted';
 
+/** The path of a last request, behind which nothing waits in a ring. */
+const LAST = '/last/ok';
+
 /** Counts SERVER spans by path and by span id, and stores nothing else: a soak has millions. */
 export class Tally {
   /** The stats socket of the HAProxy that is counted. */
@@ -21,6 +25,8 @@ export class Tally {
   readonly seen = new Set<string>();
   readonly ofPath = new Map<string, number>();
   hops = 0;
+  /** Whether the hop of a last request has come. */
+  hasLast = false;
   /** Requests of which no hop is to be expected any more. */
   missing = 0;
   duplicated = 0;
@@ -36,7 +42,8 @@ export class Tally {
     for (const { kind, attributes, spanId, resource, start } of spans) {
       if (kind !== OtlpSpanKind.SERVER || resource['service.name'] === 'demo-app') continue;
       const path = String(attributes['url.path']);
-      if (path === '/probe') continue;
+      if (path === LAST) this.hasLast = true;
+      if (path === PROBE || path === LAST) continue;
       if (this.seen.has(spanId)) {
         this.duplicated += 1;
         continue;
@@ -134,13 +141,23 @@ export type Settling = {
   readonly load: Pick<Load, 'answered' | 'failures' | 'rate'>;
   readonly tally: Tally;
   readonly memory?: { readonly before: number; readonly after: number };
+  /** Where HAProxy was reloaded. */
+  readonly formerRings?: FormerRings;
 };
 
 /**
- * Waits until everything has come, or nothing comes any more, stops the agent, and reports what became of each
- * request, in one line too.
+ * Waits until everything has come, or what the ring had has come and nothing comes any more, stops the agent, and reports
+ * what became of each request, in one line too.
  */
-export async function settle({ what, chain, load, tally, memory }: Settling): Promise<Account> {
+export async function settle({
+  what,
+  chain,
+  load,
+  tally,
+  memory,
+  formerRings,
+}: Settling): Promise<Account> {
+  await chain.get(LAST);
   let before = -1;
   let still = 0;
   await until(
@@ -149,24 +166,32 @@ export async function settle({ what, chain, load, tally, memory }: Settling): Pr
       await new Promise((resolve) => setTimeout(resolve, 250));
       still = tally.hops === before ? still + 1 : 0;
       before = tally.hops;
-      return tally.hops >= load.answered || still > 20;
+      return tally.hasLast && (tally.hops >= load.answered || still > 20);
     },
     120_000,
   );
   const pending = await droppedByRings(tally.stats);
   await chain.agent.end();
-  const stopped = accountsOf([...chain.formerAgents, chain.agent]);
+  const agents = [...chain.formerAgents, chain.agent];
+  const stopped = accountsOf(agents);
   const sum = (of: (one: Stopped) => number): number =>
     stopped.reduce((total, one) => total + of(one), 0);
   // Each of these hops has two spans, which share their fate.
   const spans = sum((one) => one.spans.dropped + one.spans.refused + one.spans.waiting);
+  const unusable = sum(({ records }) => records.unusable);
+  const former = await formerRings?.count(tally.seen);
   const account: Account = {
     requests: load.answered,
     exported: tally.hops,
     doubled: tally.duplicated,
+    ...(former && { leftInRings: former.left, workersLost: former.workersLost }),
     droppedByHaproxy: pending + sum(({ records }) => records.droppedByHaproxy),
-    droppedByAgent: Math.ceil(spans / 2) + sum(({ records }) => records.unusable),
+    droppedByAgent: Math.ceil(spans / 2) + Math.max(0, unusable - (former?.messages ?? 0)),
   };
+  // What each term is about.
+  for (const { logs } of account.droppedByAgent > 0 ? agents : []) {
+    for (const { level, ...line } of logs) if (level === 'warn') console.log(JSON.stringify(line));
+  }
   const agent = memory && `, agent ${memory.before} MB at start, ${memory.after} MB at end`;
   console.log(
     `${what}, ${Math.round(load.rate)}/s: ${sentence(account)}; ${load.failures.length} failed, ` +

@@ -15,6 +15,7 @@ import {
   UNHURRIED,
   withStats,
 } from './counting.ts';
+import { FormerRings } from './former-rings.ts';
 import { Load } from './load.ts';
 import { ScriptedServer } from './scripted-server.ts';
 import { formerWorkers, reload, startedWorkers } from './workers.ts';
@@ -111,49 +112,45 @@ describe('an agent that goes away holds up few requests', () => {
     ['stopped', 'SIGTERM', 2_000],
     ['killed', 'SIGKILL', 2_000],
     ['hanging', 'SIGSTOP', LIMITS_ERRORS ? 2_000 : 4_000],
-  ] as const)(
-    '%s',
-    async (what, signal, requests) => {
-      const tally = new Tally();
-      tally.timed = [];
-      const now = (): bigint => BigInt(Date.now()) * 1_000_000n;
-      const chain = await startChain(tally);
-      const load = new Load({ port: chain.ports.http, path: PATH, connections: 64, rate: RATE });
+  ] as const)('%s', async (what, signal, requests) => {
+    const tally = new Tally();
+    tally.timed = [];
+    const now = (): bigint => BigInt(Date.now()) * 1_000_000n;
+    const chain = await startChain(tally);
+    const load = new Load({ port: chain.ports.http, path: PATH, connections: 64, rate: RATE });
+    await load.more(RATE / 2);
+    let from = now();
+    chain.agent.process.kill(signal);
+    await load.more(requests);
+    if (signal === 'SIGSTOP') {
+      // Once it is seen to be away, nobody waits for it.
+      from = now();
       await load.more(RATE / 2);
-      let from = now();
-      chain.agent.process.kill(signal);
-      await load.more(requests);
-      if (signal === 'SIGSTOP') {
-        // Once it is seen to be away, nobody waits for it.
-        from = now();
-        await load.more(RATE / 2);
-      } else {
-        await chain.agent.exited();
-      }
-      const to = now();
-      if (signal === 'SIGSTOP') chain.agent.process.kill('SIGCONT');
-      else await chain.restartAgent();
-      await load.more(100);
-      await load.stop();
-      // A ring is read in order.
-      await until('the hops', () => tally.latest > to, 50_000);
-      // What a busy machine makes of an agent that is there is no matter here.
-      const waits = tally.timed
-        .filter(([start]) => start >= from && start < to)
-        .map(([, wait]) => wait)
-        .sort((a, b) => a - b);
-      expect(waits.length).toBeGreaterThan(RATE / 4);
-      const held = waits.filter((wait) => wait > 10_000);
-      console.log(
-        `${what}: ${held.length} of ${waits.length} waited over 10 ms, the longest ${waits.at(-1)} us`,
-      );
-      expect(load.failures).toEqual([]);
-      expect(held.length).toBeLessThan(waits.length / 2);
-      // The processing timeout is 50 ms; the rest is a busy machine.
-      expect(waits[Math.floor(waits.length / 2)]).toBeLessThan(5_000);
-    },
-    60_000,
-  );
+    } else {
+      await chain.agent.exited();
+    }
+    const to = now();
+    if (signal === 'SIGSTOP') chain.agent.process.kill('SIGCONT');
+    else await chain.restartAgent();
+    await load.more(100);
+    await load.stop();
+    // A ring is read in order.
+    await until('the hops', () => tally.latest > to);
+    // What a busy machine makes of an agent that is there is no matter here.
+    const waits = tally.timed
+      .filter(([start]) => start >= from && start < to)
+      .map(([, wait]) => wait)
+      .sort((a, b) => a - b);
+    expect(waits.length).toBeGreaterThan(RATE / 4);
+    const held = waits.filter((wait) => wait > 10_000);
+    console.log(
+      `${what}: ${held.length} of ${waits.length} waited over 10 ms, the longest ${waits.at(-1)} us`,
+    );
+    expect(load.failures).toEqual([]);
+    expect(held.length).toBeLessThan(waits.length / 2);
+    // The processing timeout is 50 ms; the rest is a busy machine.
+    expect(waits[Math.floor(waits.length / 2)]).toBeLessThan(5_000);
+  });
 });
 
 test('an agent that is killed under load loses what it had, and no more', async () => {
@@ -223,8 +220,8 @@ test('several agents behind one backend, killed and started at random', async ()
   expectConserved(account, { uncounted: restarts * LOST_BY_RESET });
 }, 600_000);
 
-/** How far behind a machine is that keeps up with requests, in seconds. */
-const KEPT_UP = 0.2;
+/** Up to 2.6.12 at least, a worker that stops may end by a signal on a machine that is very busy. */
+const LOSES_WORKERS = CLOSES_IN_ORDER;
 
 test('HAProxy reloaded under load, with slow requests, downloads and a WebSocket', async () => {
   const tally = new Tally();
@@ -235,7 +232,7 @@ test('HAProxy reloaded under load, with slow requests, downloads and a WebSocket
     agentEnv: { OTEL_BSP_SCHEDULE_DELAY: '20', ...UNHURRIED },
     receiver: { onSpans: tally.take },
     site: (config, ports) =>
-      withStats(tally, config, ports, 'expose-fd listeners').replace(
+      withStats(tally, config, ports, 'expose-fd listeners\n    stats timeout 10m').replace(
         `backend app\n    server app1 127.0.0.1:${ports.server}`,
         `backend app\n    server app1 127.0.0.1:${server.port}`,
       ),
@@ -247,24 +244,26 @@ test('HAProxy reloaded under load, with slow requests, downloads and a WebSocket
   const others = ['/slow/slow', '/chunked/drip', '/counted/drip-long'].map(
     (path) => new Load({ port: http, path, connections: 8, close: true }),
   );
+  const CLIENTS = 16 + 3 * 8 + 1;
+  const formerRings = new FormerRings();
   const all = [fast, ...others];
   const reloads = 3 * ROUNDS;
   let sockets = 0;
-  /** Answered and not exported: what was lost before, and what HAProxy and the agent are about to pass on. */
   const behind = (): number => all.reduce((sum, load) => sum + load.answered, sockets) - tally.hops;
+  /** Answered and not exported when the new worker was there, those that were lost before among them. */
   let waiting = 0;
   for (let i = 0; i < reloads; i += 1) {
     const close = await openWebSocket(http);
     sockets += 1;
     await fast.more(400);
+    await formerRings.watch(tally.stats);
     reload(chain.haproxy);
     await until('the new worker', () => startedWorkers(chain.haproxy) > i + 1);
-    waiting = behind();
+    waiting += behind();
     await fast.more(200);
     await close();
   }
-  await Promise.all([fast, ...others].map((load) => load.stop()));
-  await until('the old workers to end', () => formerWorkers(chain.haproxy) >= reloads, 30_000);
+  await Promise.all(all.map((load) => load.stop()));
   const answered = all.reduce((sum, load) => sum + load.answered, 0) + sockets;
   const total = {
     ...fast,
@@ -274,17 +273,30 @@ test('HAProxy reloaded under load, with slow requests, downloads and a WebSocket
   };
   const after = residentMegabytes(chain.agent);
   const what = `HAProxy reloaded ${reloads} times`;
-  const account = await settle({ what, chain, load: total, tally, memory: { before, after } });
-  expect(total.failures).toEqual([]);
-  // What is written into the ring in the very moment of the stop has nobody to deliver it any more: on a machine that is
-  // too slow, all that waits there, or it comes both by the ring and by datagram.
-  const keepsUp = waiting < fast.rate * KEPT_UP;
-  expectConserved(
-    account,
-    keepsUp ? { uncounted: reloads } : { uncounted: waiting, doubled: waiting },
-  );
+  const account = await settle({
+    what,
+    chain,
+    load: total,
+    tally,
+    memory: { before, after },
+    formerRings,
+  });
+  await until('the old workers to end', () => formerWorkers(chain.haproxy).length >= reloads);
+  const signalled = formerWorkers(chain.haproxy).filter((code) => code !== 0);
+  console.log(`former workers ended with ${formerWorkers(chain.haproxy).join(', ')}`);
+  expect(account.workersLost).toBeLessThanOrEqual(signalled.length);
+  const lost = signalled.length * CLIENTS;
+  expect(total.failures.length, total.failures.join('\n')).toBeLessThanOrEqual(lost);
+  // What is in the ring when its process stops has nobody to deliver it any more; what the ring is just delivering may come
+  // by datagram, too.
+  expectConserved(account, {
+    leftInRings: waiting,
+    doubled: waiting,
+    workersLost: LOSES_WORKERS ? reloads : 0,
+    uncounted: account.workersLost === 0 ? 0 : waiting + lost,
+  });
   expect(tally.ofPath.get('/slow/slow')).toBeGreaterThan(0);
-  expect(tally.ofPath.get('/ws/websocket')).toBe(sockets);
+  if (signalled.length === 0) expect(tally.ofPath.get('/ws/websocket')).toBe(sockets);
 }, 600_000);
 
 test('a ring that is full: HAProxy drops records, and both count them', async () => {
@@ -292,7 +304,7 @@ test('a ring that is full: HAProxy drops records, and both count them', async ()
   const chain = await startChain(tally, {
     editConfig: (config) => config.replace('size 67108864', 'size 65536'),
   });
-  await chain.agent.end();
+  await chain.stopAgent();
   const load = { answered: 0, failures: [], rate: 0 };
   const send = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i += 1) await chain.get(PATH);
@@ -313,7 +325,7 @@ test('a ring that is full: HAProxy drops records, and both count them', async ()
   expect(account.exported).toBeGreaterThan(20);
   expect(account.droppedByHaproxy).toBeGreaterThanOrEqual(100);
   expectConserved(account, { droppedByHaproxy: load.answered });
-}, 60_000);
+});
 
 test('a queue that is full: the agent drops spans, and counts them', async () => {
   const tally = new Tally();
@@ -328,7 +340,7 @@ test('a queue that is full: the agent drops spans, and counts them', async () =>
   expect(load.failures).toEqual([]);
   expect(account.droppedByAgent).toBeGreaterThan(0);
   expectConserved(account, { droppedByAgent: load.answered });
-}, 60_000);
+});
 
 /** Opens a WebSocket; the result closes it in order. */
 async function openWebSocket(port: number): Promise<() => Promise<void>> {

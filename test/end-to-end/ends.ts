@@ -13,7 +13,7 @@ import { until } from '../agent-process.ts';
 import type { Chain } from './chain.ts';
 import { runCommand as sayToRuntime } from './runtime-api.ts';
 import type { ScriptedServer } from './scripted-server.ts';
-import { unread } from './unread.ts';
+import { unread } from './sockets.ts';
 
 /** Timeouts of the test's configuration, in milliseconds. */
 const TIMEOUT = 300;
@@ -24,6 +24,8 @@ export type World = {
   readonly server: ScriptedServer;
   readonly tlsPort: number;
   readonly asapPort: number;
+  /** A frontend with the time-outs of this file; elsewhere a busy machine has its time. */
+  readonly hastyPort: number;
   /** A `mode tcp` frontend whose server refuses. */
   readonly refusingTcpPort: number;
   /** Of HAProxy's Runtime API. */
@@ -44,8 +46,12 @@ cache memory
     total-max-size 4
 
 backend to
+    timeout server 60s
+    timeout tunnel 60s
+    ${scripted}
+
+backend hasty
     timeout server ${TIMEOUT}ms
-    timeout tunnel 5s
     ${scripted}
 
 backend refusing
@@ -69,7 +75,7 @@ backend dropping
 
 backend dropping-slow
     retries 0
-    timeout connect 5s
+    timeout connect 60s
     server s1 127.0.0.1:${dropping}
 
 backend dropping-first
@@ -85,7 +91,12 @@ backend all-down
 
 backend full
     timeout queue ${TIMEOUT}ms
-    timeout server 5s
+    timeout server 60s
+    ${scripted} maxconn 1
+
+backend full-patient
+    timeout queue 60s
+    timeout server 60s
     ${scripted} maxconn 1
 
 backend replaying
@@ -114,11 +125,11 @@ backend statistics
     stats uri /statistics
 
 backend marked
-    timeout server 20s
+    timeout server 60s
     server s1 127.0.0.1:${server.port} on-marked-down shutdown-sessions
 
 backend backed
-    timeout server 20s
+    timeout server 60s
     server s1 127.0.0.1:${refused} check inter 1h on-marked-up shutdown-backup-sessions
     server s2 127.0.0.1:${server.port} backup
 
@@ -137,14 +148,27 @@ backend slower
     ${scripted}
 
 backend patient
-    timeout server 20s
+    timeout server 60s
     ${scripted}
 `;
 }
 
-export const FRONTEND_RULES = `
+const HASTE = `
     timeout client ${CLIENT_TIMEOUT}ms
-    timeout http-request ${TIMEOUT}ms
+    timeout http-request ${TIMEOUT}ms`;
+const PATIENCE = `
+    timeout client 60s
+    timeout http-request 60s`;
+
+/** The same frontend under another name, on a port of its own, for clients that are to be too slow. */
+export function hastyFrontend(www: string, port: number): string {
+  return www
+    .replace('frontend www\n', 'frontend hasty\n')
+    .replace(/ {4}bind [\s\S]*? proto h2\n/, `    bind 127.0.0.1:${port}\n`)
+    .replace(PATIENCE, HASTE);
+}
+
+export const FRONTEND_RULES = `${PATIENCE}
     timeout tarpit ${TIMEOUT}ms
     http-request deny deny_status 403 if { path /deny }
     http-request deny deny_status 503 if { path /deny-503 }
@@ -259,6 +283,13 @@ function command(path: string, text: string): Provocation {
   };
 }
 
+/** What HAProxy counts of a server now, by the name of a column of `show stat`. */
+async function statistic(socket: string, server: string, column: string): Promise<boolean> {
+  const [head = '', ...rows] = (await sayToRuntime(socket, 'show stat')).split('\n');
+  const row = rows.find((line) => line.startsWith(`${server},`)) ?? '';
+  return Number(row.split(',')[head.replace('# ', '').split(',').indexOf(column)]) > 0;
+}
+
 async function http2(
   { chain }: World,
   run: (session: ClientHttp2Session) => Promise<unknown>,
@@ -347,8 +378,8 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   'retry-on, then answered': ask('/replaying/once-close'),
   'retry-on 503, then answered': ask('/replaying/once-broken-503'),
   'retry-on, in vain': ask('/replaying/close'),
-  'server timeout before headers': ask('/to/silent'),
-  'server timeout in the body': ask('/to/stall'),
+  'server timeout before headers': ask('/hasty/silent'),
+  'server timeout in the body': ask('/hasty/stall'),
   'server closes in the body': ask('/to/cut'),
   'invalid response': ask('/to/nonsense'),
   'invalid chunk in the body': ask('/to/bad-chunk'),
@@ -371,21 +402,22 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
     said.socket.destroy();
     await said.closed;
   },
-  'client leaves while queued': async ({ chain, server }, traceparent) => {
+  'client leaves while queued': async ({ chain, server, socket }, traceparent) => {
     const before = server.requests;
-    const first = sendRaw(chain.ports.http, 'GET /full/silent HTTP/1.1\r\nHost: ends\r\n\r\n');
+    const first = sendRaw(
+      chain.ports.http,
+      'GET /full-patient/silent HTTP/1.1\r\nHost: ends\r\n\r\n',
+    );
     await until('the server to be busy', () => server.requests > before);
-    const second = sendRaw(chain.ports.http, request('/full/ok', traceparent));
-    await until('HAProxy to read it', () => unread(second.socket) === 0);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const second = sendRaw(chain.ports.http, request('/full-patient/ok', traceparent));
+    await until('the request to be queued', () => statistic(socket, 'full-patient,s1', 'qcur'));
     second.socket.destroy();
     await recorded(chain, traceparent);
     first.socket.destroy();
   },
-  'client leaves while connecting': async ({ chain }, traceparent) => {
+  'client leaves while connecting': async ({ chain, socket }, traceparent) => {
     const said = sendRaw(chain.ports.http, request('/dropping-slow/ok', traceparent));
-    await until('HAProxy to read it', () => unread(said.socket) === 0);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until('HAProxy to connect', () => statistic(socket, 'dropping-slow,s1', 'scur'));
     said.socket.destroy();
     await said.closed;
   },
@@ -405,18 +437,16 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
       stream.close(constants.NGHTTP2_CANCEL);
       await once(stream, 'close');
     }),
-  'client does not send its headers in time (408)': async ({ chain }) => {
-    await sendRaw(chain.ports.http, 'GET /to/ok HTTP/1.1\r\nHost: ends\r\n').closed;
+  'client does not send its headers in time (408)': async ({ hastyPort }) => {
+    await sendRaw(hastyPort, 'GET /to/ok HTTP/1.1\r\nHost: ends\r\n').closed;
   },
-  'client does not send its body in time': async ({ chain }, traceparent) => {
+  'client does not send its body in time': async ({ hastyPort }, traceparent) => {
     const more = 'Content-Length: 1000\r\n';
-    await sendRaw(
-      chain.ports.http,
-      `${request('/slower/silent', traceparent, more, 'POST')}half of it`,
-    ).closed;
+    await sendRaw(hastyPort, `${request('/patient/silent', traceparent, more, 'POST')}half of it`)
+      .closed;
   },
-  'client does not read in time': async ({ chain }, traceparent) => {
-    const said = sendRaw(chain.ports.http, request('/patient/download', traceparent));
+  'client does not read in time': async ({ chain, hastyPort }, traceparent) => {
+    const said = sendRaw(hastyPort, request('/patient/download', traceparent));
     said.socket.once('data', () => said.socket.pause());
     await recorded(chain, traceparent);
     said.socket.destroy();

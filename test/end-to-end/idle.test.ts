@@ -54,7 +54,7 @@ test('a connection that HAProxy ends because it is idle is no warning', async ()
         reason !== 'healthcheck' &&
         reason !== 'protocol',
     );
-  const end = await until('HAProxy to close the idle connection', ended, 50_000);
+  const end = await until('HAProxy to close the idle connection', ended);
   if (HAS_IDLE_TIMEOUT) expect(end).toMatchObject({ reason: 'disconnected', status: 2 });
   expect(warnings(chain.agent)).toEqual([]);
   // The next request has a new one.

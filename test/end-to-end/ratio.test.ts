@@ -76,7 +76,7 @@ let chain: Chain;
 let server: HeaderServer;
 beforeAll(async () => {
   ({ chain, server } = await start(['--ratio', '0', '--propagators', 'b3']));
-}, 60_000);
+});
 afterAll(async () => {
   await chain.stop();
   server.stop();
@@ -243,7 +243,7 @@ describe('lines of what is neither sampled nor failed', () => {
       await sparing.chain.stop();
       sparing.server.stop();
     }
-  }, 60_000);
+  });
 });
 
 test('rules are few: of every fifty HAProxy makes a pause', () => {

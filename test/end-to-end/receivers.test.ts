@@ -23,8 +23,8 @@ function expectTraces(requests: readonly Uint8Array[], traces: readonly string[]
 }
 
 const haveAll = (requests: readonly Uint8Array[], traces: readonly string[]): boolean => {
-  const seen = new Set(requests.flatMap((request) => spansIn(request)).map((span) => span.traceId));
-  return traces.every((trace) => seen.has(trace));
+  const seen = requests.flatMap((request) => spansIn(request)).map(({ traceId }) => traceId);
+  return traces.every((trace) => seen.indexOf(trace) !== seen.lastIndexOf(trace));
 };
 
 test('hops of HAProxy reach an OTLP/HTTP receiver, which is busy at first', async () => {

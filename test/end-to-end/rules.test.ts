@@ -17,7 +17,7 @@ import {
   valuesOf,
 } from './header-server.ts';
 import { ScriptedServer } from './scripted-server.ts';
-import { unread } from './unread.ts';
+import { unread } from './sockets.ts';
 
 /** What rules, engines and options of a user's own do beside the lines that `add` writes. */
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
@@ -88,7 +88,7 @@ describe('a rule ends evaluation', () => {
     for (const path of ['/early', '/late']) {
       expect(traceIdOf(await sendHttp1(chain.ports.http, path, CALLER))).toBe(TRACE_ID);
     }
-  }, 60_000);
+  });
 
   test('in its defaults: nothing of the caller is used', async () => {
     const chain = await start(inDefaults(accept), ['--frontend', 'www']);
@@ -109,7 +109,7 @@ describe('a rule ends evaluation', () => {
     await chain.agent.end();
     expect(traceIdOf(await sendHttp1(http, '/trusted', CALLER))).toBe(TRACE_ID);
     expectNothing(await sendHttp1(http, '/early', CALLER));
-  }, 60_000);
+  });
 });
 
 test('a user may trust and distrust by a rule of his own, whatever the address', async () => {
@@ -123,7 +123,7 @@ test('a user may trust and distrust by a rule of his own, whatever the address',
   expect(traceIdOf(exchange)).not.toBe(TRACE_ID);
   // It names the request, not the trace, and reached the server before there was tracing.
   expect(valuesOf(exchange, 'x-request-id')).toEqual(['theirs']);
-}, 60_000);
+});
 
 describe('x-request-id: the server gets one, and the span has that one or none', () => {
   const uniqueId = ['unique-id-format "unique-%[uuid()]"', 'unique-id-header X-Request-ID'];
@@ -177,22 +177,18 @@ describe('x-request-id: the server gets one, and the span has that one or none',
       one,
       { server: /^own-/, isOnSpan: true },
     ],
-  ])(
-    '%s',
-    async (_name, edit, fields, { server, isOnSpan }) => {
-      const chain = await start(edit);
-      const exchange = await sendHttp1(chain.ports.http, '/id', fields);
-      const values = valuesOf(exchange, 'x-request-id');
-      expect(values).toEqual(server === undefined ? [] : [expect.stringMatching(server)]);
-      const { server: span } = await chain.hop(
-        serverTimingTraceId(exchange.response['server-timing']),
-      );
-      expect(span.attributes['http.request.header.x-request-id']).toEqual(
-        isOnSpan ? values : undefined,
-      );
-    },
-    60_000,
-  );
+  ])('%s', async (_name, edit, fields, { server, isOnSpan }) => {
+    const chain = await start(edit);
+    const exchange = await sendHttp1(chain.ports.http, '/id', fields);
+    const values = valuesOf(exchange, 'x-request-id');
+    expect(values).toEqual(server === undefined ? [] : [expect.stringMatching(server)]);
+    const { server: span } = await chain.hop(
+      serverTimingTraceId(exchange.response['server-timing']),
+    );
+    expect(span.attributes['http.request.header.x-request-id']).toEqual(
+      isOnSpan ? values : undefined,
+    );
+  });
 });
 
 test('unique-id-header beside an id of the client: the server gets both, as without tracing, and the span names none', async () => {
@@ -203,7 +199,7 @@ test('unique-id-header beside an id of the client: the server gets both, as with
   expect(valuesOf(exchange, 'x-request-id')).toEqual(['theirs', expect.stringMatching(/^unique-/)]);
   const { server } = await chain.hop(serverTimingTraceId(exchange.response['server-timing']));
   expect(server.attributes['http.request.header.x-request-id']).toBeUndefined();
-}, 60_000);
+});
 
 describe('haproxy.phase.agent_us is the wait for this agent alone', () => {
   /** An engine of another agent, which accepts connections and never answers. */
@@ -239,60 +235,65 @@ spoe-message ask
       backend: `\nbackend slow-agents\n    mode tcp\n    timeout connect 1s\n    timeout server 1m\n    server slow 127.0.0.1:${(agent.address() as AddressInfo).port}\n`,
     };
   }
-  /** In milliseconds; of a busy machine's wait for our agent that is several times as much. */
+  /** In milliseconds. */
   const SLOW = 600;
 
-  async function waited(chain: Chain, traceId: string): Promise<number> {
-    const { server } = await chain.hop(traceId);
-    expect(server.end - server.start).toBeGreaterThan(BigInt(SLOW - 10) * 1_000_000n);
-    const wait = server.attributes['haproxy.phase.agent_us'];
-    expect(wait).toEqual(expect.any(Number));
-    return Number(wait);
+  /** Each of these requests is held up by something else; where that counted, no wait would be shorter. */
+  async function expectShortWait(chain: Chain, request: () => Promise<string>): Promise<void> {
+    await until('a wait that is shorter than what else held up a request', async () => {
+      const { server } = await chain.hop(await request());
+      expect(server.end - server.start).toBeGreaterThan(BigInt(SLOW - 10) * 1_000_000n);
+      const wait = server.attributes['haproxy.phase.agent_us'];
+      expect(wait).toEqual(expect.any(Number));
+      return Number(wait) < (SLOW * 1000) / 2;
+    });
   }
 
   test.each([
     ['before ours, where add has it', /^()()()$/m],
     ['behind ours', /^( *filter spoe engine slow.*\n)([\s\S]*?)^( *filter spoe engine otel.*\n)/m],
-  ])(
-    'not that of another engine %s',
-    async (_where, order) => {
-      const { filter, backend } = await slowEngine();
-      const chain = await start(
-        (config) => rules(filter)(config) + backend,
-        [],
-        (config) => config.replace(order, '$3$2$1'),
-      );
+  ])('not that of another engine %s', async (_where, order) => {
+    const { filter, backend } = await slowEngine();
+    const chain = await start(
+      (config) => rules(filter)(config) + backend,
+      [],
+      (config) => config.replace(order, '$3$2$1'),
+    );
+    await expectShortWait(chain, async () => {
       const { response } = await sendHttp1(chain.ports.http, '/held', []);
-      expect(await waited(chain, serverTimingTraceId(response['server-timing']))).toBeLessThan(
-        (SLOW * 1000) / 2,
-      );
-    },
-    60_000,
-  );
+      return serverTimingTraceId(response['server-timing']);
+    });
+  });
 
   test('not that for a body', async () => {
     const chain = await start(rules('option http-buffer-request'));
-    const socket = connect(chain.ports.http, '127.0.0.1');
-    socket.write(
-      'POST /body HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nha',
-    );
-    await until('HAProxy to read half of it', () => unread(socket) === 0);
-    setTimeout(() => socket.write('lf'), SLOW);
-    let answer = '';
-    for await (const part of socket.setEncoding('utf8')) answer += part;
-    expect(await waited(chain, serverTimingTraceId(answer))).toBeLessThan((SLOW * 1000) / 2);
-  }, 60_000);
+    await expectShortWait(chain, async () => {
+      const socket = connect(chain.ports.http, '127.0.0.1');
+      socket.write(
+        'POST /body HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nha',
+      );
+      await until('HAProxy to read half of it', () => unread(socket) === 0);
+      setTimeout(() => socket.write('lf'), SLOW);
+      let answer = '';
+      for await (const part of socket.setEncoding('utf8')) answer += part;
+      return serverTimingTraceId(answer);
+    });
+  });
 
   test('but all of that for an agent that hangs', async () => {
     const chain = await Chain.start();
     cleanups.push(() => chain.stop());
+    await until('the agent to be asked', async () => {
+      const { traceId } = await chain.get('/asked');
+      return (await chain.hop(traceId)).server.attributes['haproxy.agent_away'] !== true;
+    });
     chain.agent.process.kill('SIGSTOP');
     const { traceId } = await chain.get('/hangs');
     chain.agent.process.kill('SIGCONT');
     const { server } = await chain.hop(traceId);
     expect(server.attributes['haproxy.agent_away']).toBe(true);
     expect(server.attributes['haproxy.phase.agent_us']).toBeGreaterThan(45_000);
-  }, 60_000);
+  });
 });
 
 describe('what a user silenced', () => {
@@ -336,7 +337,7 @@ describe('what a user silenced', () => {
     // One that is answered while HAProxy is stopping.
     const before = server.requests;
     const late = ['/quiet/slow', '/heard/slow'].map((path) => get(chain.ports.http, path));
-    await until('the server to have them', () => server.requests === before + 2);
+    await until('the server to have them', () => server.requests >= before + 2);
     chain.haproxy.process.kill('SIGUSR1');
     const [lateQuiet, lateHeard] = await Promise.all(late);
     await chain.hop(lateHeard?.traceId ?? '');
@@ -356,5 +357,5 @@ describe('what a user silenced', () => {
         expect(attributes).not.toHaveProperty('haproxy.termination_state');
       }
     }
-  }, 60_000);
+  });
 });

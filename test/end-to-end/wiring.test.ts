@@ -9,7 +9,7 @@ import { OtlpSpanKind } from '../../src/demo/otlp-receiver.ts';
 import { freePort } from '../../src/demo/ports.ts';
 import { until } from '../agent-process.ts';
 import { Chain, type ChainOptions, get, serverTimingTraceId } from './chain.ts';
-import { unread } from './unread.ts';
+import { unread } from './sockets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-wiring-'));
 afterAll(() => rmSync(folder, { recursive: true }));

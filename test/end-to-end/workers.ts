@@ -10,7 +10,8 @@ export function startedWorkers({ output }: Haproxy): number {
   return output.match(/Loading success/g)?.length ?? 0;
 }
 
-/** Those that ended because they were replaced. */
-export function formerWorkers({ output }: Haproxy): number {
-  return output.match(/Former worker \(\d+\) exited/g)?.length ?? 0;
+/** Exit codes of those that ended because they were replaced; over 128 by a signal. */
+export function formerWorkers({ output }: Haproxy): number[] {
+  const ended = output.matchAll(/Former worker \(\d+\) exited with code (\d+)/g);
+  return [...ended].map(([, code]) => Number(code));
 }

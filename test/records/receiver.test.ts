@@ -9,10 +9,14 @@ afterEach(() => {
 });
 
 /** Both ends of a connection of a ring; nothing came over it yet. */
-async function ringConnection(receiver: RecordReceiver): Promise<{ ring: Socket; socket: Socket }> {
+async function ringConnection(
+  receiver: RecordReceiver,
+  allowHalfOpen = false,
+): Promise<{ ring: Socket; socket: Socket }> {
   const server = createServer();
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const ring = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const { port } = server.address() as AddressInfo;
+  const ring = connect({ port, host: '127.0.0.1', allowHalfOpen });
   ring.on('error', () => {});
   cleanups.push(() => {
     ring.destroy();
@@ -70,6 +74,24 @@ test('a ring whose first record comes when it is being left is left in the way o
   await stopped;
   expect(lines).toEqual(['a line']);
   expect(reset).not.toHaveBeenCalled();
+});
+
+test('a HAProxy that is held up has its time to answer a half-close: what it writes until then is read', async () => {
+  const lines: string[] = [];
+  const receiver = new RecordReceiver({
+    onRecord: (buffer, start, end) => lines.push(buffer.toString('latin1', start, end)),
+  });
+  const { ring, socket } = await ringConnection(receiver, true);
+  ring.write('6 a line');
+  await once(socket, 'data');
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  cleanups.push(() => vi.useRealTimers());
+  const stopped = receiver.stop(5_000);
+  await once(ring.resume(), 'end');
+  vi.advanceTimersByTime(3_000);
+  ring.end('6 b line');
+  await stopped;
+  expect(lines).toEqual(['a line', 'b line']);
 });
 
 /** A receiver that lists what it gets, and a ring that writes to it over a connection as the agent makes them. */
