@@ -232,6 +232,26 @@ describe('SIGTERM', () => {
     expect(lost).toMatchObject({ spans: { exported: 0, waiting: 2 } });
   });
 
+  test('logs what its telemetry thread counted last, where that does not answer in time', async () => {
+    const agent = await start({
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+      OTEL_BSP_SCHEDULE_DELAY: '10',
+      HAPROXY_OTEL_STOP_TIMEOUT: '300',
+      NODE_OPTIONS: `--import=${join(import.meta.dirname, 'hang-on-stop.mjs')}`,
+    });
+    const records = await peer(agent, 'records');
+    records.socket.end(octetCounted(recordLine()));
+    await until('the export to fail', () => agent.logged('export fails, spans wait'));
+    expect(await agent.end()).toBe(0);
+    expect(agent.logged('stopped, with spans that could not be exported in time')).toMatchObject({
+      requests: { started: 0 },
+      records: { sampled: 1 },
+      spans: { exported: 0, waiting: 2 },
+      accountAge: expect.any(Number),
+    });
+  });
+
   test('a second signal ends at once', async () => {
     const agent = await start({
       OTEL_TRACES_EXPORTER: 'otlp',
@@ -246,7 +266,9 @@ describe('SIGTERM', () => {
     await until('the agent to stop', () => agent.logged('stopping'));
     agent.process.kill('SIGTERM');
     expect(await agent.exited()).toBe(1);
-    expect(agent.logged('second signal, ending at once')).toBeDefined();
+    expect(agent.logged('second signal, ending at once')).toMatchObject({
+      spans: { exported: 0, waiting: 2 },
+    });
   });
 });
 
@@ -255,7 +277,10 @@ test('a telemetry thread that dies ends the process, and the reason is logged', 
   const agent = await start({ NODE_OPTIONS: `--import=${preload}` });
   agent.process.kill('SIGWINCH');
   expect(await agent.exited()).toBe(1);
-  expect(agent.logged('telemetry thread died')?.reason).toContain('told to die');
+  expect(agent.logged('telemetry thread died')).toMatchObject({
+    reason: expect.stringContaining('told to die'),
+    spans: { exported: 0, waiting: 0 },
+  });
 });
 
 test('a stop that fails logs why', async () => {

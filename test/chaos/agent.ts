@@ -249,8 +249,10 @@ export class ChaosAgent {
   }
 
   private addLast(line: Record<string, unknown>): number {
-    const { spans, records } = line as LastLine;
-    this.add({ ...spans, droppedByHaproxy: records.droppedByHaproxy, unknown: 0 });
+    const { spans, records, accountAge } = line as LastLine;
+    // With an age it is what the agent had counted some time before.
+    const unknown = accountAge === undefined ? 0 : 1;
+    this.add({ ...spans, droppedByHaproxy: records.droppedByHaproxy, unknown });
     return spans.waiting;
   }
 
@@ -262,6 +264,7 @@ export class ChaosAgent {
 type LastLine = {
   readonly spans: Omit<AgentTerms, 'droppedByHaproxy' | 'unknown'>;
   readonly records: { readonly droppedByHaproxy: number };
+  readonly accountAge?: number;
 };
 
 /** A hosts file of its own: whoever is root may, and whoever may be root in a namespace. */
