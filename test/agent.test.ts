@@ -336,8 +336,14 @@ describe('SPOP peers', () => {
   test('one too many is disconnected with the reason', async () => {
     const agent = await start({ HAPROXY_OTEL_MAX_CONNECTIONS: '2' });
     const taken = [await peer(agent, 'spop'), await peer(agent, 'spop')];
+    const ask = (): unknown => taken.map(({ socket }) => socket.write(MINT));
+    for (const { socket } of taken) socket.write(hello());
+    ask();
+    await until('both to be in use', () => taken.every(({ frames }) => frames().length === 2));
+    const asking = setInterval(ask, 100);
     const third = await peer(agent, 'spop');
     await third.closed;
+    clearInterval(asking);
     expect(third.frames()).toMatchObject([{ type: 102, items: { 'status-code': 13 } }]);
     taken[0]?.socket.destroy();
     await until('a place for another', async () => {
@@ -346,6 +352,23 @@ describe('SPOP peers', () => {
       await Promise.race([fourth.closed, until('HELLO', () => fourth.frames().length > 0)]);
       return fourth.frames()[0]?.type === 101;
     });
+  });
+
+  test('those that only have connections keep nobody out', async () => {
+    const agent = await start({ HAPROXY_OTEL_MAX_CONNECTIONS: '2' });
+    const silent = await peer(agent, 'spop');
+    const greeted = await peer(agent, 'spop');
+    greeted.socket.write(hello());
+    await until('HELLO', () => greeted.frames().length === 1);
+    const asking = await peer(agent, 'spop');
+    asking.socket.write(Buffer.concat([hello(), MINT]));
+    await until('the ACK', () => asking.frames().length === 2);
+    await silent.closed;
+    expect(silent.frames()).toMatchObject([{ type: 102, items: { 'status-code': 13 } }]);
+    await peer(agent, 'spop');
+    await greeted.closed;
+    expect(greeted.frames()[1]).toMatchObject({ type: 102, items: { 'status-code': 13 } });
+    expect(asking.socket.destroyed).toBe(false);
   });
 
   test('one that does not finish its HELLO is closed in time', async () => {

@@ -147,13 +147,6 @@ export class Account {
     return new Set(open.map(({ path }) => path));
   }
 
-  /** Paths of requests that are under way, or ended within so many milliseconds. */
-  recent(milliseconds: number): Set<string> {
-    const since = performance.now() - milliseconds;
-    const recent = [...this.requests.values()].filter(({ ended }) => (ended ?? since) >= since);
-    return new Set(recent.map(({ path }) => path));
-  }
-
   /** `from` and `until` are now where they are left out. */
   mayLose(loss: Pick<Loss, 'reason' | 'paths' | 'most'> & Partial<Loss>): void {
     const now = performance.now();

@@ -15,9 +15,9 @@ const CAN_UPGRADE = existsSync(join(PACKAGE_ROOT, 'dist/upgrade'));
 const UNREAD = 200;
 
 async function stopAgent(installation: Installation, agent: ChaosAgent): Promise<void> {
-  const isFirst = agent === installation.agent;
-  if (isFirst) mayLoseByReset(installation);
+  const from = performance.now();
   mayLoseWaiting(installation, await agent.stop());
+  if (agent === installation.agent) mayLoseByReset(installation, from);
 }
 
 function mayLoseWaiting(installation: Installation, { spans, age }: Waiting): void {
@@ -29,6 +29,7 @@ function mayLoseWaiting(installation: Installation, { spans, age }: Waiting): vo
 }
 
 async function killAgent(installation: Installation, agent: ChaosAgent): Promise<void> {
+  const from = performance.now();
   const queued = await agent.kill();
   if (agent !== installation.agent) return;
   const { account } = installation;
@@ -37,7 +38,7 @@ async function killAgent(installation: Installation, agent: ChaosAgent): Promise
     paths: account.unexported(),
     most: queued + hopsIn(UNREAD, installation),
   });
-  mayLoseByReset(installation);
+  mayLoseByReset(installation, from);
 }
 
 /** The agent runs with `start` for a while, and as ever afterwards. */

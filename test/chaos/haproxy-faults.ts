@@ -4,7 +4,7 @@ import { until } from '../agent-process.ts';
 import { formerWorkers, reload, startedWorkers } from '../end-to-end/workers.ts';
 import type { Sent } from './account.ts';
 import { TIMEOUT } from './agent.ts';
-import { hopsIn, IN_RING, NOTICED_WITHIN } from './bounds.ts';
+import { hopsIn, IN_RING, mayBeInRing, NONE, NOTICED_WITHIN } from './bounds.ts';
 import type { Fault } from './fault.ts';
 
 /** Processes that a master has. */
@@ -23,7 +23,6 @@ export const OF_HAPROXY: readonly Fault[] = [
       const started = startedWorkers(haproxy);
       const ended = formerWorkers(haproxy);
       const workers = workersOf(haproxy);
-      const paths = account.recent(IN_RING + installation.lateness);
       const waiting = account.unexported();
       const closed = account.connectionsClose();
       reload(haproxy);
@@ -50,11 +49,11 @@ export const OF_HAPROXY: readonly Fault[] = [
       });
       account.mayLose({
         reason: 'in the ring of a worker that was replaced',
-        paths,
-        from,
+        paths: NONE,
+        from: Number.NEGATIVE_INFINITY,
         until: replaced + IN_RING + installation.lateness,
         most: hopsIn(NOTICED_WITHIN, installation),
-        applies: isOfFormer,
+        applies: (sent) => isOfFormer(sent) && mayBeInRing(installation, sent, from),
       });
       await lasting();
     },
@@ -66,7 +65,6 @@ export const OF_HAPROXY: readonly Fault[] = [
       const { account, agent } = installation;
       const from = performance.now();
       const waiting = account.unexported();
-      const paths = account.recent(IN_RING + installation.lateness);
       const done = account.nobodyListens();
       await installation.haproxy?.stop();
       const ended = performance.now();
@@ -80,10 +78,11 @@ export const OF_HAPROXY: readonly Fault[] = [
       });
       account.mayLose({
         reason: 'in the ring of a HAProxy that ended',
-        paths,
-        from,
+        paths: NONE,
+        from: Number.NEGATIVE_INFINITY,
         until: ended,
-        most: paths.size + hopsIn(ended - from, installation),
+        most: Number.POSITIVE_INFINITY,
+        applies: (sent) => mayBeInRing(installation, sent, from),
       });
       await lasting();
       await installation.startHaproxy();
