@@ -187,6 +187,11 @@ export class Agent {
     this.log.level = config.logLevel;
   }
 
+  /** For an end without `stop`: what waits then is lost. */
+  get lastCounts(): Record<string, unknown> {
+    return { requests: this.minter.counts, ...this.telemetry.lastCounts };
+  }
+
   /** @throws Error where Node does not have the descriptors */
   async listenerSockets(): Promise<ListenerSockets[]> {
     const { spop, telemetry } = this.config;
@@ -230,7 +235,7 @@ export class Agent {
     const telemetry = await this.telemetry.stop(left);
     const lost = telemetry?.spans.waiting ?? 0;
     const lostLogs = telemetry?.logs?.waiting ?? 0;
-    const fields = { requests: this.minter.counts, ...telemetry };
+    const fields = telemetry ? { requests: this.minter.counts, ...telemetry } : this.lastCounts;
     if (telemetry === undefined || lost > 0) {
       this.log.error(fields, 'stopped, with spans that could not be exported in time');
     } else if (lostLogs > 0) {

@@ -128,14 +128,15 @@ async function closeAll(server: Server, servers: readonly Server[]): Promise<voi
     accepted += 1;
   };
   server.on('connection', count);
-  let turns = BACKLOG;
+  // No more can have waited: who goes on connecting does not hold up the end.
+  let left = BACKLOG * servers.length;
   do {
     accepted = 0;
     // The first ends the turn of the event loop that is under way; in the next one all servers may accept.
     await setImmediate();
     await setImmediate();
-    turns -= 1;
-  } while (accepted > 0 && turns > 0);
+    left -= accepted;
+  } while (accepted > 0 && left > 0);
   server.off('connection', count);
   for (const each of servers) each.close();
 }

@@ -23,6 +23,9 @@ export type ListenerTlsLimits = {
   readonly connectionsOfPeer: number;
 };
 
+/** Handshakes at a time: for one more, the oldest is ended. */
+const MAX_HANDSHAKES = 1_024;
+
 export type ListenerTlsEvents = {
   /** @param raw the TCP connection below; a unix socket has no TLS, and is both */
   readonly onConnection: (socket: Socket, raw: Socket) => void;
@@ -37,6 +40,8 @@ export class ListenerTls {
   private readonly events: ListenerTlsEvents;
   /** Listens nowhere: connections are passed to it. */
   private readonly server: Server;
+  /** Those that are not secure yet, in the order in which they came. */
+  private readonly handshakes = new Set<Socket>();
   /** By address and port. */
   private readonly connections = new Map<string, Socket>();
   private readonly ofPeer = new Map<string, number>();
@@ -51,8 +56,12 @@ export class ListenerTls {
     this.server = createServer({ ...readFiles(config), ...common });
     this.server.on('secureConnection', (socket) => {
       const raw = this.connections.get(peerOf(socket));
-      if (raw === undefined) socket.destroy();
-      else events.onConnection(socket, raw);
+      if (raw === undefined) {
+        socket.destroy();
+        return;
+      }
+      this.handshakes.delete(raw);
+      events.onConnection(socket, raw);
     });
     this.server.on('tlsClientError', (error, socket) => {
       const { remoteAddress } = socket;
@@ -78,7 +87,14 @@ export class ListenerTls {
     }
     this.connections.set(peer, raw);
     this.ofPeer.set(remoteAddress, count);
+    this.handshakes.add(raw);
+    const [oldest] = this.handshakes;
+    if (this.handshakes.size > MAX_HANDSHAKES && oldest !== undefined) {
+      this.handshakes.delete(oldest);
+      oldest.destroy();
+    }
     raw.once('close', () => {
+      this.handshakes.delete(raw);
       this.connections.delete(peer);
       const left = (this.ofPeer.get(remoteAddress) ?? 1) - 1;
       if (left > 0) this.ofPeer.set(remoteAddress, left);

@@ -133,7 +133,7 @@ async function run(commandLine: CommandLine): Promise<void> {
   process.on('SIGUSR2', () => upgrade.request());
   void telemetry.died.then((reason) => {
     // Without the telemetry thread no span is exported: a supervisor has to restart the agent.
-    log.fatal({ reason }, 'telemetry thread died');
+    log.fatal({ reason, ...telemetry.lastCounts }, 'telemetry thread died');
     process.exit(AgentExit.FAILED);
   });
   const former = predecessor && {
@@ -158,7 +158,7 @@ async function run(commandLine: CommandLine): Promise<void> {
   };
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stopping) {
-      log.warn({ signal }, 'second signal, ending at once');
+      log.warn({ signal, ...agent.lastCounts }, 'second signal, ending at once');
       process.exit(AgentExit.FAILED);
     }
     stopping = true;

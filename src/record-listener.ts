@@ -12,7 +12,8 @@ import { PACED_SOCKETS } from './records/read-pacer.ts';
 import type { RecordReceiver } from './records/receiver.ts';
 import type { RingConnection } from './records/record-connection.ts';
 
-const MAX_RECORD_CONNECTIONS = 1024;
+/** More than a receiver has: it chooses who is closed for another. */
+const MAX_ACCEPTED = 2_048;
 
 /** A ring has one connection for each HAProxy process. */
 const TLS_LIMITS = { handshakeTimeout: 5_000, connectionsOfPeer: 64 };
@@ -34,7 +35,7 @@ export class RecordListener {
   constructor(address: ListenAddress, tls: ListenerTlsConfig | undefined) {
     this.address = address;
     this.files = tls;
-    this.server.maxConnections = MAX_RECORD_CONNECTIONS;
+    this.server.maxConnections = MAX_ACCEPTED;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import type { AdminConfig } from './admin/config.ts';
 import { LoopDelayMonitor } from './admin/loop-delay.ts';
@@ -27,6 +28,9 @@ import type {
 import { readMintNumbers } from './threads/mint-numbers.ts';
 import { lowerPriority } from './threads/priority.ts';
 import { VERSION } from './version.ts';
+
+/** How often the main thread gets what was counted, where it changed. Milliseconds. */
+const ACCOUNT_INTERVAL = 250;
 
 /**
  * All that the telemetry thread does with what comes from `listener`. What holds for the whole thread is set here:
@@ -72,6 +76,13 @@ export async function runTelemetry(
   // Without the admin listener nobody reads what it stores.
   if (admin === undefined) observer = undefined;
   lowerPriority(log);
+  let counted = counts();
+  report({ type: 'counted', ...counted });
+  const accounts = setInterval(() => {
+    const now = counts();
+    if (!isDeepStrictEqual(now, counted)) report({ type: 'counted', ...now });
+    counted = now;
+  }, ACCOUNT_INTERVAL);
   report({ type: 'ready', admin: admin?.address });
 
   port.on('message', (command: Command) => {
@@ -139,19 +150,24 @@ export async function runTelemetry(
 
   async function stop(limit: number): Promise<void> {
     const started = performance.now();
+    report({ type: 'counted', ...counts() });
     sampling.stop();
     await listener.close(limit / 2);
     // The admin listener answers until the end: as an agent that is stopping.
     const left = Math.max(0, limit - (performance.now() - started));
     await Promise.all([spans.output.flush(left), logs?.output.flush(left), metrics?.stop(left)]);
     await admin?.stop();
-    report({
-      type: 'stopped',
-      records: pipeline.counts,
+    clearInterval(accounts);
+    report({ type: 'stopped', ...counts() });
+    port.close();
+  }
+
+  function counts(): TelemetryCounts {
+    return {
+      records: { ...pipeline.counts },
       spans: itemsOf(spans.output),
       ...(logs && { logs: itemsOf(logs.output) }),
-    });
-    port.close();
+    };
   }
 }
 

@@ -232,6 +232,26 @@ describe('SIGTERM', () => {
     expect(lost).toMatchObject({ spans: { exported: 0, waiting: 2 } });
   });
 
+  test('logs what its telemetry thread counted last, where that does not answer in time', async () => {
+    const agent = await start({
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+      OTEL_BSP_SCHEDULE_DELAY: '10',
+      HAPROXY_OTEL_STOP_TIMEOUT: '300',
+      NODE_OPTIONS: `--import=${join(import.meta.dirname, 'hang-on-stop.mjs')}`,
+    });
+    const records = await peer(agent, 'records');
+    records.socket.end(octetCounted(recordLine()));
+    await until('the export to fail', () => agent.logged('export fails, spans wait'));
+    expect(await agent.end()).toBe(0);
+    expect(agent.logged('stopped, with spans that could not be exported in time')).toMatchObject({
+      requests: { started: 0 },
+      records: { sampled: 1 },
+      spans: { exported: 0, waiting: 2 },
+      accountAge: expect.any(Number),
+    });
+  });
+
   test('a second signal ends at once', async () => {
     const agent = await start({
       OTEL_TRACES_EXPORTER: 'otlp',
@@ -246,7 +266,9 @@ describe('SIGTERM', () => {
     await until('the agent to stop', () => agent.logged('stopping'));
     agent.process.kill('SIGTERM');
     expect(await agent.exited()).toBe(1);
-    expect(agent.logged('second signal, ending at once')).toBeDefined();
+    expect(agent.logged('second signal, ending at once')).toMatchObject({
+      spans: { exported: 0, waiting: 2 },
+    });
   });
 });
 
@@ -255,7 +277,10 @@ test('a telemetry thread that dies ends the process, and the reason is logged', 
   const agent = await start({ NODE_OPTIONS: `--import=${preload}` });
   agent.process.kill('SIGWINCH');
   expect(await agent.exited()).toBe(1);
-  expect(agent.logged('telemetry thread died')?.reason).toContain('told to die');
+  expect(agent.logged('telemetry thread died')).toMatchObject({
+    reason: expect.stringContaining('told to die'),
+    spans: { exported: 0, waiting: 0 },
+  });
 });
 
 test('a stop that fails logs why', async () => {
@@ -311,8 +336,14 @@ describe('SPOP peers', () => {
   test('one too many is disconnected with the reason', async () => {
     const agent = await start({ HAPROXY_OTEL_MAX_CONNECTIONS: '2' });
     const taken = [await peer(agent, 'spop'), await peer(agent, 'spop')];
+    const ask = (): unknown => taken.map(({ socket }) => socket.write(MINT));
+    for (const { socket } of taken) socket.write(hello());
+    ask();
+    await until('both to be in use', () => taken.every(({ frames }) => frames().length === 2));
+    const asking = setInterval(ask, 100);
     const third = await peer(agent, 'spop');
     await third.closed;
+    clearInterval(asking);
     expect(third.frames()).toMatchObject([{ type: 102, items: { 'status-code': 13 } }]);
     taken[0]?.socket.destroy();
     await until('a place for another', async () => {
@@ -321,6 +352,23 @@ describe('SPOP peers', () => {
       await Promise.race([fourth.closed, until('HELLO', () => fourth.frames().length > 0)]);
       return fourth.frames()[0]?.type === 101;
     });
+  });
+
+  test('those that only have connections keep nobody out', async () => {
+    const agent = await start({ HAPROXY_OTEL_MAX_CONNECTIONS: '2' });
+    const silent = await peer(agent, 'spop');
+    const greeted = await peer(agent, 'spop');
+    greeted.socket.write(hello());
+    await until('HELLO', () => greeted.frames().length === 1);
+    const asking = await peer(agent, 'spop');
+    asking.socket.write(Buffer.concat([hello(), MINT]));
+    await until('the ACK', () => asking.frames().length === 2);
+    await silent.closed;
+    expect(silent.frames()).toMatchObject([{ type: 102, items: { 'status-code': 13 } }]);
+    await peer(agent, 'spop');
+    await greeted.closed;
+    expect(greeted.frames()[1]).toMatchObject({ type: 102, items: { 'status-code': 13 } });
+    expect(asking.socket.destroyed).toBe(false);
   });
 
   test('one that does not finish its HELLO is closed in time', async () => {

@@ -1,6 +1,8 @@
 import { createSocket } from 'node:dgram';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { listenForDatagrams } from '../src/datagrams.ts';
 import { freePort } from '../src/demo/ports.ts';
@@ -170,4 +172,29 @@ test.each([
   ['127.example.com', false],
 ])('only this host reaches %s: %s', (host, only) => {
   expect(isLoopback(host)).toBe(only);
+});
+
+test('who connects again and again does not hold up the end', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'haproxy-otel-listen-')), 'flood.sock');
+  ends.push(() => rmSync(dirname(path), { recursive: true }));
+  let accepted = 0;
+  const server = createServer((socket) => {
+    accepted += 1;
+    socket.destroy();
+  });
+  const { close } = await listen(server, { kind: 'unix', path });
+  let state: 'flooding' | 'over' = 'flooding';
+  const again = (): void => {
+    if (state === 'over') return;
+    const socket = connect(path);
+    socket.once('connect', again).once('error', () => {});
+    socket.once('connect', () => socket.destroy());
+  };
+  for (let peers = 0; peers < 64; peers += 1) again();
+  await until('the flood', () => accepted > 100);
+  const before = accepted;
+  await close();
+  state = 'over';
+  // What can have waited, and one more turn.
+  expect(accepted - before).toBeLessThanOrEqual(4_096 + 1_024);
 });

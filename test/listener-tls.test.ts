@@ -153,3 +153,13 @@ test('a socket that other hosts reach is refused when it is handed over, too', a
   );
   exposed.close();
 });
+
+test('handshakes that are not ended make room for others', async () => {
+  const { port, accepted } = await listen(undefined, 1);
+  const first = silent(port);
+  const closed = new Promise((resolve) => first.once('close', resolve).resume());
+  for (let i = 0; i < 1_024; i += 1) silent(port);
+  secure(port);
+  await closed;
+  await until('the one that is secure', () => accepted.length === 1);
+});

@@ -3,18 +3,33 @@ import { type AgeLimits, CONNECTION_AGE, ConnectionAge } from './connection-age.
 import { RecordConnection, type RecordEvents, type RingConnection } from './record-connection.ts';
 import { RecordParser } from './record-parser.ts';
 
+/** A ring has one connection for each process of HAProxy. */
+const MAX_CONNECTIONS = 1_024;
+
+/** A connection that had a record within these milliseconds is in use. */
+const IDLE = 5_000;
+
 /** Receives records from HAProxy's rings, and datagrams from processes of HAProxy that are stopping. */
 export class RecordReceiver {
   private readonly connections = new Set<RecordConnection>();
   private readonly events: RecordEvents;
   private readonly parser = new RecordParser();
   private readonly limits: AgeLimits;
+  private readonly maxConnections: number;
   private renewal: NodeJS.Timeout | undefined;
 
-  /** @param limits how old a connection gets */
-  constructor(events: RecordEvents, limits: AgeLimits = CONNECTION_AGE) {
+  /**
+   * @param limits how old a connection gets
+   * @param maxConnections at a time: for one more, one that never had a record or is idle is closed, or else the new one
+   */
+  constructor(
+    events: RecordEvents,
+    limits: AgeLimits = CONNECTION_AGE,
+    maxConnections = MAX_CONNECTIONS,
+  ) {
     this.events = events;
     this.limits = limits;
+    this.maxConnections = maxConnections;
   }
 
   /**
@@ -25,6 +40,11 @@ export class RecordReceiver {
     const age = new ConnectionAge(this.limits, former?.age);
     const connection = new RecordConnection(socket, raw, this.events, age);
     this.connections.add(connection);
+    if (this.connections.size > this.maxConnections) {
+      const least = this.leastUsed(connection);
+      this.connections.delete(least);
+      least.destroy();
+    }
     if (former !== undefined) connection.continue(former);
     this.renewal ??= setInterval(() => this.renew(), this.limits.tick).unref();
     socket.once('close', () => this.connections.delete(connection));
@@ -52,6 +72,20 @@ export class RecordReceiver {
   async stop(limit: number): Promise<void> {
     clearInterval(this.renewal);
     await Promise.all([...this.connections].map((connection) => connection.stop(limit)));
+  }
+
+  /** Who only has connections keeps nobody out: the first that never had a record, or the one that is idle the longest. */
+  private leastUsed(added: RecordConnection): RecordConnection {
+    let idle = IDLE;
+    let found = added;
+    for (const connection of this.connections) {
+      if (connection === added) continue;
+      if (!connection.hasRecords) return connection;
+      if (connection.idle < idle) continue;
+      idle = connection.idle;
+      found = connection;
+    }
+    return found;
   }
 
   /** One at a time, the oldest first: a HAProxy with many rings never connects them all at once. */

@@ -48,6 +48,9 @@ export class RecordConnection {
   private readonly splitter = new RecordSplitter();
   private readonly pacer: ReadPacer;
   private chunks = 0;
+  /** When the last record came, or else the connection. */
+  private lastRecord = performance.now();
+  hasRecords = false;
   private timer: NodeJS.Timeout | undefined;
   private readonly onRecord: RecordSink = (buffer, start, end) => {
     this.age.records += 1;
@@ -103,6 +106,16 @@ export class RecordConnection {
     return this.state === 'open' ? due : 'not yet';
   }
 
+  /** Milliseconds since a record came. */
+  get idle(): number {
+    return performance.now() - this.lastRecord;
+  }
+
+  /** Closes it at once. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
   /** Ends the connection as `close` does, once no record came for a moment. */
   closeWhenIdle(): void {
     if (this.state !== 'open') return;
@@ -154,6 +167,7 @@ export class RecordConnection {
   private data(chunk: Buffer, isLate: boolean): void {
     this.chunks += 1;
     const isFirst = this.splitter.framing === undefined;
+    const { records } = this.age;
     try {
       this.splitter.push(chunk, this.onRecord);
     } catch (error) {
@@ -161,6 +175,10 @@ export class RecordConnection {
       this.events.onBadFraming?.(this.peer, error);
       this.socket.destroy();
       return;
+    }
+    if (this.age.records > records) {
+      this.hasRecords = true;
+      this.lastRecord = performance.now();
     }
     if (this.state === 'resetting') {
       if (isFirst && this.splitter.framing === 'octet-count') this.closeAgain();

@@ -56,6 +56,8 @@ const LINGER = 1000;
 
 /** One SPOP connection over any duplex stream: handshake, NOTIFY to ACK, DISCONNECT both ways. */
 export class Connection {
+  /** Whether there was a NOTIFY, or it was another process that read the first ones. */
+  hasAsked: boolean;
   private state: State = 'hello';
   private agreement: Agreement | undefined;
   /** NOTIFYs of the chunk that is being read. */
@@ -87,6 +89,7 @@ export class Connection {
     this.limits = limits;
     this.events = events;
     this.agreement = former?.agreement;
+    this.hasAsked = former !== undefined;
     // What was agreed on holds, whatever the limit is now.
     const agreed = this.agreement?.maxFrameSize ?? 0;
     this.splitter = new FrameSplitter(Math.max(limits.maxFrameSize, agreed));
@@ -97,6 +100,11 @@ export class Connection {
     stream.on('end', () => this.end({ reason: 'closed' }));
     stream.on('close', () => this.end({ reason: 'closed' }));
     stream.on('error', (error: Error) => this.end({ reason: 'socket', message: error.message }));
+  }
+
+  /** Milliseconds since the last NOTIFY, or else the HAPROXY-HELLO, was answered. */
+  get idle(): number {
+    return performance.now() - this.lastAnswer;
   }
 
   /**
@@ -146,6 +154,7 @@ export class Connection {
     this.flush();
     if (this.answered === 0) return;
     this.lastAnswer = performance.now();
+    this.hasAsked = true;
     onAnswered?.(this.answered, this.lastAnswer - started);
   }
 
@@ -170,7 +179,7 @@ export class Connection {
       case FrameType.HAPROXY_DISCONNECT: {
         const { status, message } = decodeDisconnect(this.reader);
         writeAgentDisconnect(this.out, StatusCode.NORMAL, 'bye');
-        const idle = this.answered > 0 ? 0 : performance.now() - this.lastAnswer;
+        const idle = this.answered > 0 ? 0 : this.idle;
         this.end({ reason: 'disconnected', status, message, idle });
         return;
       }

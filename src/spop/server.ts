@@ -14,12 +14,18 @@ import { SpopError } from './error.ts';
 import type { Agreement } from './handshake.ts';
 
 export type ServerLimits = ConnectionLimits & {
-  /** Connections at a time; one more gets a DISCONNECT with RESOURCE_ALLOCATION. */
+  /**
+   * Connections at a time. For one more, one that never asked or is idle gets a DISCONNECT with RESOURCE_ALLOCATION, or
+   * else the new one itself.
+   */
   readonly maxConnections: number;
 };
 
 /** Silence after which the kernel asks whether the peer is still there, in milliseconds. */
 const KEEP_ALIVE = 60_000;
+
+/** A connection that was asked within these milliseconds is in use. */
+const IDLE = 5_000;
 
 /** `peer` names the other side in logs: `address:port`, or `unix` for a local socket. */
 export type ServerEvents = {
@@ -34,6 +40,8 @@ export type ServerEvents = {
 /** The SPOP connections of one agent: accepts sockets of any listener, limits their number, drains them. */
 export class SpopServer {
   private readonly connections = new Map<Connection, Socket>();
+  /** Those that have not ended, in the order in which they came. */
+  private readonly open = new Set<Connection>();
   private readonly handler: NotifyHandler;
   private readonly limits: ServerLimits;
   private readonly events: ServerEvents;
@@ -63,19 +71,39 @@ export class SpopServer {
         agreement = agreed;
         this.events.onHello?.(peer, agreed, former === undefined);
       },
-      onEnd: (end: ConnectionEnd) => this.events.onEnd?.(peer, end, agreement),
+      onEnd: (end: ConnectionEnd) => {
+        this.open.delete(connection);
+        this.events.onEnd?.(peer, end, agreement);
+      },
     };
-    const connection = new Connection(socket, this.handler, this.limits, events, former);
+    const connection: Connection = new Connection(
+      socket,
+      this.handler,
+      this.limits,
+      events,
+      former,
+    );
     this.connections.set(connection, socket);
+    this.open.add(connection);
     socket.once('close', () => this.connections.delete(connection));
-    if (this.connections.size > this.limits.maxConnections) {
-      connection.fail(
-        new SpopError(
-          StatusCode.RESOURCE_ALLOCATION,
-          `${this.limits.maxConnections} connections are open already`,
-        ),
-      );
+    const { maxConnections } = this.limits;
+    if (this.open.size <= maxConnections) return;
+    const text = `${maxConnections} connections are open already`;
+    this.leastUsed(connection).fail(new SpopError(StatusCode.RESOURCE_ALLOCATION, text));
+  }
+
+  /** Who only has connections keeps nobody out: the first that never asked, or the one that is idle the longest. */
+  private leastUsed(added: Connection): Connection {
+    let idle = IDLE;
+    let found = added;
+    for (const connection of this.open) {
+      if (connection === added) continue;
+      if (!connection.hasAsked) return connection;
+      if (connection.idle < idle) continue;
+      idle = connection.idle;
+      found = connection;
     }
+    return found;
   }
 
   /**

@@ -53,6 +53,8 @@ export type Report =
   /** With the reason why everything stays as it was, if it does. */
   | { readonly type: 'reloaded'; readonly failure: string | undefined }
   | { readonly type: 'failed'; readonly reason: string }
+  /** What it counted so far: for a thread that ends without an account of its own. */
+  | ({ readonly type: 'counted' } & TelemetryCounts)
   | ({ readonly type: 'stopped' } & TelemetryCounts);
 
 /** What the thread listens on. */

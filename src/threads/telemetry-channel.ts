@@ -31,6 +31,7 @@ export class TelemetryChannel {
   /** What the mint thread counts for the admin listener, if there is one. */
   readonly mintNumbers: MintNumbers | undefined;
   private readonly worker: Worker;
+  private counted: { readonly counts: TelemetryCounts; readonly at: number } | undefined;
   private state: 'running' | 'failed' | 'stopping' | 'ended' = 'running';
   private readonly waiting = {
     listening: new Deferred<string>(),
@@ -71,6 +72,13 @@ export class TelemetryChannel {
         this.waiting.stopped.resolve(undefined);
       });
     });
+  }
+
+  /** What the thread counted last, and how many milliseconds ago; nothing before its first account. */
+  get lastCounts(): Partial<TelemetryCounts> & { readonly accountAge?: number } {
+    const { counted } = this;
+    if (counted === undefined) return {};
+    return { ...counted.counts, accountAge: Math.round(performance.now() - counted.at) };
   }
 
   /** Resolves when the thread has worked on everything before. */
@@ -166,9 +174,16 @@ export class TelemetryChannel {
         this.state = 'failed';
         this.fail(new Error(report.reason));
         return;
-      case 'stopped':
-        waiting.stopped.resolve(report);
+      case 'counted': {
+        const { type: _, ...counts } = report;
+        this.counted = { counts, at: performance.now() };
         return;
+      }
+      case 'stopped': {
+        const { type: _, ...counts } = report;
+        waiting.stopped.resolve(counts);
+        return;
+      }
       default:
         report satisfies never;
     }

@@ -12,23 +12,27 @@ export type Sent = {
   left: boolean;
   /** From `Server-Timing`; empty where the client left before. */
   traceId: string;
+  /** The process of HAProxy that answered; empty where none did. */
+  worker: string;
   /** The `traceparent` that came to the server. */
   upstream: string;
 };
 
 type Span = Pick<ReceivedSpan, 'traceId' | 'spanId' | 'parentSpanId'> & {
   readonly path: string;
+  /** As HAProxy has it, of a SERVER span. */
+  readonly end: string;
 };
 
-/** Hops that a fault may cost: at most `most` of `paths`, and of requests that started from `from` until `until`. */
+/** Hops that a fault may cost: at most `most` of `paths` and of requests that started from `from` until `until`. */
 type Loss = {
   readonly reason: string;
   readonly paths: ReadonlySet<string>;
   readonly from: number;
   readonly until: number;
   readonly most: number;
-  /** Asked when the episode is over. */
-  readonly applies: () => boolean;
+  /** Whether it may cost this one; asked when the episode is over. */
+  readonly applies: (sent: Sent) => boolean;
 };
 
 /** Requests that are under way meanwhile may end with these failures. */
@@ -93,6 +97,7 @@ export class Account {
       failure: undefined,
       left: false,
       traceId: '',
+      worker: '',
       upstream: '',
     };
     this.requests.set(path, sent);
@@ -140,13 +145,6 @@ export class Account {
   unexported(): Set<string> {
     const open = [...this.requests.values()].filter(({ path }) => !this.isDone(path));
     return new Set(open.map(({ path }) => path));
-  }
-
-  /** Paths of requests that are under way, or ended within so many milliseconds. */
-  recent(milliseconds: number): Set<string> {
-    const since = performance.now() - milliseconds;
-    const recent = [...this.requests.values()].filter(({ ended }) => (ended ?? since) >= since);
-    return new Set(recent.map(({ path }) => path));
   }
 
   /** `from` and `until` are now where they are left out. */
@@ -214,7 +212,8 @@ export class Account {
     const known = kind === OtlpSpanKind.SERVER ? this.servers : this.clients;
     if (known.has(spanId)) return 'again';
     const path = pathOf(span);
-    known.set(spanId, { spanId, parentSpanId, traceId, path });
+    const end = String(span.attributes['haproxy.termination_state']);
+    known.set(spanId, { spanId, parentSpanId, traceId, path, end });
     if (kind === OtlpSpanKind.SERVER && path === UNREAD) this.unread += 1;
     else if (kind === OtlpSpanKind.SERVER) {
       this.hops.set(path, [...(this.hops.get(path) ?? []), spanId]);
@@ -228,7 +227,10 @@ export class Account {
   private checkRequest(sent: Sent): void {
     const { path, failure, parent, traceId, upstream } = sent;
     if (failure !== undefined && !this.mayFail(sent)) {
-      this.violations.push(`failed: ${describe(sent)}`);
+      const [hop = ''] = this.hops.get(path) ?? [];
+      this.violations.push(
+        `failed: ${describe(sent)}; for HAProxy ${this.servers.get(hop)?.end ?? 'nothing'}`,
+      );
     }
     const [id, ...others] = this.hops.get(path) ?? [];
     if (others.length > 0) this.violations.push(`doubled: ${describe(sent)}`);
@@ -282,12 +284,13 @@ export class Account {
     }
   }
 
-  private lossOf({ path, started }: Sent): string | undefined {
+  private lossOf(sent: Sent): string | undefined {
+    const { path, started } = sent;
     const loss = this.losses.find(
       (each) =>
         (this.used.get(each) ?? 0) < each.most &&
         (each.paths.has(path) || (started >= each.from && started <= each.until)) &&
-        each.applies(),
+        each.applies(sent),
     );
     if (loss !== undefined) this.used.set(loss, (this.used.get(loss) ?? 0) + 1);
     return loss?.reason;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { until } from '../agent-process.ts';
-import { type ChaosAgent, HAS_FAKETIME, type Start, TIMEOUT } from './agent.ts';
+import { type ChaosAgent, HAS_FAKETIME, type Start, TIMEOUT, type Waiting } from './agent.ts';
 import { hopsIn, mayLoseByReset } from './bounds.ts';
 import type { Fault } from './fault.ts';
 import type { Installation } from './installation.ts';
@@ -15,19 +15,21 @@ const CAN_UPGRADE = existsSync(join(PACKAGE_ROOT, 'dist/upgrade'));
 const UNREAD = 200;
 
 async function stopAgent(installation: Installation, agent: ChaosAgent): Promise<void> {
-  const isFirst = agent === installation.agent;
-  if (isFirst) mayLoseByReset(installation);
+  const from = performance.now();
   mayLoseWaiting(installation, await agent.stop());
+  if (agent === installation.agent) mayLoseByReset(installation, from);
 }
 
-/** @param spans that an agent still had when it ended */
-function mayLoseWaiting({ account }: Installation, spans: number): void {
+function mayLoseWaiting(installation: Installation, { spans, age }: Waiting): void {
   if (spans === 0) return;
+  const { account } = installation;
+  const most = spans + (age === 0 ? 0 : hopsIn(age, installation));
   const paths = account.unexported();
-  account.mayLose({ reason: 'not exported in time by an agent that ended', paths, most: spans });
+  account.mayLose({ reason: 'not exported in time by an agent that ended', paths, most });
 }
 
 async function killAgent(installation: Installation, agent: ChaosAgent): Promise<void> {
+  const from = performance.now();
   const queued = await agent.kill();
   if (agent !== installation.agent) return;
   const { account } = installation;
@@ -36,7 +38,7 @@ async function killAgent(installation: Installation, agent: ChaosAgent): Promise
     paths: account.unexported(),
     most: queued + hopsIn(UNREAD, installation),
   });
-  mayLoseByReset(installation);
+  mayLoseByReset(installation, from);
 }
 
 /** The agent runs with `start` for a while, and as ever afterwards. */

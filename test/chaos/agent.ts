@@ -45,6 +45,12 @@ const NOTHING: AgentTerms = {
   unknown: 0,
 };
 
+/** Spans that an agent could not export in time, by its own account, of so many milliseconds before its end. */
+export type Waiting = { readonly spans: number; readonly age: number };
+
+/** Milliseconds. */
+const POLL = 20;
+
 export type State = 'running' | 'stopped' | 'away';
 
 /** An agent that is killed, stopped and started again, and what it counted in all its lives. */
@@ -141,8 +147,8 @@ export class ChaosAgent {
     if (signal === 'SIGCONT') this.become('running');
   }
 
-  /** It hands over to a successor, and ends. @returns spans that it could not export in time, by its own account */
-  async upgrade(): Promise<number> {
+  /** It hands over to a successor, and ends. */
+  async upgrade(): Promise<Waiting> {
     const { length } = this.logs;
     const later = (message: string): Record<string, unknown> | undefined =>
       this.logs.slice(length).find(({ msg }) => String(msg).startsWith(message));
@@ -153,14 +159,19 @@ export class ChaosAgent {
     return this.addLast(last);
   }
 
-  /** @returns spans that it could not export in time, by its own account */
-  async stop(): Promise<number> {
-    const before = await this.metrics();
-    await this.end('SIGTERM');
+  async stop(): Promise<Waiting> {
+    let metrics = await this.metrics();
+    const ended = this.end('SIGTERM');
+    // What has no log has metrics until its end.
+    while (!this.hasLog && this.isOpen) {
+      metrics = await this.metrics().catch(() => metrics);
+      await new Promise((resolve) => setTimeout(resolve, POLL));
+    }
+    await ended;
     const last = this.logs.at(-1);
     if (this.hasLog && last?.spans !== undefined) return this.addLast(last);
-    this.add({ ...before.terms, waiting: before.queued, unknown: 1 });
-    return before.queued;
+    this.add({ ...metrics.terms, waiting: metrics.queued, unknown: 1 });
+    return { spans: metrics.queued, age: POLL };
   }
 
   /** @returns spans that it had, a moment before */
@@ -248,10 +259,12 @@ export class ChaosAgent {
     await this.closed;
   }
 
-  private addLast(line: Record<string, unknown>): number {
-    const { spans, records } = line as LastLine;
-    this.add({ ...spans, droppedByHaproxy: records.droppedByHaproxy, unknown: 0 });
-    return spans.waiting;
+  private addLast(line: Record<string, unknown>): Waiting {
+    const { spans, records, accountAge } = line as LastLine;
+    // With an age it is what the agent had counted some time before.
+    const unknown = accountAge === undefined ? 0 : 1;
+    this.add({ ...spans, droppedByHaproxy: records.droppedByHaproxy, unknown });
+    return { spans: spans.waiting, age: accountAge ?? 0 };
   }
 
   private add(life: AgentTerms): void {
@@ -262,6 +275,7 @@ export class ChaosAgent {
 type LastLine = {
   readonly spans: Omit<AgentTerms, 'droppedByHaproxy' | 'unknown'>;
   readonly records: { readonly droppedByHaproxy: number };
+  readonly accountAge?: number;
 };
 
 /** A hosts file of its own: whoever is root may, and whoever may be root in a namespace. */

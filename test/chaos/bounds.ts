@@ -1,4 +1,5 @@
 import { VERSION } from '../end-to-end/chain.ts';
+import type { Sent } from './account.ts';
 import type { Installation } from './installation.ts';
 
 /** HAProxy 2.6 closes its ring's connection in order; later versions lose what they write until they notice a reset. */
@@ -14,14 +15,27 @@ export function hopsIn(milliseconds: number, { rate, lateness }: Installation): 
   return Math.ceil((rate * (milliseconds + lateness)) / 1000) + 1;
 }
 
-/** Hops that HAProxy writes into a connection of its ring that was reset. */
-export function mayLoseByReset(installation: Installation): void {
+/** Where those that a loss may cost are found by `applies`. */
+export const NONE: ReadonlySet<string> = new Set();
+
+/** Whether HAProxy may still have had the record at `time`: this machine was as late as it was in the whole episode. */
+export function mayBeInRing({ lateness }: Installation, { ended }: Sent, time: number): boolean {
+  return (ended ?? time) >= time - IN_RING - lateness;
+}
+
+/**
+ * Hops that HAProxy writes into a connection of its ring that was reset.
+ *
+ * @param from when the agent was to end, which it has
+ */
+export function mayLoseByReset(installation: Installation, from: number): void {
   if (CLOSES_IN_ORDER) return;
-  const { account } = installation;
-  account.mayLose({
+  installation.account.mayLose({
     reason: 'written into a ring connection that was reset',
-    paths: account.recent(IN_RING + installation.lateness),
+    paths: NONE,
+    from: Number.NEGATIVE_INFINITY,
     until: performance.now() + IN_RING + installation.lateness,
     most: hopsIn(NOTICED_WITHIN, installation),
+    applies: (sent) => mayBeInRing(installation, sent, from),
   });
 }

@@ -8,8 +8,14 @@ import type { Random } from './random.ts';
 /** Nothing that a fault does may hold up a request for so long, on a machine that is busy. Milliseconds. */
 const TIMEOUT = 60_000;
 
+/** Requests under way: a machine that has no time for more is not asked more. */
+const MOST_OPEN = 100;
+
 /** How often requests that are due are sent, in milliseconds. */
 const TICK = 5;
+
+/** The header of an answer that has the process of HAProxy. */
+export const WORKER = 'x-worker';
 
 type Kind = (clients: Clients, sent: Sent) => void;
 
@@ -58,7 +64,9 @@ export class Clients {
     const started = performance.now();
     let sent = 0;
     this.timer = setInterval(() => {
-      for (; sent < ((performance.now() - started) * rate) / 1000; sent += 1) this.send();
+      for (; sent < ((performance.now() - started) * rate) / 1000; sent += 1) {
+        if (this.open < MOST_OPEN) this.send();
+      }
     }, TICK);
   }
 
@@ -87,6 +95,7 @@ export class Clients {
         incoming.once('error', (error) => this.end(sent, error.message));
         incoming.resume().once('end', () => {
           sent.traceId = serverTimingTraceId(incoming.headers['server-timing']);
+          sent.worker = String(incoming.headers[WORKER]);
           const { statusCode } = incoming;
           this.end(sent, statusCode === 200 ? undefined : `status ${statusCode}`);
         });
@@ -166,6 +175,7 @@ export class Clients {
     socket.once('error', (error) => this.end(sent, error.message));
     socket.once('end', () => {
       sent.traceId = serverTimingTraceId(text);
+      sent.worker = new RegExp(`^${WORKER}: (\\d+)`, 'm').exec(text)?.[1] ?? '';
       this.end(sent, text.startsWith(begins) ? undefined : `answered "${text.slice(0, 40)}"`);
       socket.destroy();
     });

@@ -1,11 +1,16 @@
+import { readFileSync } from 'node:fs';
+import type { Haproxy } from '../../src/demo/haproxy.ts';
 import { until } from '../agent-process.ts';
-import { reload, startedWorkers } from '../end-to-end/workers.ts';
+import { formerWorkers, reload, startedWorkers } from '../end-to-end/workers.ts';
+import type { Sent } from './account.ts';
 import { TIMEOUT } from './agent.ts';
-import { hopsIn, IN_RING, NOTICED_WITHIN } from './bounds.ts';
+import { hopsIn, IN_RING, mayBeInRing, NONE, NOTICED_WITHIN } from './bounds.ts';
 import type { Fault } from './fault.ts';
 
-/** How long requests go on in a worker that was replaced, in milliseconds. */
-const IN_OLD_WORKER = 2_000;
+/** Processes that a master has. */
+function workersOf({ process: { pid } }: Haproxy): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+}
 
 export const OF_HAPROXY: readonly Fault[] = [
   {
@@ -16,27 +21,39 @@ export const OF_HAPROXY: readonly Fault[] = [
       if (haproxy === undefined) throw new Error('no HAProxy');
       const from = performance.now();
       const started = startedWorkers(haproxy);
-      const paths = account.recent(IN_RING + installation.lateness);
-      const done = account.connectionsClose();
+      const ended = formerWorkers(haproxy);
+      const workers = workersOf(haproxy);
+      const waiting = account.unexported();
+      const closed = account.connectionsClose();
       reload(haproxy);
       await until('the new worker', () => startedWorkers(haproxy) > started, TIMEOUT);
-      done();
-      const ends = performance.now() + IN_RING + installation.lateness;
-      const waiting = account.unexported();
+      const replaced = performance.now();
+      let exited = Number.POSITIVE_INFINITY;
+      const exit = until('the former worker to end', () => formerWorkers(haproxy) > ended, TIMEOUT);
+      exit.then(
+        () => {
+          exited = performance.now();
+          closed();
+        },
+        () => {},
+      );
+      const isOfFormer = ({ worker, started }: Sent): boolean =>
+        worker === '' ? started <= replaced : workers.includes(worker);
       account.mayLose({
         reason: 'ended in a worker that was replaced, while its agent was away',
         paths: waiting,
         from,
-        until: ends,
-        most: waiting.size,
-        applies: () => agent.wasAway(from - IN_RING, ends + IN_OLD_WORKER),
+        until: Number.POSITIVE_INFINITY,
+        most: Number.POSITIVE_INFINITY,
+        applies: (sent) => isOfFormer(sent) && agent.wasAway(from - IN_RING, exited),
       });
       account.mayLose({
         reason: 'in the ring of a worker that was replaced',
-        paths,
-        from,
-        until: ends,
+        paths: NONE,
+        from: Number.NEGATIVE_INFINITY,
+        until: replaced + IN_RING + installation.lateness,
         most: hopsIn(NOTICED_WITHIN, installation),
+        applies: (sent) => isOfFormer(sent) && mayBeInRing(installation, sent, from),
       });
       await lasting();
     },
@@ -48,21 +65,25 @@ export const OF_HAPROXY: readonly Fault[] = [
       const { account, agent } = installation;
       const from = performance.now();
       const waiting = account.unexported();
+      const done = account.nobodyListens();
+      await installation.haproxy?.stop();
+      const ended = performance.now();
       account.mayLose({
         reason: 'in the ring of a HAProxy that ended, while its agent was away',
         paths: waiting,
-        most: waiting.size,
-        applies: () => agent.wasAway(from - IN_RING, from + IN_RING),
+        from,
+        until: ended,
+        most: Number.POSITIVE_INFINITY,
+        applies: () => agent.wasAway(from - IN_RING, ended),
       });
-      const paths = account.recent(IN_RING + installation.lateness);
       account.mayLose({
         reason: 'in the ring of a HAProxy that ended',
-        paths,
-        until: from + IN_RING + installation.lateness,
-        most: paths.size,
+        paths: NONE,
+        from: Number.NEGATIVE_INFINITY,
+        until: ended,
+        most: Number.POSITIVE_INFINITY,
+        applies: (sent) => mayBeInRing(installation, sent, from),
       });
-      const done = account.nobodyListens();
-      await installation.haproxy?.stop();
       await lasting();
       await installation.startHaproxy();
       done();

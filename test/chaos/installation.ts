@@ -8,7 +8,7 @@ import { freePort, freePorts, type Ports } from '../../src/demo/ports.ts';
 import { HAPROXY } from '../end-to-end/chain.ts';
 import { Account } from './account.ts';
 import { ChaosAgent, NAMESPACE } from './agent.ts';
-import { Clients } from './clients.ts';
+import { Clients, WORKER } from './clients.ts';
 import { Origin } from './origin.ts';
 import { Random } from './random.ts';
 import { ChaosReceiver } from './receiver.ts';
@@ -113,6 +113,7 @@ export class Installation {
         config
           .replace('global\n', `global\n    stats socket ${socket} mode 600 expose-fd listeners\n`)
           .replace('{ path /refused }', '{ path_beg /refused/ }')
+          .replace('frontend www\n', `$&    http-after-response set-header ${WORKER} %pid\n`)
           // This makes no claim about a busy machine.
           .replaceAll(/timeout (server|client|connect|http-request) \d+s/g, 'timeout $1 60s'),
       edit: (config) =>

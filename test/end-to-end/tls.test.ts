@@ -4,10 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { freePort } from '../../src/demo/ports.ts';
+import { verifyCommand } from '../../src/verify/command.ts';
+import type { Verified } from '../../src/verify/verify.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { hello } from '../spop/frames.ts';
 import { createAuthority } from '../telemetry/authority.ts';
-import { Chain } from './chain.ts';
+import { UpgradingAgent } from '../upgrade/upgrading-agent.ts';
+import { Chain, type Response } from './chain.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-tls-'));
 const file = (name: string): string => join(folder, name);
@@ -141,6 +145,68 @@ test('certificates are read again on SIGHUP, and stay as they were where they ca
   expect(failure.reason).toContain(file('agent.key'));
   expect((await ask(spop, friend)).serial).toBe(renewed);
   await asked(chain, '/reloaded');
+});
+
+test('verify follows a request to an agent that it cannot ask itself', async () => {
+  const admin = `127.0.0.1:${await freePort()}`;
+  const chain = await startChain({ HAPROXY_OTEL_ADMIN: admin });
+  const { spop, http } = chain.ports;
+  writeFileSync(
+    file('settings.env'),
+    [
+      ...Object.entries(AGENT).map(([name, path]) => `${name}=${path}`),
+      `HAPROXY_OTEL_SPOP=127.0.0.1:${spop}`,
+      `HAPROXY_OTEL_ADMIN=${admin}`,
+    ].join('\n'),
+  );
+  let output = '';
+  const args = ['--json', '--config', file('settings.env'), `http://127.0.0.1:${http}/verify`];
+  const exitCode = await verifyCommand(args, {}, (text) => {
+    output += text;
+  });
+  const { steps }: Verified = JSON.parse(output);
+  expect(Object.fromEntries(steps.map(({ name, state }) => [name, state]))).toEqual({
+    request: 'ok',
+    trace: 'ok',
+    upstream: 'ok',
+    spop: 'unseen',
+    agent: 'ok',
+    record: 'ok',
+    export: 'ok',
+  });
+  expect(steps.find(({ name }) => name === 'spop')?.text).toBe(
+    `127.0.0.1:${spop} answers only who shows a certificate (HAPROXY_OTEL_TLS_CLIENT_CA): not asked`,
+  );
+  expect(exitCode).toBe(3);
+});
+
+test('an upgrade hands the listeners over, closes connections as a restart does, and no request fails', async () => {
+  const chain = await startChain({ HAPROXY_OTEL_STOP_TIMEOUT: '60000' });
+  const agent = new UpgradingAgent(chain.agent);
+  ends.unshift(() => agent.end('SIGKILL'));
+  await asked(chain, '/before');
+  let state: 'asking' | 'over' = 'asking';
+  const answers: Promise<Response>[] = [];
+  const asking = (async () => {
+    while (state === 'asking') {
+      answers.push(chain.get(`/during/${answers.length}`));
+      await answers.at(-1);
+    }
+  })();
+  await until('some answers', () => answers.length > 5);
+  const former = agent.pid;
+  await agent.upgrade();
+  await agent.ended(former);
+  const since = answers.length;
+  await until('some more answers', () => answers.length > since + 5);
+  state = 'over';
+  await asking;
+  const statuses = (await Promise.all(answers)).map(({ status }) => status);
+  expect(new Set(statuses)).toEqual(new Set([200]));
+  await asked(chain, '/after');
+  const places = agent.logged('ready').map(({ spop, records }) => `${spop} ${records}`);
+  expect(places[1]).toBe(places[0]);
+  expect(agent.logged('handed over')[0]).toMatchObject({ connections: { spop: 0, records: 0 } });
 });
 
 test.each(['HAPROXY_OTEL_SPOP', 'HAPROXY_OTEL_RECORDS'])(

@@ -154,3 +154,11 @@ test.each([
   await receiver.stop(5_000);
   expect(lines).toEqual(['first', 'second', ...written]);
 });
+
+test('those that only have connections keep no ring out', async () => {
+  const receiver = new RecordReceiver({ onRecord: () => {} }, undefined, 2);
+  const writing = await withLine(receiver);
+  const { socket: silent } = await ringConnection(receiver);
+  const added = await withLine(receiver);
+  expect([writing, silent, added].map(({ destroyed }) => destroyed)).toEqual([false, true, false]);
+});
