@@ -6,9 +6,9 @@
 /**
  * The hop of a trace that starts here and is not sampled, which is what most are: rules replace it, and the agent.
  *
- * HAProxy 2.6 has random numbers of 32 bits; later ones have no cheap ones that are good enough. From 3.0 on HAProxy numbers
- * its requests, and a hash of the number with a secret of the process (`SECRETS`) is as good: the ids of a process differ
- * for 2^32 requests in the same microsecond. All others hash a UUID, which costs most.
+ * HAProxy 2.6 has random numbers of 32 bits, later ones none that are both cheap and good enough. From 3.0 on HAProxy numbers
+ * its requests: a hash of that number and of the process's own (`PROCESS`), beside one of the time. The ids of a process
+ * differ unless 2^32 requests come in one microsecond. All others hash a UUID, which costs most.
  */
 export const NEW_TRACE = [
   '.if version_before(2.7)',
@@ -40,8 +40,12 @@ function mint(traceId: string, [spanId, clientSpanId]: readonly [string, string]
 /** What a client sent, for which nobody needs to search again where there is none. */
 export const CALLER = 'tcp-request content set-var(txn.otel.caller) req.fhdr(traceparent)';
 
-/** 64 bits each. */
-const SECRETS = ['high', 'low'].map((name) => `set-var proc.otel.${name} uuid(),xxh64`);
+/** What no other process has: some versions have no random numbers yet when they read this. */
+const PROCESS = [
+  'set-var proc.otel.started date(0,us)',
+  'set-var proc.otel.high hostname,concat(-,proc.otel.started),xxh64(1)',
+  'set-var proc.otel.low hostname,concat(-,proc.otel.started),xxh64(2)',
+];
 
 /** The environment has the share of `add --ratio`; rules of the user's may choose another before the agent is asked. */
 export const SHARE = 'OTEL_RATIO';
@@ -56,7 +60,7 @@ export function shareSettings(ratio: string): string[] {
   const [whole, decimals = ''] = ratio.split('.');
   const millionths = BigInt(decimals.padEnd(6, '0'));
   const threshold = whole === '1' ? 0n : RANDOMNESS_RANGE - millionths * MILLIONTH;
-  return [`setenv ${SHARE} ${ratio}`, `setenv ${THRESHOLD} ${threshold}`, ...SECRETS];
+  return [`setenv ${SHARE} ${ratio}`, `setenv ${THRESHOLD} ${threshold}`, ...PROCESS];
 }
 
 /**
