@@ -13,7 +13,13 @@ import { type Circumstances, REQUEST_ID_HEADER } from './circumstances.ts';
 import { SILENT } from './levels.ts';
 import type { HeaderFormat, TrustPolicy, WiringOptions } from './options.ts';
 import type { Reporting } from './reporting.ts';
-import { CONTINUED_CALLER, NEW_TRACE, OWN_TRACES, TRACEPARENT_HEADER } from './sampling-rules.ts';
+import {
+  CALLER,
+  CONTINUED_CALLER,
+  NEW_TRACE,
+  OWN_TRACES,
+  TRACEPARENT_HEADER,
+} from './sampling-rules.ts';
 
 /** The rules of one proxy, by the two places where HAProxy wants them: all of the first run before the second. */
 export type Rules = { readonly tcp: readonly string[]; readonly http: readonly string[] };
@@ -43,7 +49,7 @@ export function rulesOf(
   return {
     tcp: [
       ...trustRules(trustOf(proxy, options), ratio !== undefined),
-      ...(ratio === undefined ? [] : [NEW_TRACE]),
+      ...(ratio === undefined ? [] : [...NEW_TRACE, CALLER]),
       // The engine has the same where it asks: without a line of the others nobody reads theirs.
       ...(options.onlySampled && ratio !== undefined ? [] : recorded(true)),
     ],
@@ -51,10 +57,16 @@ export function rulesOf(
       ...(ratio === undefined
         ? [
             ...recorded(false),
-            ...[ANSWERED, FOLLOW, ...CONTINUING, CONTINUED_TRACE, ...SAMPLED_TRACES, TRACEPARENT],
+            ...[ANSWERED, FOLLOW, ...continuing(), CONTINUED_TRACE, ...SAMPLED_TRACES, TRACEPARENT],
           ]
         : [
-            ...[FOLLOW, ANSWERED, ...CONTINUING, CONTINUED_CALLER, ...OWN_TRACES],
+            ...[
+              FOLLOW,
+              ...UNASKED,
+              ...continuing('otel_caller '),
+              ...OWN_TRACES,
+              ...CONTINUED_CALLER,
+            ],
             ...(options.onlySampled ? recorded(false).map(unlessUnsampled) : recorded(false)),
           ]),
       ratio === undefined ? ANSWERED_HEADER : TRACEPARENT_HEADER,
@@ -102,14 +114,20 @@ const FOLLOW = 'acl otel_follow   var(txn.otel.trust) -m str continue';
 
 const ANSWERED = 'acl otel_answered var(txn.otel.hop) -m found';
 
+/** The same where each request has a hop. */
+const UNASKED = [
+  'acl otel_answered var(txn.otel.traceparent) -m found',
+  'acl otel_caller   var(txn.otel.caller) -m found',
+];
+
 /** HAProxy continues the trace itself, or starts one, where the agent did not answer. */
-const CONTINUING = [
+const continuing = (first = ''): string[] => [
   'acl otel_one      req.fhdr_cnt(traceparent) eq 1',
   'acl otel_form     req.fhdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$',
   'acl otel_form     req.fhdr(traceparent) -m reg ^(0[1-9a-f]|[1-9a-e][0-9a-f]|f[0-9a-e])-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$',
   'acl otel_zero     req.fhdr(traceparent) -m reg ^..-0{32}- ^..-[0-9a-f]{32}-0{16}-',
   "acl otel_state    req.fhdr(tracestate) -m reg '^[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+--<>-~]{0,255}[!-+--<>-~]([ ]*,[ ]*[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+--<>-~]{0,255}[!-+--<>-~]){0,31}$'",
-  'http-request set-var(txn.otel.tracestate) req.fhdr(tracestate) if !otel_answered otel_one otel_follow otel_form !otel_zero { req.fhdr_cnt(tracestate) eq 1 } { req.fhdr(tracestate) -m len 1:512 } otel_state',
+  `http-request set-var(txn.otel.tracestate) req.fhdr(tracestate) if ${first}!otel_answered otel_one otel_follow otel_form !otel_zero { req.fhdr_cnt(tracestate) eq 1 } { req.fhdr(tracestate) -m len 1:512 } otel_state`,
 ];
 
 const CONTINUED_TRACE =

@@ -3,9 +3,49 @@
  * that has something to do: for a trace that is sampled, and for a caller whose context HAProxy does not continue alone.
  */
 
-/** The id of a trace that starts here, made by a hash, which costs less than removing dashes. */
-export const NEW_TRACE =
-  'tcp-request content set-var(txn.otel.trace_id) uuid(),sha1,hex,bytes(0,32),lower';
+/**
+ * The hop of a trace that starts here and is not sampled, which is what most are: rules replace it, and the agent.
+ *
+ * HAProxy 2.6 has random numbers of 32 bits, later ones none that are both cheap and good enough. From 3.0 on HAProxy numbers
+ * its requests: a hash of that number and of the process's own (`PROCESS`), beside one of the time. The ids of a process
+ * differ unless 2^32 requests come in one microsecond. All others hash a UUID, which costs most.
+ */
+export const NEW_TRACE = [
+  '.if version_before(2.7)',
+  mint('[rand,xxh64,hex,lower]%[rand,hex,bytes(8,8),lower]%[rand,hex,bytes(8,8),lower]', [
+    'rand,xxh64(1),hex,lower',
+    'rand,xxh64(2),hex,lower',
+  ]),
+  '.elif version_atleast(3.0)',
+  mint(
+    '[date(0,us),xor(proc.otel.high),xxh64,hex,lower]%[txn.id32,xor(proc.otel.low),xxh64,hex,lower]',
+    [
+      'txn.id32,xor(proc.otel.high),xxh64(1),hex,lower',
+      'txn.id32,xor(proc.otel.low),xxh64(2),hex,lower',
+    ],
+  ),
+  '.else',
+  'tcp-request content set-var(txn.otel.trace_id) uuid(),sha1,hex,bytes(0,32),lower',
+  mint('[var(txn.otel.trace_id)]', [
+    'var(txn.otel.trace_id),bytes(0,16)',
+    'var(txn.otel.trace_id),bytes(16,16)',
+  ]),
+  '.endif',
+] as const;
+
+function mint(traceId: string, [spanId, clientSpanId]: readonly [string, string]): string {
+  return `tcp-request content set-var-fmt(txn.otel.hop) "%${traceId}-%[${spanId}]-02-%[${clientSpanId}]-r"`;
+}
+
+/** What a client sent, for which nobody needs to search again where there is none. */
+export const CALLER = 'tcp-request content set-var(txn.otel.caller) req.fhdr(traceparent)';
+
+/** What no other process has: some versions have no random numbers yet when they read this. */
+const PROCESS = [
+  'set-var proc.otel.started date(0,us)',
+  'set-var proc.otel.high hostname,concat(-,proc.otel.started),xxh64(1)',
+  'set-var proc.otel.low hostname,concat(-,proc.otel.started),xxh64(2)',
+];
 
 /** The environment has the share of `add --ratio`; rules of the user's may choose another before the agent is asked. */
 export const SHARE = 'OTEL_RATIO';
@@ -20,7 +60,7 @@ export function shareSettings(ratio: string): string[] {
   const [whole, decimals = ''] = ratio.split('.');
   const millionths = BigInt(decimals.padEnd(6, '0'));
   const threshold = whole === '1' ? 0n : RANDOMNESS_RANGE - millionths * MILLIONTH;
-  return [`setenv ${SHARE} ${ratio}`, `setenv ${THRESHOLD} ${threshold}`];
+  return [`setenv ${SHARE} ${ratio}`, `setenv ${THRESHOLD} ${threshold}`, ...PROCESS];
 }
 
 /**
@@ -33,7 +73,7 @@ export const SAMPLED_EXPRESSIONS = [
   `"var(txn.otel.ratio,\${${SHARE}}),field(2,.),concat(000000),bytes(0,6),lower,mul(${MILLIONTH}),add(txn.otel.randomness)" ge ${RANDOMNESS_RANGE}`,
 ] as const;
 
-const RANDOMNESS = 'var(txn.otel.trace_id),bytes(18,14),hex2i';
+const RANDOMNESS = 'var(txn.otel.hop),bytes(18,14),hex2i';
 
 /** The same as in the engine: `otel_random` only stores what the samples above add. */
 const DECIDING = [
@@ -43,25 +83,19 @@ const DECIDING = [
   ...SAMPLED_EXPRESSIONS.map((sample) => `acl otel_kept     ${sample}`),
 ];
 
-/**
- * Span ids are parts of a random trace id, of which one costs more than any rule here; where a caller's trace is
- * continued that id is no trace's.
- */
-const SPAN_ID = '%[var(txn.otel.trace_id),bytes(0,16)]';
-const CLIENT_SPAN_ID = '%[var(txn.otel.trace_id),bytes(16,16)]';
+const SPAN_ID = '%[var(txn.otel.hop),bytes(33,16)]';
+const CLIENT_SPAN_ID = '%[var(txn.otel.hop),bytes(53,16)]';
 
-/** The agent was not asked about callers that do not sample, and did not answer about all others. */
-export const CONTINUED_CALLER = `http-request set-var-fmt(txn.otel.hop) "%[req.fhdr(traceparent),bytes(3,32)]-${SPAN_ID}-0%[req.fhdr(traceparent),bytes(53,2),hex2i,and(3)]-${CLIENT_SPAN_ID}-%[req.fhdr(traceparent),bytes(36,16)]-%[req.fhdr(traceparent),bytes(53,2),hex2i,and(1),bool,iif(h,r)]" if otel_one !otel_answered otel_follow otel_form !otel_zero`;
-
-const newTrace = (end: string): string =>
-  `http-request set-var-fmt(txn.otel.hop) "%[var(txn.otel.trace_id)]-${SPAN_ID}-${end}"`;
-
-/** Most requests are the first of these, and what comes behind tests the hop first. */
+/** The agent did not answer about a trace that is sampled. */
 export const OWN_TRACES = [
   ...DECIDING,
-  `${newTrace(`02-${CLIENT_SPAN_ID}-r`)} if !otel_answered !otel_reached !otel_own_share or !otel_answered otel_own_share otel_random !otel_kept`,
-  `${newTrace(`03-${CLIENT_SPAN_ID}-h`)} if !otel_answered`,
-  'acl otel_unkept   var(txn.otel.hop),bytes(51,1) -m str 0 2',
+  `http-request set-var-fmt(txn.otel.hop) "%[var(txn.otel.hop),bytes(0,50)]03-${CLIENT_SPAN_ID}-h" if otel_reached !otel_own_share !otel_answered or otel_own_share otel_random otel_kept !otel_answered`,
+];
+
+/** The agent was not asked about callers that do not sample, and did not answer about all others. */
+export const CONTINUED_CALLER = [
+  `http-request set-var-fmt(txn.otel.hop) "%[var(txn.otel.caller),bytes(3,32)]-${SPAN_ID}-0%[var(txn.otel.caller),bytes(53,2),hex2i,and(3)]-${CLIENT_SPAN_ID}-%[var(txn.otel.caller),bytes(36,16)]-%[var(txn.otel.caller),bytes(53,2),hex2i,and(1),bool,iif(h,r)]" if otel_caller !otel_answered otel_one otel_follow otel_form !otel_zero`,
+  'acl otel_unkept   var(txn.otel.hop) -m end -- -r',
 ];
 
 /** The hop has all of it, for which it need not be composed before. */

@@ -94,6 +94,8 @@ async function counted(port: number, name: string): Promise<number> {
 const isAsked = ({ response }: Exchange): boolean => !String(response['x-hop']).endsWith('-r');
 const send = (path: string, fields: HeaderFields = []): Promise<Exchange> =>
   sendHttp1(chain.ports.http, path, fields);
+/** The random part of each new trace's id, from both processes of HAProxy's. */
+const randomParts = new Set<string>();
 
 function upstream(exchange: Exchange): { traceId: string; spanId: string; flags: string } {
   const values = valuesOf(exchange, 'traceparent');
@@ -118,6 +120,7 @@ describe('a new trace', () => {
       expect(isAsked(exchange)).toBe(false);
       const { traceId, spanId, flags } = upstream(exchange);
       ids.add(traceId).add(spanId);
+      randomParts.add(traceId.slice(18));
       expect(flags).toBe('02');
       expect(valuesOf(exchange, 'b3')).toEqual([`${traceId}-${spanId}-0`]);
       expect(valuesOf(exchange, 'tracestate')).toEqual([]);
@@ -229,7 +232,10 @@ describe('lines of what is neither sampled nor failed', () => {
       const records = (): Promise<number> => counted(sparing.admin, 'haproxy_otel_records_total');
       const { http } = sparing.chain.ports;
       const before = await records();
-      for (let i = 0; i < 9; i += 1) await sendHttp1(http, '/a', []);
+      for (let i = 0; i < 9; i += 1) {
+        randomParts.add(upstream(await sendHttp1(http, '/a', [])).traceId.slice(18));
+      }
+      expect(randomParts.size).toBe(29);
       expect(valuesOf(await sendHttp1(http, '/a', []), 'x-request-id')).toEqual([]);
       const { headers } = await get(http, '/broken');
       await sparing.chain.hop(serverTimingTraceId(headers['server-timing']), false);
