@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../src/demo/haproxy.ts';
 
 /** What the tests wait for comes in milliseconds; this is for a machine that is busy. */
-const TIMEOUT = 20_000;
+const TIMEOUT = 60_000;
 
 /** Waits until `condition` returns something; fails with `what` when it does not in time. */
 export async function until<T>(

@@ -22,8 +22,8 @@ if (left.length > 0)
   console.warn(`Not run, as a machine is booted by root only: ${left.join(', ')}`);
 
 const SHARED = {
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
   // Where Debian has HAProxy, and a user without root does not look.
   env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
 };
