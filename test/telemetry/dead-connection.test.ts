@@ -13,8 +13,13 @@ import { expectTraces, send } from './hops.ts';
 import { spansIn } from './otlp-types.ts';
 import { Relay } from './relay.ts';
 
-/** From when a connection works again, in milliseconds, with the shipped settings. */
-const RECOVERY = 30_000;
+/**
+ * A ping detects a dead connection after 30 s where calls have this timeout, in milliseconds, and the timeout of calls or
+ * of connections after 10 s where it is as shipped.
+ */
+const LONG = '60000';
+/** Within it neither the timeout of such a call nor the kernel has detected anything. */
+const RECOVERY = 50_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-dead-'));
 const cleanups: (() => unknown)[] = [];
@@ -96,8 +101,8 @@ describe.each(['http', 'https'])('%s', (scheme) => {
 
   test.concurrent('the same with a longer timeout of calls: a ping detects it', async () => {
     const all = await startAll(scheme, false, {
-      OTEL_EXPORTER_OTLP_TIMEOUT: '45000',
-      OTEL_BSP_EXPORT_TIMEOUT: '45000',
+      OTEL_EXPORTER_OTLP_TIMEOUT: LONG,
+      OTEL_BSP_EXPORT_TIMEOUT: LONG,
     });
     await send(all.agent, 0, 10);
     await untilExported(all.agent, 20);
