@@ -28,9 +28,18 @@ export class AgentProcess {
   /** What it printed beside its log. */
   output = '';
   private rest = '';
+  /** It ended, and all that it printed was read: its last lines may come behind its end. */
+  private isClosed = false;
+  private readonly closed: Promise<void>;
 
   private constructor(process: ChildProcess) {
     this.process = process;
+    this.closed = new Promise((resolve) => {
+      process.once('close', () => {
+        this.isClosed = true;
+        resolve();
+      });
+    });
     process.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text;
     });
@@ -74,9 +83,9 @@ export class AgentProcess {
     const agent = AgentProcess.spawn(['run'], env, descriptors);
     try {
       await until('the agent to be ready', () => {
-        if (agent.process.exitCode !== null) throw new Error(`the agent ended: ${agent.output}`);
-        return agent.logged('ready');
+        return agent.logged('ready') ?? agent.isClosed;
       });
+      if (agent.logged('ready') === undefined) throw new Error(`the agent ended: ${agent.output}`);
     } catch (error) {
       agent.process.kill('SIGKILL');
       throw error;
@@ -89,20 +98,19 @@ export class AgentProcess {
     return this.logs.find(({ msg }) => msg === message);
   }
 
-  /** Sends the signal if it still runs; resolves with its exit code, null after SIGKILL. */
+  /** Sends the signal if it still runs; resolves as `exited` does, and after SIGKILL as soon as it ended. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.process.exitCode === null && this.process.signalCode === null) {
       const exited = once(this.process, 'exit');
       this.process.kill(signal);
       await exited;
     }
-    return this.process.exitCode;
+    return signal === 'SIGKILL' ? this.process.exitCode : this.exited();
   }
 
+  /** Resolves with its exit code when all that it and its successors logged and printed was read. */
   async exited(): Promise<number | null> {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      await once(this.process, 'exit');
-    }
+    await this.closed;
     return this.process.exitCode;
   }
 }

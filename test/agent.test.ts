@@ -22,10 +22,21 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** On a busy machine nothing is lost because the agent had to stop in time, or sent twice because the answer was late. */
+const PATIENT = {
+  HAPROXY_OTEL_STOP_TIMEOUT: '60000',
+  OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
+  OTEL_BSP_EXPORT_TIMEOUT: '60000',
+};
 const ANY_PORTS = { HAPROXY_OTEL_SPOP: '127.0.0.1:0', HAPROXY_OTEL_RECORDS: '127.0.0.1:0' };
 
 async function start(env: Record<string, string> = {}): Promise<AgentProcess> {
-  const agent = await AgentProcess.start({ ...ANY_PORTS, OTEL_TRACES_EXPORTER: 'none', ...env });
+  const agent = await AgentProcess.start({
+    ...ANY_PORTS,
+    ...PATIENT,
+    OTEL_TRACES_EXPORTER: 'none',
+    ...env,
+  });
   running.push(agent);
   return agent;
 }
@@ -151,10 +162,10 @@ describe('the command', () => {
     const agent = await start({ ...env });
     const spop = await peer(agent, 'spop');
     spop.socket.write(Buffer.concat([hello(), MINT, MINT]));
-    await until('three frames', () => spop.frames().length === 3);
+    await until('three frames', () => spop.frames().length >= 3);
     const records = await peer(agent, 'records');
     records.socket.write(octetCounted(recordLine()));
-    await until('two spans', () => otlp.spans.length === 2);
+    await until('two spans', () => otlp.spans.length >= 2);
     await agent.end();
     expect(agent.logs.map(({ msg }) => msg)).toEqual([
       'ready',
@@ -222,7 +233,7 @@ describe('SIGTERM', () => {
       OTEL_TRACES_EXPORTER: 'otlp',
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
       OTEL_BSP_SCHEDULE_DELAY: '10',
-      HAPROXY_OTEL_STOP_TIMEOUT: '300',
+      HAPROXY_OTEL_STOP_TIMEOUT: '2000',
     });
     const records = await peer(agent, 'records');
     records.socket.end(octetCounted(recordLine()));
@@ -306,7 +317,8 @@ test('the telemetry thread, and no other, runs at a lower priority', async () =>
     // Behind the name, which may have spaces, "nice" is the 17th: proc(5).
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
   });
-  const lower = getPriority() + constants.priority.PRIORITY_BELOW_NORMAL;
+  const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority;
+  const lower = Math.min(getPriority() + PRIORITY_BELOW_NORMAL, PRIORITY_LOW);
   expect(priorities.filter((priority) => priority !== getPriority())).toEqual([lower]);
 });
 
@@ -322,8 +334,9 @@ describe('SPOP peers', () => {
     expect(bad.frames()).toMatchObject([{ type: 102, items: { 'status-code': 3 } }]);
     good.socket.write(MINT);
     await until('the answer', () => good.frames().length === 2);
-    const told = agent.logs.filter(({ level }) => level === 'warn');
-    expect(told).toMatchObject([
+    const told = () => agent.logs.filter(({ level }) => level === 'warn');
+    await until('the warning', () => told().length > 0);
+    expect(told()).toMatchObject([
       {
         msg: 'SPOP peer disconnected: it broke the protocol',
         status: 3,
@@ -418,7 +431,7 @@ describe('unix sockets', () => {
     await until('the answer', () => spop.frames().length === 2);
     const records = await peer(second, 'records');
     records.socket.write(octetCounted(recordLine()));
-    await until('two spans', () => otlp.spans.length === 2);
+    await until('two spans', () => otlp.spans.length >= 2);
     for (const [name, path] of Object.entries(paths)) {
       const others = { HAPROXY_OTEL_SPOP: '127.0.0.1:0', HAPROXY_OTEL_RECORDS: '127.0.0.1:0' };
       const setting = `HAPROXY_OTEL_${name.toUpperCase()}`;
@@ -436,7 +449,7 @@ describe('unix sockets', () => {
     const idle = await peer(agent, 'records');
     const records = await peer(agent, 'records');
     records.socket.write(`${recordLine(hopOf(1))}\n`);
-    await until('two spans', () => otlp.spans.length === 2);
+    await until('two spans', () => otlp.spans.length >= 2);
     records.socket.write(`${recordLine(hopOf(2))}\n`);
     expect(await agent.end()).toBe(0);
     await Promise.all([records.closed, idle.closed]);
@@ -462,7 +475,7 @@ describe('records', () => {
     counted.socket.write(octetCounted(recordLine(hopOf(1))));
     const lines = await peer(agent, 'records');
     lines.socket.write(`${recordLine(hopOf(2))}\n`);
-    await until('four spans', () => otlp.spans.length === 4);
+    await until('four spans', () => otlp.spans.length >= 4);
   });
 
   test('a connection that is neither is refused, others go on', async () => {
@@ -473,8 +486,9 @@ describe('records', () => {
     await bad.closed;
     const good = await peer(agent, 'records');
     good.socket.write(octetCounted(recordLine()));
-    await until('two spans', () => otlp.spans.length === 2);
-    expect(agent.logged('records refused')?.reason).toContain('expected "<length> <record>"');
+    await until('two spans', () => otlp.spans.length >= 2);
+    const { reason } = await until('the refusal', () => agent.logged('records refused'));
+    expect(reason).toContain('expected "<length> <record>"');
   });
 
   test('lines that are no records are counted, and logged once', async () => {

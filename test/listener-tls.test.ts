@@ -43,7 +43,7 @@ async function listen(
   const refused: string[] = [];
   const tls = new ListenerTls(
     FILES,
-    { handshakeTimeout: 2_000, connectionsOfPeer },
+    { handshakeTimeout: 60_000, connectionsOfPeer },
     {
       onConnection: (socket) => accepted.push(socket.resume()),
       onRefused: (peer, reason) => refused.push(`${peer} ${reason}`),
@@ -63,7 +63,7 @@ async function listen(
 async function listenLocally(): Promise<{ path: string; accepted: Socket[] }> {
   const accepted: Socket[] = [];
   const events = { onConnection: (socket: Socket) => accepted.push(socket), onRefused: () => {} };
-  const tls = new ListenerTls(FILES, { handshakeTimeout: 2_000, connectionsOfPeer: 1 }, events);
+  const tls = new ListenerTls(FILES, { handshakeTimeout: 60_000, connectionsOfPeer: 1 }, events);
   const path = file('local.sock');
   server = createServer((raw) => {
     sockets.push(raw);

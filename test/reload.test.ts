@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { generate } from 'selfsigned';
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../src/config/config.ts';
 import { gatherSettings, serviceSettings } from '../src/config/settings-file.ts';
 import { freePort } from '../src/demo/ports.ts';
@@ -14,8 +14,6 @@ import { until } from './agent-process.ts';
 import { Chain } from './end-to-end/chain.ts';
 import { OtlpReceiver } from './otlp-receiver.ts';
 import { DOCUMENTATION } from './shipped/readme.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-reload-'));
 const ends: (() => unknown)[] = [];

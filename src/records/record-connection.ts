@@ -122,11 +122,14 @@ export class RecordConnection {
     this.state = 'waiting';
     this.pacer.stop();
     this.timer = setTimeout(() => {
-      this.state = 'open';
-      if (this.splitter.pending > 0) return;
-      this.events.onRenew?.(this.peer, this.age.value);
-      if (this.splitter.framing === 'octet-count') this.close();
-      else this.reset();
+      this.afterPoll((isIdle) => {
+        if (this.state !== 'waiting') return;
+        this.state = 'open';
+        if (!isIdle) return;
+        this.events.onRenew?.(this.peer, this.age.value);
+        if (this.splitter.framing === 'octet-count') this.close();
+        else this.reset();
+      });
     }, IDLE_TIME);
   }
 
@@ -206,16 +209,27 @@ export class RecordConnection {
    */
   private resetBehindRecord(): void {
     this.timer?.refresh();
-    const { chunks } = this;
-    setImmediate(() => {
-      if (this.chunks === chunks && this.splitter.pending === 0) this.reset();
+    this.afterPoll((isIdle) => {
+      if (isIdle) this.reset();
     });
   }
 
   /** Waits for the end of an incomplete record. */
   private resetWhenIdle(): void {
-    if (this.splitter.pending === 0) this.reset();
-    else this.timer?.refresh();
+    this.afterPoll((isIdle) => {
+      if (isIdle) this.reset();
+      else this.timer?.refresh();
+    });
+  }
+
+  /**
+   * A timer alone shows no silence: what came while this process was held up is read by the next poll of the loop.
+   *
+   * @param then is called with whether that had nothing, and no record is incomplete
+   */
+  private afterPoll(then: (isIdle: boolean) => void): void {
+    const { chunks } = this;
+    setImmediate(() => then(this.chunks === chunks && this.splitter.pending === 0));
   }
 
   private reset(): void {

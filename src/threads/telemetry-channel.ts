@@ -12,7 +12,7 @@ import type {
 import { MintNumbers } from './mint-numbers.ts';
 
 /** How long an answer of the thread is waited for beyond its own limit, in milliseconds. */
-const GRACE = 500;
+const GRACE = 2_000;
 
 /** Megabytes. Objects made of a record are short-lived: a larger young generation would cost memory and save no work. */
 const YOUNG_GENERATION = 24;

@@ -122,9 +122,11 @@ describe('a log line', () => {
   ])('of %s lasts no longer than its length allows', (_, text) => {
     for (const rule of [ALL, REDACT, KEEP, NONE]) {
       setQueryRule(rule);
-      const started = performance.now();
+      // Of the processor: a machine that is busy with others makes it no longer.
+      const before = process.cpuUsage();
       for (let i = 0; i < 10; i += 1) redactLine(`"GET /${text}"`, text.replace(/^\?/, ''));
-      expect(performance.now() - started).toBeLessThan(1_000);
+      const { user, system } = process.cpuUsage(before);
+      expect(user + system).toBeLessThan(1_000_000);
     }
   });
 });

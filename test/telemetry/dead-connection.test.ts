@@ -8,12 +8,18 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { AgentProcess, until } from '../agent-process.ts';
 import { OtlpReceiver } from '../otlp-receiver.ts';
 import { createAuthority } from './authority.ts';
+import { COUNTED, untilExported } from './exporting-agent.ts';
 import { expectTraces, send } from './hops.ts';
 import { spansIn } from './otlp-types.ts';
 import { Relay } from './relay.ts';
 
-/** From when a connection works again, in milliseconds, with the shipped settings. */
-const RECOVERY = 30_000;
+/**
+ * A ping detects a dead connection after 30 s where calls have this timeout, in milliseconds, and the timeout of calls or
+ * of connections after 10 s where it is as shipped.
+ */
+const LONG = '60000';
+/** Within it neither the timeout of such a call nor the kernel has detected anything. */
+const RECOVERY = 50_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-dead-'));
 const cleanups: (() => unknown)[] = [];
@@ -40,6 +46,7 @@ async function startAll(scheme: string, silent = false, env: Record<string, stri
     OTEL_EXPORTER_OTLP_ENDPOINT: `${scheme}://localhost:${relay.port}`,
     OTEL_EXPORTER_OTLP_CERTIFICATE: caFile,
     OTEL_BSP_SCHEDULE_DELAY: '20',
+    ...COUNTED,
     ...env,
   });
   cleanups.push(
@@ -74,7 +81,7 @@ describe.each(['http', 'https'])('%s', (scheme) => {
   test.concurrent('a connection that freezes, and goes on later', async () => {
     const all = await startAll(scheme);
     await send(all.agent, 0, 10);
-    await until('the first hops', () => all.receiver.spans.length === 20);
+    await untilExported(all.agent, 20);
     all.relay.freeze();
     await send(all.agent, 10, 20);
     await until('the export to fail', () => all.agent.logged('export fails, spans wait'));
@@ -86,7 +93,7 @@ describe.each(['http', 'https'])('%s', (scheme) => {
   test.concurrent('a connection that everybody but the agent forgot', async () => {
     const all = await startAll(scheme);
     await send(all.agent, 0, 10);
-    await until('the first hops', () => all.receiver.spans.length === 20);
+    await untilExported(all.agent, 20);
     all.relay.forget();
     await send(all.agent, 10, 20);
     await expectRecovery(all, 20);
@@ -94,11 +101,11 @@ describe.each(['http', 'https'])('%s', (scheme) => {
 
   test.concurrent('the same with a longer timeout of calls: a ping detects it', async () => {
     const all = await startAll(scheme, false, {
-      OTEL_EXPORTER_OTLP_TIMEOUT: '45000',
-      OTEL_BSP_EXPORT_TIMEOUT: '45000',
+      OTEL_EXPORTER_OTLP_TIMEOUT: LONG,
+      OTEL_BSP_EXPORT_TIMEOUT: LONG,
     });
     await send(all.agent, 0, 10);
-    await until('the first hops', () => all.receiver.spans.length === 20);
+    await untilExported(all.agent, 20);
     all.relay.forget();
     await send(all.agent, 10, 20);
     await expectRecovery(all, 20);
@@ -139,6 +146,7 @@ test.concurrent.each(['forget', 'freeze'] as const)(
       OTEL_BSP_SCHEDULE_DELAY: '20',
       // Several at a time, so that there are several connections.
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '4',
+      ...COUNTED,
     });
     cleanups.push(
       () => server.close(),
@@ -147,7 +155,7 @@ test.concurrent.each(['forget', 'freeze'] as const)(
       () => agent.end('SIGKILL'),
     );
     await send(agent, 0, 40);
-    await until('the first hops', () => traces.size === 40);
+    await untilExported(agent, 80);
     relay[trouble]();
     await send(agent, 40, 60);
     if (trouble === 'freeze') {
@@ -170,9 +178,10 @@ test.concurrent('a receiver that is slow is pinged, and not left', async () => {
     HAPROXY_OTEL_SPOP: '127.0.0.1:0',
     HAPROXY_OTEL_RECORDS: '127.0.0.1:0',
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
-    OTEL_EXPORTER_OTLP_TIMEOUT: '30000',
+    OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
+    OTEL_BSP_EXPORT_TIMEOUT: '60000',
     OTEL_BSP_SCHEDULE_DELAY: '20',
-    HAPROXY_OTEL_STOP_TIMEOUT: '60000',
+    HAPROXY_OTEL_STOP_TIMEOUT: '120000',
   });
   cleanups.push(
     () => receiver.stop(),
@@ -188,14 +197,14 @@ test('a peer that stays silent costs one connection, and the queue stays bounded
   const { relay, agent } = await startAll('http', true, {
     OTEL_EXPORTER_OTLP_TIMEOUT: '200',
     OTEL_BSP_MAX_QUEUE_SIZE: '2048',
-    HAPROXY_OTEL_STOP_TIMEOUT: '100',
+    HAPROXY_OTEL_STOP_TIMEOUT: '2000',
   });
   await send(agent, 0, 5000);
   let accepted = 0;
   relay.onAccept = () => {
     accepted += 1;
   };
-  await until('further connections', () => accepted >= 4, 60_000);
+  await until('further connections', () => accepted >= 4);
   expect(relay.established).toBeLessThanOrEqual(2);
   await agent.end();
   const { spans } = agent.logged('stopped, with spans that could not be exported in time') as {

@@ -38,6 +38,8 @@ export async function receiveHttp(
   let connections = 0;
   let open = 0;
   const server = tls === undefined ? createServer() : createSecureServer(tls);
+  // Who closes a connection is the agent.
+  server.keepAliveTimeout = 0;
   server.on('request', (message, response) => {
     const chunks: Buffer[] = [];
     message.on('data', (chunk: Buffer) => chunks.push(chunk));

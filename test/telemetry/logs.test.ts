@@ -69,7 +69,7 @@ async function pipe(
   for (const line of lines.map((text) => Buffer.from(text))) {
     pipeline.processLine(line, 0, line.length);
   }
-  await logs?.output.flush(10_000);
+  await logs?.output.flush(60_000);
   return { logs: receiver.logs, counts: pipeline.counts, exported: logs?.output.counts.exported };
 }
 
@@ -146,15 +146,17 @@ test('many in batches, none twice, while the receiver of spans is away', async (
     OTEL_LOGS_EXPORTER: 'otlp',
     OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: logs.endpoint,
     OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: '100',
-    OTEL_BLRP_SCHEDULE_DELAY: '60000',
-    HAPROXY_OTEL_STOP_TIMEOUT: '500',
+    OTEL_BLRP_SCHEDULE_DELAY: '3600000',
   });
   const indices = Array.from({ length: 1_050 }, (_, i) => i);
   await sendLines(
     agent,
     indices.map((i) => recordLine(hopOf(i), { message: `line ${i}` })),
   );
-  await until('the batches that are full', () => logs.logs.length === 1_000);
+  await until('the batches that are full', () => logs.logs.length >= 1_000);
+  agent.process.kill('SIGTERM');
+  await until('the rest', () => logs.logs.length >= 1_050);
+  // It waits for the receiver of spans, for a minute: a second signal ends it at once.
   await agent.end();
   const bodies = logs.logs.map(({ body }) => String(body)).sort();
   expect(bodies).toEqual(indices.map((i) => `line ${i}`).sort());

@@ -51,7 +51,7 @@ test.each(NAMES)('%s does not swallow what is for loopback', async (name) => {
     [name]: `http://127.0.0.1:${proxy.port}`,
   });
   await send(agent, 0, 5);
-  await until('ten spans', () => receiver.spans.length === 10);
+  await until('ten spans', () => receiver.spans.length >= 10);
   expectExactly(receiver, 0, 5);
   expect(proxy.asked).toEqual([]);
 });
@@ -64,7 +64,7 @@ test('nor what is for a unix socket', async () => {
     http_proxy: `http://127.0.0.1:${proxy.port}`,
   });
   await send(agent, 0, 5);
-  await until('ten spans', () => receiver.spans.length === 10);
+  await until('ten spans', () => receiver.spans.length >= 10);
   expect(proxy.asked).toEqual([]);
 });
 
@@ -75,7 +75,7 @@ test('another host is asked through the proxy, by its name, with its password', 
     http_proxy: `http://agent:secret@127.0.0.1:${proxy.port}`,
   });
   await send(agent, 0, 5);
-  await until('ten spans', () => receiver.spans.length === 10);
+  await until('ten spans', () => receiver.spans.length >= 10);
   expect(proxy.asked).toEqual(['collector.invalid:4317']);
   expect(proxy.authorizations).toEqual([`Basic ${Buffer.from('agent:secret').toString('base64')}`]);
   await agent.end();
@@ -148,11 +148,11 @@ test('a proxy that never answers costs no further connections, and works when it
   );
   const agent = await startExporting('http://collector.invalid:4317', {
     http_proxy: `http://127.0.0.1:${port}`,
-    OTEL_EXPORTER_OTLP_TIMEOUT: '500',
+    OTEL_EXPORTER_OTLP_TIMEOUT: '1000',
   });
   await send(agent, 0, 5);
-  await until('three attempts', () => open >= 3, 40_000);
+  await until('three attempts', () => open >= 3);
   isSilent = false;
-  await until('ten spans', () => receiver.spans.length === 10, 30_000);
-  await until('the silent ones to be closed', () => open === 1, 30_000);
+  await until('ten spans', () => receiver.spans.length >= 10);
+  await until('the silent ones to be closed', () => open === 1);
 });

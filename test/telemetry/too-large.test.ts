@@ -59,9 +59,11 @@ test('a batch has a million bytes at most, and is filled', async () => {
       spans += decodeSpans(request).length;
     },
   });
-  const agent = await startExporting(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '1000' });
+  // Only the last one is not full: it goes out when the agent stops.
+  const agent = await startExporting(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '3600000' });
   await send(agent, 0, 300, LONG_PATH);
-  await until('600 spans', () => spans === 600);
+  await agent.end();
+  expect(spans).toBe(600);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(1_000_000);
   expect(sizes.filter((size) => size > 950_000)).toHaveLength(sizes.length - 1);
   expect(sizes.length).toBeGreaterThan(3);
@@ -77,7 +79,7 @@ test('a hop that is larger than a batch may be goes out alone', async () => {
     HAPROXY_OTEL_BATCH_BYTES: '8192',
   });
   await send(agent, 0, 3, (index) => (index === 1 ? LONG_PATH() : {}));
-  await until('six spans', () => sizes.reduce((sum, [spans]) => sum + spans, 0) === 6);
+  await until('six spans', () => sizes.reduce((sum, [spans]) => sum + spans, 0) >= 6);
   expect(sizes.map(([spans]) => spans)).toEqual([2, 2, 2]);
   expect(sizes.filter(([, size]) => size > 8192)).toHaveLength(1);
 });
@@ -102,9 +104,9 @@ test('later batches are sent as small as the receiver showed to want them', asyn
   const receiver = await receive({ maxRequest: 100_000 });
   const agent = await startExporting(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
   await send(agent, 0, 100, LONG_PATH);
-  await until('200 spans', () => receiver.spans.length === 200);
+  await until('200 spans', () => receiver.spans.length >= 200);
   await send(agent, 100, 200, LONG_PATH);
-  await until('400 spans', () => receiver.spans.length === 400);
+  await until('400 spans', () => receiver.spans.length >= 400);
   await agent.end();
   // Ten refusals at most to learn it: 1,000,000 bytes, and halves of these.
   const { retries } = spansOf(agent);
@@ -134,7 +136,7 @@ test('an HTTP status 413 of what is in front of the receiver is a size, too', as
   });
   const agent = await startExporting(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
   await send(agent, 0, 200);
-  await until('400 spans', () => receiver.spans === 400);
+  await until('400 spans', () => receiver.spans >= 400);
   await agent.end();
   expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 400, refused: 0 } });
   expect(agent.logged(SPLIT)).toBeDefined();
@@ -150,7 +152,7 @@ test('a stream that is reset in front of the receiver is no size: spans wait', a
   });
   const agent = await startExporting(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
   await send(agent, 0, 200);
-  await until('400 spans', () => receiver.spans === 400);
+  await until('400 spans', () => receiver.spans >= 400);
   await agent.end();
   expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 400, refused: 0 } });
   expect(agent.logged(SPLIT)).toBeUndefined();

@@ -142,7 +142,7 @@ test('metrics that cannot be exported in time are reported', async () => {
   const agent = await startExporting(`http://127.0.0.1:${await freePort()}`, {
     OTEL_METRICS_EXPORTER: 'otlp',
     OTEL_TRACES_EXPORTER: 'none',
-    HAPROXY_OTEL_STOP_TIMEOUT: '1500',
+    HAPROXY_OTEL_STOP_TIMEOUT: '3000',
   });
   await send(agent, 0, 1);
   expect(await agent.end('SIGTERM')).toBe(0);
@@ -184,7 +184,8 @@ test('SIGHUP: another receiver, interval and filter; what needs a restart is nam
     agent.logged('changed settings that are in force after a restart'),
   );
   expect(needRestart.settings).toEqual(['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE']);
-  expect(agent.logged('reloaded')?.changed).toEqual([
+  const reloaded = await until('the reload to be logged', () => agent.logged('reloaded'));
+  expect(reloaded.changed).toEqual([
     'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT',
     'OTEL_METRICS_EXEMPLAR_FILTER',
     'OTEL_METRIC_EXPORT_INTERVAL',
