@@ -19,10 +19,10 @@ import {
 import { WAYS } from './ways.mjs';
 
 /** The timeout for the agent to export everything after a turn, in milliseconds. */
-const DRAIN_TIMEOUT = 30_000;
+const DRAIN_TIMEOUT = 60_000;
 const DRAIN_STEP = 100;
 /** So many steps without a span are the end: of a turn of which each hop is expected, and of any other. */
-const STILL_LONG = 30;
+const STILL_LONG = 200;
 const STILL = 6;
 
 const NOTHING = { records: 0, droppedByHaproxy: 0, droppedByAgent: 0 };
@@ -123,9 +123,10 @@ export class Way {
       if (still >= STILL_LONG || (this.counts === undefined && still >= STILL)) return;
       const seen = (await requestsSeen(this.statsSocket)) - before.seen;
       if (this.counts === 'exported' && hops - before.hops >= seen) return;
-      if (this.counts !== 'recorded' || still % STILL !== STILL - 1) continue;
-      const { records } = await this.account();
-      if (records - accountBefore.records >= seen) return;
+      if (still % STILL !== STILL - 1) continue;
+      const account = change(accountBefore, await this.account());
+      const used = { ...account, seen, hops: hops - before.hops };
+      if (conservation(accountOf(this.counts, used)).unaccounted <= 0) return;
     }
   }
 

@@ -4,7 +4,7 @@ import { freePort, type Ports } from '../../src/demo/ports.ts';
 import { socketPath } from '../../src/listen-address.ts';
 import { type AgentProcess, until } from '../agent-process.ts';
 import { Chain, type ChainOptions, PROBE } from './chain.ts';
-import { type Account, sentence } from './conservation.ts';
+import { type Account, remainder, sentence } from './conservation.ts';
 import type { FormerRings } from './former-rings.ts';
 import type { Load } from './load.ts';
 import { runCommand } from './runtime-api.ts';
@@ -189,8 +189,9 @@ export async function settle({
     droppedByAgent: Math.ceil(spans / 2) + Math.max(0, unusable - (former?.messages ?? 0)),
   };
   // What each term is about.
-  for (const { logs } of account.droppedByAgent > 0 ? agents : []) {
-    for (const { level, ...line } of logs) if (level === 'warn') console.log(JSON.stringify(line));
+  for (const { logs } of account.droppedByAgent > 0 || remainder(account) !== 0 ? agents : []) {
+    const lines = logs.filter(({ level, msg }) => level !== 'info' || msg === 'stopped');
+    for (const line of lines) console.log(JSON.stringify(line));
   }
   const agent = memory && `, agent ${memory.before} MB at start, ${memory.after} MB at end`;
   console.log(
