@@ -39,7 +39,7 @@ const HEAP_BEFORE_COLLECTION = 24;
 
 /**
  * By how many per cent a thread's heap grows beyond what survived a collection until the next collection of all of it.
- * Buffers that were read or exported count too, and V8's own choice is 20 here: full collections, which cost a third of the
+ * Buffers that were read or exported count too, and V8's own choice is 20 here: full collections, which cost a sixth of the
  * agent's CPU, would follow the rate of requests.
  */
 const HEAP_GROWTH = 100;
