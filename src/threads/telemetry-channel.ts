@@ -14,8 +14,11 @@ import { MintNumbers } from './mint-numbers.ts';
 /** How long an answer of the thread is waited for beyond its own limit, in milliseconds. */
 const GRACE = 2_000;
 
-/** Megabytes. Objects made of a record are short-lived: a larger young generation would cost memory and save no work. */
-const YOUNG_GENERATION = 24;
+/**
+ * Megabytes. Little that is made of a record survives, so that a collection of few megabytes is cheap; and it frees the
+ * buffers that were read and sent, which V8 counts towards a collection of the whole heap.
+ */
+const YOUNG_GENERATION = 3;
 
 /** The main thread's handle on the telemetry thread, from its start on. */
 export class TelemetryChannel {
