@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { parseConfiguration } from '../../dist/haproxy/configuration.js';
 import { parseVersion } from '../../dist/haproxy/version.js';
 import { UsageError } from '../../dist/settings.js';
-import { check } from './checks.mjs';
+import { check, target } from './checks.mjs';
 
 const VERSIONS = ['2.6.12', '3.0.11', '3.2.26', '3.4.7'].map(parseVersion);
 
@@ -18,21 +18,17 @@ export const seeds = readdirSync(corpus, { recursive: true })
   .filter((file) => file.endsWith('.cfg'))
   .map((file, index) => Buffer.concat([Buffer.of(index), readFileSync(new URL(file, corpus))]));
 
-export function fuzz(data) {
+export const fuzz = target((data) => {
   const text = data.toString('latin1', 1);
-  try {
-    const { sections } = parseConfiguration(
-      new Map([['haproxy.cfg', text]]),
-      readingOf((data[0] ?? 0) >> 3),
-    );
-    const lines = sections.flatMap(({ head, statements }) =>
-      [head, ...statements].map(({ line }) => line),
-    );
-    check(
-      lines.every((line, index) => index === 0 || line > (lines[index - 1] ?? 0)),
-      'lines out of their order',
-    );
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-  }
-}
+  const { sections } = parseConfiguration(
+    new Map([['haproxy.cfg', text]]),
+    readingOf((data[0] ?? 0) >> 3),
+  );
+  const lines = sections.flatMap(({ head, statements }) =>
+    [head, ...statements].map(({ line }) => line),
+  );
+  check(
+    lines.every((line, index) => index === 0 || line > (lines[index - 1] ?? 0)),
+    'lines out of their order',
+  );
+}, UsageError);

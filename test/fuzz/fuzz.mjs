@@ -6,7 +6,7 @@
 // stays in .cache/fuzz/TARGET, so that the next run begins where this one ended; an input that is a finding is left there
 // too, and named.
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -56,6 +56,9 @@ async function run(target, runs) {
   for (const each of [corpus, first]) mkdirSync(each, { recursive: true });
   for (const [index, seed] of seeds.entries()) writeFileSync(join(first, String(index)), seed);
   const [command, ...before] = node();
+  // A file: the fuzzer does not write again what a pipe had no room for.
+  const file = join(folder, 'log');
+  const log = openSync(file, 'w');
   const child = spawn(
     command,
     [
@@ -66,6 +69,7 @@ async function run(target, runs) {
       first,
       '--sync',
       ...['-i', `${root}/dist/`],
+      ...['-h', join(here, 'hooks.mjs')],
       ...['--disable_bug_detectors', '.*'],
       '--',
       `-seed=${values.seed}`,
@@ -73,25 +77,18 @@ async function run(target, runs) {
       `-max_len=${TARGETS[target].length}`,
       `-artifact_prefix=${folder}/`,
     ],
-    { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
+    { cwd: root, stdio: ['ignore', log, log] },
   );
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text) => {
-      output = (output + text).slice(-65_536);
-      const counters = /\((\d+) inline 8-bit counters\)/.exec(text)?.[1];
-      if (counters !== undefined) edges = Number(counters) - HOOK_EDGES;
-    });
-  }
-  let edges = 0;
   const code = await new Promise((resolve) => child.once('close', resolve));
+  closeSync(log);
+  const output = readFileSync(file, 'latin1');
+  const edges = Number(/.*\((\d+) inline 8-bit counters\)/s.exec(output)?.[1]) - HOOK_EDGES;
   const covered = Number(/.*\bcov: (\d+)/s.exec(output)?.[1]);
-  const done = Number(/Done (\d+) runs/.exec(output)?.[1]);
-  const findings = readdirSync(folder).filter((file) => /^(crash|timeout|oom)-/.test(file));
-  // Its exit code says no more: with a foreign C library Node may fail in the very end, when all is done.
-  if (findings.length > 0 || !(done >= runs) || !(covered > 0)) {
-    process.stderr.write(output);
-    const where = findings.map((file) => join(folder, file)).join(' ');
+  const done = Number(/\nDone (\d+) runs/.exec(output)?.[1]);
+  const findings = readdirSync(folder).filter((name) => /^(crash|timeout|oom)-/.test(name));
+  if (code !== 0 || findings.length > 0 || !(done >= runs) || !(covered > 0)) {
+    process.stderr.write(output.slice(-65_536));
+    const where = findings.map((name) => join(folder, name)).join(' ');
     throw new Error(`${target}: exit code ${code} after ${done} executions, findings: ${where}`);
   }
   return { done, covered, edges };

@@ -9,7 +9,11 @@ import { FramingError, MAX_RECORD_BYTES, RecordSplitter } from '../../dist/recor
 import { OtlpSpans } from '../../dist/telemetry/otlp/otlp-spans.js';
 import { ReadableSpans } from '../../dist/telemetry/spans/readable-spans.js';
 import { writeSpans } from '../../dist/telemetry/spans/span-writer.js';
-import { check, inChunks } from './checks.mjs';
+import { check, Parts, pushInChunks, target } from './checks.mjs';
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const SPAN = 'b7ad6b7169203331';
+const HOP = `${TRACE}-${SPAN}-03-f7ad6b7169203331`;
 
 const lines = [
   recordLine(1),
@@ -19,6 +23,13 @@ const lines = [
     tracestate: 'ot=th:c;rv:1,a=b',
     host: '[2001:db8::1]:8443',
     client_address: '2001:db8::2',
+  }),
+  recordLine(4, '03', { hop: `${HOP}-00f067aa0ba902b7`, reported: 1 }),
+  recordLine(5, '03', { hop: `${HOP}-l-${TRACE}-${SPAN}-01`, stopping: 1 }),
+  recordLine(6, '03', {
+    hop: `${HOP}-00f067aa0ba902b7-d`,
+    route: '/orders/{id}',
+    request_id: 'r1',
   }),
   '<134>1 2026-11-23T12:00:00.000000+00:00 - haproxy 1 - - 17 events dropped',
 ];
@@ -36,37 +47,38 @@ const scope = {
 const own = new OtlpSpans(scope);
 const readable = new ReadableSpans(scope);
 
-function split(chunks) {
+const [whole, cut] = [new Parts(), new Parts()];
+
+/** @param push gives all bytes of a connection to a splitter */
+function split(parts, push) {
   const splitter = new RecordSplitter();
-  const seen = [];
+  parts.clear();
   try {
-    for (const chunk of chunks) {
-      splitter.push(chunk, (buffer, start, end) =>
-        seen.push(Buffer.from(buffer.subarray(start, end))),
-      );
+    push((chunk) => {
+      splitter.push(chunk, parts.add);
       check(splitter.pending <= MAX_RECORD_BYTES + chunk.length, 'more is held than one record');
-    }
-    return { seen, end: splitter.pending };
+    });
+    parts.end = String(splitter.pending);
   } catch (error) {
     // What its message quotes is what has come so far.
-    if (error instanceof FramingError) return { seen, end: 'refused' };
-    throw error;
+    if (!(error instanceof FramingError)) throw error;
+    parts.end = 'refused';
   }
 }
 
-const hexadecimal = ({ seen, end }) => `${seen.map((record) => record.toString('hex'))} ${end}`;
-
-function read(line) {
-  check(droppedByRing(line, 0, line.length) >= 0, 'fewer than no records were dropped');
-  otherVersion(line, 0, line.length);
-  log.isStopping(line, 0, line.length);
-  const record = log.view(line, 0, line.length);
+/** Reads the record in `bytes[start, end)`, where it is between others. */
+function read(bytes, start, end) {
+  check(end > start, 'a record of no bytes');
+  check(droppedByRing(bytes, start, end) >= 0, 'fewer than no records were dropped');
+  otherVersion(bytes, start, end);
+  log.isStopping(bytes, start, end);
+  const record = log.view(bytes, start, end);
   if (record?.hop === undefined) return;
   writeSpans(own, record, record.hop);
   writeSpans(readable, record, record.hop);
   const batch = own.finishRequest();
   const stock = ProtobufTraceSerializer.serializeRequest(readable.drain());
-  const [ours, theirs] = [batch.bytes, stock].map((bytes) => text(decodeSpans(bytes)));
+  const [ours, theirs] = [batch.bytes, stock].map((each) => text(decodeSpans(each)));
   own.recycle(batch);
   check(ours === theirs, `spans differ:\n${ours}\n${theirs}`);
 }
@@ -78,12 +90,9 @@ const text = (spans) =>
     return typeof each === 'bigint' ? `${each}n` : each;
   });
 
-export function fuzz(data) {
-  const bytes = data.subarray(1);
-  const whole = split([bytes]);
-  check(
-    hexadecimal(whole) === hexadecimal(split(inChunks(bytes, data[0]))),
-    'records depend on chunks',
-  );
-  for (const line of whole.seen) read(line);
-}
+export const fuzz = target((data) => {
+  split(whole, (push) => push(data.subarray(1)));
+  split(cut, (push) => pushInChunks(data, 1, data[0], push));
+  check(whole.equals(cut), 'records depend on chunks');
+  whole.forEach(read);
+});

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { loadConfig } from '../../dist/config/config.js';
 import { gatherSettings } from '../../dist/config/settings-file.js';
 import { UsageError } from '../../dist/settings.js';
+import { target } from './checks.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-fuzz-'));
 const file = join(folder, 'settings.env');
@@ -59,25 +60,21 @@ function variables(text) {
   );
 }
 
-export function fuzz(data) {
+export const fuzz = target((data) => {
   const [kind = 0] = data;
   const text = data.toString('utf8', 1);
-  try {
-    if (kind % 3 === 0) {
-      writeFileSync(
-        file,
-        Object.entries(variables(text))
-          .map((pair) => pair.join('='))
-          .join('\n'),
-      );
-      loadConfig(gatherSettings({}, { HAPROXY_OTEL_CONFIG: file }));
-    } else if (kind % 3 === 1) {
-      loadConfig(gatherSettings(variables(text), {}));
-    } else {
-      writeFileSync(yaml, text);
-      loadConfig(gatherSettings({}, { OTEL_CONFIG_FILE: yaml }));
-    }
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+  if (kind % 3 === 0) {
+    writeFileSync(
+      file,
+      Object.entries(variables(text))
+        .map((pair) => pair.join('='))
+        .join('\n'),
+    );
+    loadConfig(gatherSettings({}, { HAPROXY_OTEL_CONFIG: file }));
+  } else if (kind % 3 === 1) {
+    loadConfig(gatherSettings(variables(text), {}));
+  } else {
+    writeFileSync(yaml, text);
+    loadConfig(gatherSettings({}, { OTEL_CONFIG_FILE: yaml }));
   }
-}
+}, UsageError);

@@ -1,7 +1,7 @@
 // A haproxy.cfg: "remove" undoes what "add" did, and "add" done twice is done once.
 import { UsageError } from '../../dist/settings.js';
 import { filesOf, wire } from '../../dist/wiring/wire.js';
-import { check } from './checks.mjs';
+import { check, target } from './checks.mjs';
 import { readingOf } from './configuration.fuzz.mjs';
 
 const OPTIONS = [
@@ -16,20 +16,16 @@ const OPTIONS = [
 
 export { seeds } from './configuration.fuzz.mjs';
 
-export function fuzz(data) {
+export const fuzz = target((data) => {
   const [choice = 0] = data;
   const options = OPTIONS[choice % OPTIONS.length];
   const reading = readingOf(choice >> 3);
   const before = new Map([['haproxy.cfg', data.toString('latin1', 1)]]);
-  try {
-    const add = (texts) => wire(filesOf(texts), options, {}, reading, '/etc/haproxy').texts;
-    const { clean } = filesOf(before);
-    const once = add(before);
-    check(same(filesOf(once).clean, clean), 'remove does not take back what add did');
-    check(same(add(once), once), 'add done twice is not add done once');
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-  }
-}
+  const add = (texts) => wire(filesOf(texts), options, {}, reading, '/etc/haproxy').texts;
+  const { clean } = filesOf(before);
+  const once = add(before);
+  check(same(filesOf(once).clean, clean), 'remove does not take back what add did');
+  check(same(add(once), once), 'add done twice is not add done once');
+}, UsageError);
 
 const same = (one, other) => JSON.stringify([...one]) === JSON.stringify([...other]);
