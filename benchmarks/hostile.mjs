@@ -25,8 +25,9 @@ const KINDS = [
   'asking admin',
   'handshakes',
 ];
-/** Milliseconds: for a hostile peer to have what it can get; for what it left to be closed. */
-const BEGIN = 1_000;
+/** Milliseconds: how long descriptors are to be as many, at most; for what a hostile peer left to be closed. */
+const STEADY = 500;
+const BEGIN = 15_000;
 const SETTLE = 1_500;
 
 /** Of memory and descriptors. */
@@ -72,6 +73,17 @@ async function createTls() {
 const descriptors = (pid) => readdirSync(`/proc/${pid}/fd`).length;
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+/** Resolves when a hostile peer has as many descriptors as it can get. */
+async function steady(pid) {
+  let [open, since] = [0, 0];
+  const began = performance.now();
+  while (performance.now() - Math.max(since, began) < STEADY && performance.now() - began < BEGIN) {
+    const now = descriptors(pid);
+    if (Math.abs(now - open) > open / 100) [open, since] = [now, performance.now()];
+    await pause(50);
+  }
+}
+
 /** One turn of the good peer, with whatever hostile peer of `attacked` beside it. */
 async function turn(target, kind, attacked) {
   const { pid } = target.child;
@@ -83,7 +95,7 @@ async function turn(target, kind, attacked) {
       'hostile-peer.mjs',
       [kind, attacked.spop, attacked.records, attacked.admin].map(String),
     ));
-  if (hostile) await pause(BEGIN);
+  if (hostile) await steady(attacked.child.pid);
   const peer = new GoodPeer(target);
   await peer.open();
   const result = await peer.load(rate, seconds);

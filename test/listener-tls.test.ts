@@ -38,12 +38,13 @@ afterEach(() => {
 async function listen(
   address: string | undefined,
   connectionsOfPeer: number,
+  handshakeTimeout = 60_000,
 ): Promise<{ port: number; accepted: Socket[]; refused: string[] }> {
   const accepted: Socket[] = [];
   const refused: string[] = [];
   const tls = new ListenerTls(
     FILES,
-    { handshakeTimeout: 60_000, connectionsOfPeer },
+    { handshakeTimeout, connectionsOfPeer },
     {
       onConnection: (socket) => accepted.push(socket.resume()),
       onRefused: (peer, reason) => refused.push(`${peer} ${reason}`),
@@ -155,7 +156,7 @@ test('a socket that other hosts reach is refused when it is handed over, too', a
 });
 
 test('handshakes that are not ended make room for others', async () => {
-  const { port, accepted } = await listen(undefined, 1);
+  const { port, accepted } = await listen(undefined, 1, 600_000);
   const first = silent(port);
   const closed = new Promise((resolve) => first.once('close', resolve).resume());
   for (let i = 0; i < 1_024; i += 1) silent(port);

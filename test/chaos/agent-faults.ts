@@ -36,7 +36,7 @@ async function killAgent(installation: Installation, agent: ChaosAgent): Promise
   account.mayLose({
     reason: 'had by an agent that was killed',
     paths: account.unexported(),
-    most: queued + hopsIn(UNREAD, installation),
+    most: queued + hopsIn(UNREAD + performance.now() - from, installation),
   });
   mayLoseByReset(installation, from);
 }
