@@ -147,7 +147,7 @@ export class RecordConnection {
     this.pacer.stop();
     if (this.splitter.framing === 'octet-count') {
       this.state = 'closing';
-      this.socket.end();
+      this.endWhenRead();
       // From 2.8 on it is not answered: up to 3.0 nothing is written any more, later everything.
       this.timer = setTimeout(() => this.startReset(), HALF_CLOSE);
     } else {
@@ -196,6 +196,16 @@ export class RecordConnection {
   private closeAgain(): void {
     this.state = 'open';
     this.close();
+  }
+
+  /** What HAProxy has written and not yet sent when it answers is lost: nothing, if all was read before. */
+  private endWhenRead(): void {
+    const { chunks } = this;
+    setImmediate(() => {
+      if (this.state !== 'closing') return;
+      if (this.chunks === chunks) this.socket.end();
+      else this.endWhenRead();
+    });
   }
 
   private startReset(): void {
