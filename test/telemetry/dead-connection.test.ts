@@ -13,13 +13,13 @@ import { expectTraces, send } from './hops.ts';
 import { spansIn } from './otlp-types.ts';
 import { Relay } from './relay.ts';
 
-/**
- * A ping detects a dead connection after 30 s where calls have this timeout, in milliseconds, and the timeout of calls or
- * of connections after 10 s where it is as shipped.
- */
+/** From when a connection works again, in milliseconds: the shipped timeout of calls and of connections takes 10 s of it. */
+const RECOVERY = 30_000;
+
+/** A timeout of calls, in milliseconds, with which a ping detects a dead connection after 30 s. */
 const LONG = '60000';
-/** Within it neither the timeout of such a call nor the kernel has detected anything. */
-const RECOVERY = 50_000;
+/** Within it neither that timeout nor the kernel has detected anything. */
+const PING_RECOVERY = 50_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-dead-'));
 const cleanups: (() => unknown)[] = [];
@@ -61,11 +61,12 @@ async function startAll(scheme: string, silent = false, env: Record<string, stri
 async function expectRecovery(
   { receiver, relay, agent }: Awaited<ReturnType<typeof startAll>>,
   hops: number,
+  recovery = RECOVERY,
 ): Promise<void> {
   await until(
     'the hops to arrive',
     () => new Set(receiver.spans.map(({ traceId }) => traceId)).size === hops,
-    RECOVERY,
+    recovery,
   );
   expectTraces(receiver, 0, hops);
   await until('the end of the episode', () => agent.logged('export works again'));
@@ -108,7 +109,7 @@ describe.each(['http', 'https'])('%s', (scheme) => {
     await untilExported(all.agent, 20);
     all.relay.forget();
     await send(all.agent, 10, 20);
-    await expectRecovery(all, 20);
+    await expectRecovery(all, 20, PING_RECOVERY);
   });
 
   test.concurrent.each([
