@@ -274,7 +274,13 @@ describe('SIGTERM', () => {
     records.socket.end(octetCounted(recordLine()));
     await until('the export to fail', () => agent.logged('export fails, spans wait'));
     agent.process.kill('SIGINT');
-    await until('the agent to stop', () => agent.logged('stopping'));
+    // The thread counts once more when it is told to stop, and then closes its listener.
+    await until('no records to be received', () =>
+      peer(agent, 'records').then(
+        () => false,
+        () => true,
+      ),
+    );
     agent.process.kill('SIGTERM');
     expect(await agent.exited()).toBe(1);
     expect(agent.logged('second signal, ending at once')).toMatchObject({

@@ -74,6 +74,9 @@ test("what HAProxy's rules cut out of a hop is where the agent writes it", () =>
     [TRACE_ID, 8],
     [TRACE_ID + 8, 24],
     [TRACE_ID, SPAN_ID + 16],
+    [TRACE_ID, FLAGS],
+    // The random part of a trace id.
+    [TRACE_ID + 18, 14],
     [SPAN_ID, 16],
     [FLAGS, 2],
     [FLAGS + 1, 1],
