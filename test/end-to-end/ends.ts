@@ -410,7 +410,9 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
     );
     await until('the server to be busy', () => server.requests > before);
     const second = sendRaw(chain.ports.http, request('/full-patient/ok', traceparent));
-    await until('the request to be queued', () => statistic(socket, 'full-patient,s1', 'qcur'));
+    await until('the request to be queued', () =>
+      statistic(socket, 'full-patient,BACKEND', 'qcur'),
+    );
     second.socket.destroy();
     await recorded(chain, traceparent);
     first.socket.destroy();
