@@ -17,7 +17,7 @@ import { unread } from './sockets.ts';
 
 /** Timeouts of the test's configuration, in milliseconds. */
 const TIMEOUT = 300;
-export const CLIENT_TIMEOUT = 600;
+export const CLIENT_TIMEOUT = 1_500;
 
 export type World = {
   readonly chain: Chain;
@@ -46,8 +46,8 @@ cache memory
     total-max-size 4
 
 backend to
-    timeout server 60s
-    timeout tunnel 60s
+    timeout server 15s
+    timeout tunnel 15s
     ${scripted}
 
 backend hasty
@@ -91,12 +91,12 @@ backend all-down
 
 backend full
     timeout queue ${TIMEOUT}ms
-    timeout server 60s
+    timeout server 15s
     ${scripted} maxconn 1
 
 backend full-patient
     timeout queue 60s
-    timeout server 60s
+    timeout server 15s
     ${scripted} maxconn 1
 
 backend replaying
@@ -125,11 +125,11 @@ backend statistics
     stats uri /statistics
 
 backend marked
-    timeout server 60s
+    timeout server 15s
     server s1 127.0.0.1:${server.port} on-marked-down shutdown-sessions
 
 backend backed
-    timeout server 60s
+    timeout server 15s
     server s1 127.0.0.1:${refused} check inter 1h on-marked-up shutdown-backup-sessions
     server s2 127.0.0.1:${server.port} backup
 
@@ -148,7 +148,7 @@ backend slower
     ${scripted}
 
 backend patient
-    timeout server 60s
+    timeout server 15s
     ${scripted}
 `;
 }
@@ -157,13 +157,13 @@ const HASTE = `
     timeout client ${CLIENT_TIMEOUT}ms
     timeout http-request ${TIMEOUT}ms`;
 const PATIENCE = `
-    timeout client 60s
-    timeout http-request 60s`;
+    timeout client 15s
+    timeout http-request 15s`;
 
 /** The same frontend under another name, on a port of its own, for clients that are to be too slow. */
 export function hastyFrontend(www: string, port: number): string {
   return www
-    .replace('frontend www\n', 'frontend hasty\n')
+    .replace('frontend www\n', 'frontend in-haste\n')
     .replace(/ {4}bind [\s\S]*? proto h2\n/, `    bind 127.0.0.1:${port}\n`)
     .replace(PATIENCE, HASTE);
 }
@@ -272,11 +272,11 @@ async function readHead(said: RawExchange): Promise<void> {
   await until('an answer', () => said.text.includes('\r\n\r\n'));
 }
 
-/** Over HAProxy's Runtime API, while the server has the request. */
+/** Over HAProxy's Runtime API, while the server has the request: some versions act on it at the client's next time-out. */
 function command(path: string, text: string): Provocation {
-  return async ({ chain, server, socket }, traceparent) => {
+  return async ({ hastyPort, server, socket }, traceparent) => {
     const before = server.requests;
-    const said = sendRaw(chain.ports.http, request(path, traceparent));
+    const said = sendRaw(hastyPort, request(path, traceparent));
     await until('the server to have the request', () => server.requests > before);
     await sayToRuntime(socket, text);
     await said.closed;
@@ -444,7 +444,7 @@ export const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   },
   'client does not send its body in time': async ({ hastyPort }, traceparent) => {
     const more = 'Content-Length: 1000\r\n';
-    await sendRaw(hastyPort, `${request('/patient/silent', traceparent, more, 'POST')}half of it`)
+    await sendRaw(hastyPort, `${request('/slower/silent', traceparent, more, 'POST')}half of it`)
       .closed;
   },
   'client does not read in time': async ({ chain, hastyPort }, traceparent) => {
