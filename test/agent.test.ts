@@ -259,7 +259,7 @@ describe('SIGTERM', () => {
       requests: { started: 0 },
       records: { sampled: 1 },
       spans: { exported: 0, waiting: 2 },
-      accountAge: expect.any(Number),
+      account_age: expect.any(Number),
     });
   });
 

@@ -78,10 +78,10 @@ export class TelemetryChannel {
   }
 
   /** What the thread counted last, and how many milliseconds ago; nothing before its first account. */
-  get lastCounts(): Partial<TelemetryCounts> & { readonly accountAge?: number } {
+  get lastCounts(): Partial<TelemetryCounts> & { readonly account_age?: number } {
     const { counted } = this;
     if (counted === undefined) return {};
-    return { ...counted.counts, accountAge: Math.round(performance.now() - counted.at) };
+    return { ...counted.counts, account_age: Math.round(performance.now() - counted.at) };
   }
 
   /** Resolves when the thread has worked on everything before. */

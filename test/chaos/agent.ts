@@ -260,11 +260,11 @@ export class ChaosAgent {
   }
 
   private addLast(line: Record<string, unknown>): Waiting {
-    const { spans, records, accountAge } = line as LastLine;
+    const { spans, records, account_age } = line as LastLine;
     // With an age it is what the agent had counted some time before.
-    const unknown = accountAge === undefined ? 0 : 1;
+    const unknown = account_age === undefined ? 0 : 1;
     this.add({ ...spans, droppedByHaproxy: records.droppedByHaproxy, unknown });
-    return { spans: spans.waiting, age: accountAge ?? 0 };
+    return { spans: spans.waiting, age: account_age ?? 0 };
   }
 
   private add(life: AgentTerms): void {
@@ -275,7 +275,7 @@ export class ChaosAgent {
 type LastLine = {
   readonly spans: Omit<AgentTerms, 'droppedByHaproxy' | 'unknown'>;
   readonly records: { readonly droppedByHaproxy: number };
-  readonly accountAge?: number;
+  readonly account_age?: number;
 };
 
 /** A hosts file of its own: whoever is root may, and whoever may be root in a namespace. */

@@ -141,7 +141,10 @@ test('the configuration file', async () => {
   const agent = await startExporting('', {
     ...env,
     OTEL_CONFIG_FILE: file,
+    // Beside the file these would be ignored, with a warning.
     OTEL_BSP_SCHEDULE_DELAY: '',
+    OTEL_BSP_EXPORT_TIMEOUT: '',
+    OTEL_EXPORTER_OTLP_TIMEOUT: '',
     API_KEY: 'secret',
   });
   expect(agent.logged('ready')).toMatchObject({
