@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { errorText } from '../error-text.ts';
 import { formatAddress, type ListenAddress } from '../listen-address.ts';
 import { type AdminAccess, type AgentView, fetchTrace, type SeenHop } from './agent-view.ts';
-import { type Probe, type ProbeOptions, probe } from './probe.ts';
+import { type Probe, type ProbeOptions, probe, type TraceContext } from './probe.ts';
 import { checkSpop } from './spop-check.ts';
 
 /** One thing that was verified, on the way of the request. */
@@ -56,12 +56,17 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
       state: 'ok',
       text: `GET ${options.url} answered ${sent.status} in ${sent.duration.toFixed(1)} ms`,
     },
-    traceStep(sent, sent.reported ?? (hop && { traceId, spanId: hop.spanId })),
+    traceStep(sent, sent.reported ?? (hop && { traceId, spanId: hop.spanId }) ?? started(sent)),
     upstreamStep(sent, traceId),
     spop,
     ...followed,
   ];
   return { traceId, steps };
+}
+
+/** A trace of HAProxy's own, which it does not report where it does not sample it: what the server received. */
+function started({ traceId, upstream }: Probe): TraceContext | undefined {
+  return upstream?.traceId === traceId ? undefined : upstream;
 }
 
 /** @param answered whether HAProxy got an answer from the agent to this request, wherever that is */
@@ -148,12 +153,12 @@ type Followed = { readonly hop: SeenHop | undefined; readonly steps: readonly St
 
 async function follow(
   traceId: string,
-  { reported }: Probe,
+  { reported, upstream }: Probe,
   before: AgentState,
   { admin, patience }: VerifyOptions,
 ): Promise<Followed> {
   if ('reason' in before) return unseen(before.reason);
-  if (reported?.sampled === false) {
+  if ((reported ?? upstream)?.sampled === false) {
     return unseen('the trace is not sampled, and nothing of it is kept');
   }
   const deadline = performance.now() + patience;

@@ -122,6 +122,25 @@ test('the agent is asked for the trace before the request is sent', async () => 
   expect(seen.slice(0, 3)).toEqual([`agent ${traceId}`, `server ${traceId}`, `agent ${traceId}`]);
 });
 
+test('a trace that HAProxy starts and does not sample, as with "add --ratio", has no record', async () => {
+  const started = ['a'.repeat(32), 'b'.repeat(16)];
+  const servers: Server[] = [];
+  const serve = async (answer: string): Promise<string> => {
+    const server = createServer((_request, response) => response.end(answer));
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return `127.0.0.1:${(server.address() as { port: number }).port}`;
+  };
+  const admin = await serve('{"state":{"exporter":{},"spans":{}},"hops":{}}');
+  const url = await serve(JSON.stringify({ traceparent: `00-${started.join('-')}-02` }));
+  const { exitCode, steps } = await verify(`http://${url}/`, admin);
+  for (const server of servers) server.close();
+  expect(steps.trace).toContain(`ok: a new one, ${started[0]}, in place of the one that was sent`);
+  expect(steps.record).toBe('unseen: for the same reason');
+  expect(steps.agent).toBe('unseen: the trace is not sampled, and nothing of it is kept');
+  expect(exitCode).toBe(3);
+});
+
 test('an agent that does not accept the host name of the request: the setting is named', async () => {
   const server = createServer((_request, response) => response.writeHead(421).end());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
