@@ -65,7 +65,11 @@ export class ConnectionLog {
     switch (end.reason) {
       case 'protocol': {
         const fields = { peer, status: end.status, reason: end.message };
-        this.trouble(fields, 'SPOP peer disconnected: it broke the protocol');
+        const why =
+          end.status === StatusCode.RESOURCE_ALLOCATION
+            ? 'HAPROXY_OTEL_MAX_CONNECTIONS is too few'
+            : 'it broke the protocol';
+        this.trouble(fields, `SPOP peer disconnected: ${why}`);
         return;
       }
       case 'unread':

@@ -38,6 +38,19 @@ test('trouble is logged at once, and as a number a minute later', () => {
   expect(told).toHaveLength(3);
 });
 
+test('where there are too many connections the setting is named, and no peer blamed', () => {
+  const { log, told } = start();
+  const end = {
+    reason: 'protocol',
+    status: 13,
+    message: '2 connections are open already',
+  } as const;
+  log.end('peer', end, undefined);
+  const fields = { peer: 'peer', status: 13, reason: end.message };
+  const message = 'SPOP peer disconnected: HAPROXY_OTEL_MAX_CONNECTIONS is too few';
+  expect(told).toEqual([['warn', message, fields]]);
+});
+
 test('an idle timeout of HAProxy is no trouble; one while it waits for answers is', () => {
   const { log, told } = start();
   const timeout = { reason: 'disconnected', status: 2, message: 'a timeout occurred' } as const;
