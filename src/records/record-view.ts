@@ -123,8 +123,9 @@ export class RecordView implements HopRecord {
     phases.agent = agentWait(values, heldUp);
     phases.response = duration(values, Field.Tr);
     phases.transfer = duration(values, Field.Td);
-    this.start = Math.min(start, end);
-    this.clientStart = Math.min(turned + (phases.queue ?? 0) * 1000, end);
+    // Timers of a record that HAProxy did not write may be of any size: nothing begins before the epoch.
+    this.start = Math.max(0, Math.min(start, end));
+    this.clientStart = Math.max(0, Math.min(turned + (phases.queue ?? 0) * 1000, end));
     this.end = end;
     this.terminationState = values.text(Field.termination_state);
     this.method = methodOf(values);

@@ -140,6 +140,11 @@ describe('times', () => {
     });
   });
 
+  test('nothing starts before the epoch, whatever timers a record has', () => {
+    const times = { received: 1_795_418_260_807_572, Th: 1_795_418_260_852_950 };
+    expect(parsed({ kind: 'tcp', ...times }).start).toBe(0);
+  });
+
   test('the time in the queue is not spent with the server', () => {
     expect(parsed({ Tw: 20 }).clientStart).toBe(1_795_418_260_827_872);
   });
