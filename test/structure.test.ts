@@ -131,10 +131,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'log.ts': [],
   'version.ts': [],
   'bytes.ts': [],
-  spop: ['bytes.ts', 'descriptors.ts'],
+  'least-used.ts': [],
+  spop: ['bytes.ts', 'descriptors.ts', 'least-used.ts'],
   systemd: ['settings.ts'],
   context: ['bytes.ts', 'spop'],
-  records: ['bytes.ts', 'context', 'descriptors.ts'],
+  records: ['bytes.ts', 'context', 'descriptors.ts', 'least-used.ts'],
   'remote-sampling': ['context', 'error-text.ts', 'log.ts', 'version.ts'],
   admin: [
     'context',

@@ -1,13 +1,11 @@
 import type { Socket } from 'node:net';
+import { leastUsed } from '../least-used.ts';
 import { type AgeLimits, CONNECTION_AGE, ConnectionAge } from './connection-age.ts';
 import { RecordConnection, type RecordEvents, type RingConnection } from './record-connection.ts';
 import { RecordParser } from './record-parser.ts';
 
 /** A ring has one connection for each process of HAProxy. */
 const MAX_CONNECTIONS = 1_024;
-
-/** A connection that had a record within these milliseconds is in use. */
-const IDLE = 5_000;
 
 /** Receives records from HAProxy's rings, and datagrams from processes of HAProxy that are stopping. */
 export class RecordReceiver {
@@ -41,7 +39,7 @@ export class RecordReceiver {
     const connection = new RecordConnection(socket, raw, this.events, age);
     this.connections.add(connection);
     if (this.connections.size > this.maxConnections) {
-      const least = this.leastUsed(connection);
+      const least = leastUsed(this.connections, connection);
       this.connections.delete(least);
       least.destroy();
     }
@@ -72,20 +70,6 @@ export class RecordReceiver {
   async stop(limit: number): Promise<void> {
     clearInterval(this.renewal);
     await Promise.all([...this.connections].map((connection) => connection.stop(limit)));
-  }
-
-  /** Who only has connections keeps nobody out: the first that never had a record, or the one that is idle the longest. */
-  private leastUsed(added: RecordConnection): RecordConnection {
-    let idle = IDLE;
-    let found = added;
-    for (const connection of this.connections) {
-      if (connection === added) continue;
-      if (!connection.hasRecords) return connection;
-      if (connection.idle < idle) continue;
-      idle = connection.idle;
-      found = connection;
-    }
-    return found;
   }
 
   /** One at a time, the oldest first: a HAProxy with many rings never connects them all at once. */

@@ -50,7 +50,7 @@ export class RecordConnection {
   private chunks = 0;
   /** When the last record came, or else the connection. */
   private lastRecord = performance.now();
-  hasRecords = false;
+  isUsed = false;
   private timer: NodeJS.Timeout | undefined;
   private readonly onRecord: RecordSink = (buffer, start, end) => {
     this.age.records += 1;
@@ -180,7 +180,7 @@ export class RecordConnection {
       return;
     }
     if (this.age.records > records) {
-      this.hasRecords = true;
+      this.isUsed = true;
       this.lastRecord = performance.now();
     }
     if (this.state === 'resetting') {

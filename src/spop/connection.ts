@@ -57,7 +57,7 @@ const LINGER = 1000;
 /** One SPOP connection over any duplex stream: handshake, NOTIFY to ACK, DISCONNECT both ways. */
 export class Connection {
   /** Whether there was a NOTIFY, or it was another process that read the first ones. */
-  hasAsked: boolean;
+  isUsed: boolean;
   private state: State = 'hello';
   private agreement: Agreement | undefined;
   /** NOTIFYs of the chunk that is being read. */
@@ -89,7 +89,7 @@ export class Connection {
     this.limits = limits;
     this.events = events;
     this.agreement = former?.agreement;
-    this.hasAsked = former !== undefined;
+    this.isUsed = former !== undefined;
     // What was agreed on holds, whatever the limit is now.
     const agreed = this.agreement?.maxFrameSize ?? 0;
     this.splitter = new FrameSplitter(Math.max(limits.maxFrameSize, agreed));
@@ -154,7 +154,7 @@ export class Connection {
     this.flush();
     if (this.answered === 0) return;
     this.lastAnswer = performance.now();
-    this.hasAsked = true;
+    this.isUsed = true;
     onAnswered?.(this.answered, this.lastAnswer - started);
   }
 

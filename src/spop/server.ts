@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { stopReading } from '../descriptors.ts';
+import { leastUsed } from '../least-used.ts';
 import {
   Connection,
   type ConnectionEnd,
@@ -23,9 +24,6 @@ export type ServerLimits = ConnectionLimits & {
 
 /** Silence after which the kernel asks whether the peer is still there, in milliseconds. */
 const KEEP_ALIVE = 60_000;
-
-/** A connection that was asked within these milliseconds is in use. */
-const IDLE = 5_000;
 
 /** `peer` names the other side in logs: `address:port`, or `unix` for a local socket. */
 export type ServerEvents = {
@@ -89,21 +87,7 @@ export class SpopServer {
     const { maxConnections } = this.limits;
     if (this.open.size <= maxConnections) return;
     const text = `${maxConnections} connections are open already`;
-    this.leastUsed(connection).fail(new SpopError(StatusCode.RESOURCE_ALLOCATION, text));
-  }
-
-  /** Who only has connections keeps nobody out: the first that never asked, or the one that is idle the longest. */
-  private leastUsed(added: Connection): Connection {
-    let idle = IDLE;
-    let found = added;
-    for (const connection of this.open) {
-      if (connection === added) continue;
-      if (!connection.hasAsked) return connection;
-      if (connection.idle < idle) continue;
-      idle = connection.idle;
-      found = connection;
-    }
-    return found;
+    leastUsed(this.open, connection).fail(new SpopError(StatusCode.RESOURCE_ALLOCATION, text));
   }
 
   /**

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +39,22 @@ async function verify(
   const { traceId, steps }: { traceId: string; steps: Step[] } = JSON.parse(output);
   const named = steps.map(({ name, state, text }) => [name, `${state}: ${text}`]);
   return { exitCode, traceId, steps: Object.fromEntries(named) };
+}
+
+const AGENT_WITHOUT_HOP = '{"state":{"exporter":{},"spans":{}},"hops":{}}';
+
+/** @returns the address of a server that answers the same to every request, until the test has ended */
+async function serve(
+  answer: string,
+  onRequest: (request: IncomingMessage) => void = () => {},
+): Promise<string> {
+  const server = createServer((request, response) => {
+    onRequest(request);
+    response.end(answer);
+  });
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `127.0.0.1:${(server.address() as { port: number }).port}`;
 }
 
 const through = (path: string): string => `http://127.0.0.1:${chain.ports.http}${path}`;
@@ -103,38 +119,24 @@ test("the admin listener is that of the agent's settings, and the file is named"
 
 test('the agent is asked for the trace before the request is sent', async () => {
   const seen: string[] = [];
-  const servers: Server[] = [];
-  const serve = async (name: string, answer: string): Promise<string> => {
-    const server = createServer(({ url, headers }, response) => {
+  const see =
+    (name: string) =>
+    ({ url, headers }: IncomingMessage): void => {
       const trace =
         /trace=([0-9a-f]{32})/.exec(url ?? '') ?? /00-(\w{32})/.exec(`${headers.traceparent}`);
       seen.push(`${name} ${trace?.[1]}`);
-      response.end(answer);
-    });
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return `127.0.0.1:${(server.address() as { port: number }).port}`;
-  };
-  const admin = await serve('agent', '{"state":{"exporter":{},"spans":{}},"hops":{}}');
-  const url = await serve('server', 'hello');
+    };
+  const admin = await serve(AGENT_WITHOUT_HOP, see('agent'));
+  const url = await serve('hello', see('server'));
   const { traceId } = await verify(`http://${url}/`, admin, ['--wait', '1']);
-  for (const server of servers) server.close();
   expect(seen.slice(0, 3)).toEqual([`agent ${traceId}`, `server ${traceId}`, `agent ${traceId}`]);
 });
 
 test('a trace that HAProxy starts and does not sample, as with "add --ratio", has no record', async () => {
   const started = ['a'.repeat(32), 'b'.repeat(16)];
-  const servers: Server[] = [];
-  const serve = async (answer: string): Promise<string> => {
-    const server = createServer((_request, response) => response.end(answer));
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return `127.0.0.1:${(server.address() as { port: number }).port}`;
-  };
-  const admin = await serve('{"state":{"exporter":{},"spans":{}},"hops":{}}');
+  const admin = await serve(AGENT_WITHOUT_HOP);
   const url = await serve(JSON.stringify({ traceparent: `00-${started.join('-')}-02` }));
   const { exitCode, steps } = await verify(`http://${url}/`, admin);
-  for (const server of servers) server.close();
   expect(steps.trace).toContain(`ok: a new one, ${started[0]}, in place of the one that was sent`);
   expect(steps.record).toBe('unseen: for the same reason');
   expect(steps.agent).toBe('unseen: the trace is not sampled, and nothing of it is kept');
