@@ -4,6 +4,7 @@ import { existsSync, openSync, readdirSync, readFileSync, readlinkSync } from 'n
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { until } from '../agent-process.ts';
+import { socketsOf } from '../end-to-end/sockets.ts';
 import type { AgentTerms } from './account.ts';
 
 const MAIN = join(PACKAGE_ROOT, 'dist/main.js');
@@ -32,7 +33,6 @@ export type Metrics = {
   readonly terms: Omit<AgentTerms, 'unknown' | 'waiting'>;
   /** Spans that wait or are on their way. */
   readonly queued: number;
-  readonly spopConnections: number;
 };
 
 const NOTHING: AgentTerms = {
@@ -138,7 +138,7 @@ export class ChaosAgent {
       TIMEOUT,
     );
     this.become('running');
-    this.idleDescriptors = Math.min(this.idleDescriptors, await this.descriptors());
+    this.idleDescriptors = Math.min(this.idleDescriptors, this.descriptors().length);
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -196,7 +196,6 @@ export class ChaosAgent {
         droppedByHaproxy: read('records_dropped_by_haproxy_total'),
       },
       queued: read('spans_queued'),
-      spopConnections: read('spop_connections'),
     };
   }
 
@@ -206,20 +205,16 @@ export class ChaosAgent {
     return sum(this.former, { ...(await this.metrics()).terms, waiting: 0, unknown: 0 });
   }
 
-  /** Open descriptors, without connections of SPOP, of which HAProxy has as many as it likes. */
-  async descriptors(): Promise<number> {
-    const { spopConnections } = await this.metrics();
-    return readdirSync(`/proc/${this.pid}/fd`).length - spopConnections;
-  }
-
-  /** What descriptors are, to be named where there are too many. */
-  descriptorNames(): string[] {
+  /** What its open descriptors are, without connections of SPOP, of which HAProxy has as many as it likes. */
+  descriptors(): string[] {
     const folder = `/proc/${this.pid}/fd`;
-    return readdirSync(folder).map((fd) => {
+    const ofSpop = socketsOf(Number(this.env.HAPROXY_OTEL_SPOP?.split(':').at(-1)));
+    return readdirSync(folder).flatMap((fd) => {
       try {
-        return readlinkSync(join(folder, fd));
+        const name = readlinkSync(join(folder, fd));
+        return ofSpop.has(name) ? [] : [name];
       } catch {
-        return 'closed';
+        return [];
       }
     });
   }

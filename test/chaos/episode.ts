@@ -81,12 +81,12 @@ async function settled({ account, agent }: Installation): Promise<void> {
 async function descriptorsBack(agent: ChaosAgent, violations: string[]): Promise<number> {
   const most = agent.idleDescriptors + MOST_DESCRIPTORS;
   try {
-    return await until('descriptors', async () => {
-      const open = await agent.descriptors();
-      return open <= most && open;
+    return await until('descriptors', () => {
+      const { length } = agent.descriptors();
+      return length <= most && length;
     });
   } catch {
-    const names = agent.descriptorNames();
+    const names = agent.descriptors();
     violations.push(`${names.length} descriptors, ${most} at most when idle: ${names.join(' ')}`);
     return names.length;
   }

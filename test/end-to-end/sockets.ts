@@ -20,3 +20,11 @@ export function unread({ localPort, remotePort }: Socket): number | undefined {
 export function hasConnectionTo(port: number): boolean {
   return new RegExp(` \\w+:\\w+ \\w+:${hex(port)} (?:01|08) `).test(table());
 }
+
+/** The sockets of connections to this port, at its end, as `/proc/PID/fd` names them. */
+export function socketsOf(port: number): ReadonlySet<string> {
+  const rows = table().matchAll(
+    new RegExp(`\\d+: \\w+:${hex(port)} \\w+:\\w+ (?!0A)\\w+ (?:\\S+ +){5}(\\d+)`, 'g'),
+  );
+  return new Set([...rows].map(([, inode]) => `socket:[${inode}]`));
+}
