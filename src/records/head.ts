@@ -109,23 +109,19 @@ export class RecordHead {
   }
 
   /**
-   * Whether the line is of a hop that was not sampled, by its first bytes. Anything else has to be parsed, a hop that
-   * was reported before included.
+   * Where the hop starts in the line of one that was not sampled, by its first bytes. Anything else has to be parsed, a hop
+   * that was reported before included.
+   *
+   * @returns -1 for anything else
    */
-  isUnsampled(buffer: Buffer, start: number, end: number): boolean {
+  unsampledHop(buffer: Buffer, start: number, end: number): number {
     const places = this.find(buffer, start, end);
-    const flags = places + HEAD_PLACES_LENGTH + HopOffset.FLAGS;
-    if (places === -1 || flags + 2 >= end || this.kind !== 'http') return false;
-    if (buffer[flags - 1] !== DASH || buffer[flags + 2] !== DASH) return false;
-    if (buffer[places + 2] === ONE || buffer[places + HEAD_PLACES_LENGTH - 1] !== SPACE)
-      return false;
-    return EVEN_DIGIT[buffer[flags + 1] ?? 0] === 1;
-  }
-
-  /** Whether an agent minted the hop of a line that `isUnsampled` knew, and not HAProxy itself: no mark follows. */
-  isMintedByAgent(buffer: Buffer, start: number, end: number): boolean {
-    const hop = this.find(buffer, start, end) + HEAD_PLACES_LENGTH;
-    return !isMarked(buffer, hop + ROOT_HOP_LENGTH) && !isMarked(buffer, hop + CHILD_HOP_LENGTH);
+    const hop = places + HEAD_PLACES_LENGTH;
+    const flags = hop + HopOffset.FLAGS;
+    if (places === -1 || flags + 2 >= end || this.kind !== 'http') return -1;
+    if (buffer[flags - 1] !== DASH || buffer[flags + 2] !== DASH) return -1;
+    if (buffer[places + 2] === ONE || buffer[hop - 1] !== SPACE) return -1;
+    return EVEN_DIGIT[buffer[flags + 1] ?? 0] === 1 ? hop : -1;
   }
 
   private stands(known: Known, position: number, end: number): boolean {
@@ -160,6 +156,25 @@ export class RecordHead {
     }
     return -1;
   }
+}
+
+/** Whether an agent minted the hop at `hop`, and not HAProxy itself: no mark follows. */
+export function isMintedByAgent(buffer: Buffer, hop: number): boolean {
+  return !isMarked(buffer, hop + ROOT_HOP_LENGTH) && !isMarked(buffer, hop + CHILD_HOP_LENGTH);
+}
+
+/**
+ * Whether the request may have failed whose hop is at `hop`: `status` and `termination_state`, which follow in that order,
+ * are neither below 500 nor normal.
+ */
+export function mayHaveFailed(buffer: Buffer, hop: number, end: number): boolean {
+  let status = hop + ROOT_HOP_LENGTH;
+  while (status < end && buffer[status] !== SPACE) status += 1;
+  let state = status + 1;
+  while (state < end && buffer[state] !== SPACE) state += 1;
+  if (state + 1 >= end || buffer[state + 1] !== DASH) return true;
+  const digits = state - status - 1;
+  return digits > 3 || (digits === 3 && (buffer[status + 1] ?? 0) >= FIVE);
 }
 
 function isMarked(buffer: Buffer, at: number): boolean {
@@ -204,6 +219,7 @@ const EVEN_DIGIT = Uint8Array.from({ length: 256 }, (_, code) =>
 const SPACE = 0x20;
 const DASH = 0x2d;
 const ONE = 0x31;
+const FIVE = 0x35;
 const LESS = 0x3c;
 const GREATER = 0x3e;
 const OPEN = 0x5b;

@@ -1,7 +1,7 @@
 import type { Hop } from '../context/hop.ts';
 import type { Sampler } from '../context/sampling.ts';
 import { TraceFlag } from '../context/traceparent.ts';
-import { RecordHead } from '../records/head.ts';
+import { isMintedByAgent, mayHaveFailed, RecordHead } from '../records/head.ts';
 import { MessageReader } from '../records/message.ts';
 import type { HopRecord } from '../records/record.ts';
 import { droppedByRing, otherVersion, RecordParser } from '../records/record-parser.ts';
@@ -10,7 +10,7 @@ import { HopMinter } from './hop-minter.ts';
 import type { LogExporter } from './log-exporter.ts';
 import type { SpanExporter } from './span-exporter.ts';
 import { withBaggage } from './spans/baggage.ts';
-import { mayHaveFailed, TailSampler } from './tail-sampling.ts';
+import { TailSampler } from './tail-sampling.ts';
 
 /** Counts of lines, by what was done with them. */
 export type RecordCounts = {
@@ -88,9 +88,10 @@ export class Pipeline {
       this.events.onDroppedByHaproxy(dropped);
       return;
     }
-    if (this.head.isUnsampled(buffer, start, end) && !this.mayWant(buffer, start, end)) {
+    const hop = this.head.unsampledHop(buffer, start, end);
+    if (hop !== -1 && !this.mayWant(buffer, start, end, hop)) {
       this.counts.unsampled += 1;
-      if (this.head.isMintedByAgent(buffer, start, end)) this.counts.minted += 1;
+      if (isMintedByAgent(buffer, hop)) this.counts.minted += 1;
       return;
     }
     const record = this.parser.view(buffer, start, end);
@@ -99,12 +100,14 @@ export class Pipeline {
   };
 
   /** Whether the line of an unsampled hop may be needed, so that it has to be parsed. */
-  private mayWant(buffer: Buffer, start: number, end: number): boolean {
+  private mayWant(buffer: Buffer, start: number, end: number, hop: number): boolean {
     const { parser, events, tailSampler, logs } = this;
     if (events.onRecord !== undefined || logs?.wantsAll === true) return true;
-    if (logs === undefined && !tailSampler.active) return false;
+    const wantsFailed = logs !== undefined || tailSampler.errors;
+    if (wantsFailed && mayHaveFailed(buffer, hop, end)) return true;
+    if (!tailSampler.limitsDuration) return false;
     parser.scan(buffer, start, end);
-    return (logs !== undefined && mayHaveFailed(parser)) || tailSampler.mayMatch(parser);
+    return tailSampler.mayBeSlow(parser);
   }
 
   private processUnusable(buffer: Buffer, start: number, end: number): void {
@@ -132,7 +135,7 @@ export class Pipeline {
       return;
     }
     const hop = record.hop ?? this.hops.make();
-    if (isMintedByAgent(record.hop)) this.counts.minted += 1;
+    if (isFromAgent(record.hop)) this.counts.minted += 1;
     const isSampled = (hop.traceFlags & TraceFlag.SAMPLED) !== 0;
     const tailPolicy =
       isSampled || !this.tailSampler.active ? undefined : this.tailSampler.decide(record);
@@ -150,6 +153,6 @@ export class Pipeline {
   }
 }
 
-function isMintedByAgent(hop: Hop | undefined): boolean {
+function isFromAgent(hop: Hop | undefined): boolean {
   return hop !== undefined && !hop.mintedByHaproxy && !hop.decidedByHaproxy;
 }

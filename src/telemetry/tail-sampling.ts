@@ -6,19 +6,14 @@ import { outcomeOf } from '../records/termination.ts';
 import type { TailPolicy } from './attributes.ts';
 import type { TailSamplingConfig } from './config.ts';
 
-const NORMAL = '-';
-
-/** Whether the hop of the line that `line` has scanned may have failed by HAProxy or a server: most have not. */
-export function mayHaveFailed(line: RecordParser): boolean {
-  const state = line.text(Field.termination_state);
-  return (line.number(Field.status) ?? 0) >= 500 || (state !== undefined && state[0] !== NORMAL);
-}
-
 /** Tail sampling: exports hops whose trace was not sampled, if a policy matches. */
 export class TailSampler {
   /** Whether there is any policy. */
   readonly active: boolean;
-  private readonly errors: boolean;
+  /** Whether failed hops match one. */
+  readonly errors: boolean;
+  /** Whether slow ones do. */
+  readonly limitsDuration: boolean;
   /** Microseconds. */
   private readonly slowerThan: number;
   private readonly bucket: TokenBucket;
@@ -26,13 +21,13 @@ export class TailSampler {
   constructor({ errors, slowerThan, perSecond }: TailSamplingConfig) {
     this.active = errors || slowerThan !== undefined;
     this.errors = errors;
+    this.limitsDuration = slowerThan !== undefined;
     this.slowerThan = (slowerThan ?? Number.POSITIVE_INFINITY) * 1000;
     this.bucket = new TokenBucket(perSecond);
   }
 
-  /** Whether a policy may match the line that `line` has scanned, so that its record has to be read: most do not. */
-  mayMatch(line: RecordParser): boolean {
-    if (this.errors && mayHaveFailed(line)) return true;
+  /** Whether the hop of the line that `line` has scanned may have taken too long: most have not. */
+  mayBeSlow(line: RecordParser): boolean {
     const end = line.end ?? 0;
     const answered = line.number(Field.answered) ?? end;
     const request = Math.max(line.number(Field.TR) ?? 0, 0) * 1000;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RecordHead } from '../../src/records/head.ts';
+import { isMintedByAgent, mayHaveFailed, RecordHead } from '../../src/records/head.ts';
 import { Double, type HopRecord } from '../../src/records/record.ts';
 import { droppedByRing, otherVersion, RecordParser } from '../../src/records/record-parser.ts';
 import { type Changes, hopOf, recordLine, replyLine } from './lines.ts';
@@ -599,28 +599,60 @@ test('lines of several kinds and processes alternate', () => {
   expect(seen).toEqual([...kinds, ...kinds]);
 });
 
-test('an unsampled hop is seen by the first bytes of its line', () => {
+describe('an unsampled hop, by the first bytes of its line', () => {
   const head = new RecordHead();
-  const unsampled = (line: string): boolean => {
+  const hopIn = (line: string): number => {
     const bytes = Buffer.from(`#${line}`);
-    return head.isUnsampled(bytes, 1, bytes.length);
+    return head.unsampledHop(bytes, 1, bytes.length) - 1;
   };
-  const byMint = (line: string): boolean =>
-    head.isMintedByAgent(Buffer.from(line), 0, Buffer.byteLength(line));
-  for (const write of [recordLine, replyLine]) {
-    expect(['00', '02'].map((flags) => unsampled(write(hopOf(1, flags))))).toEqual([true, true]);
-    expect(['01', '03'].map((flags) => unsampled(write(hopOf(1, flags))))).toEqual([false, false]);
-    expect(unsampled(write('-'))).toBe(false);
-    expect(byMint(write(hopOf(1, '02')))).toBe(true);
-    expect(byMint(write(`${hopOf(1, '02')}-h`))).toBe(false);
-    expect(byMint(write(`${hopOf(1, '02')}-r`))).toBe(false);
-  }
-  // It was counted when its reply's headers went out.
-  expect(unsampled(recordLine(hopOf(1, '02'), { reported: 1 }))).toBe(false);
-  const cut = recordLine(hopOf(1, '02'));
-  for (let end = 0; end < cut.indexOf('-02-') + 4; end += 1) {
-    expect(unsampled(cut.slice(0, end))).toBe(false);
-  }
+  const byAgent = (line: string): boolean => isMintedByAgent(Buffer.from(line), hopIn(line));
+  const failed = (line: string, end = line.length): boolean =>
+    mayHaveFailed(Buffer.from(line), hopIn(line), end);
+
+  test.each([
+    ['at the end', recordLine],
+    ['when the reply goes out', replyLine],
+  ])('%s', (_name, write) => {
+    for (const flags of ['00', '02']) {
+      const line = write(hopOf(1, flags));
+      expect(hopIn(line)).toBe(line.indexOf(hopOf(1, flags)));
+    }
+    expect(['01', '03'].map((flags) => hopIn(write(hopOf(1, flags))))).toEqual([-2, -2]);
+    expect(hopIn(write('-'))).toBe(-2);
+    expect(byAgent(write(hopOf(1, '02')))).toBe(true);
+    expect(byAgent(write(`${hopOf(1, '02')}-h`))).toBe(false);
+    expect(byAgent(write(`${hopOf(1, '02')}-r`))).toBe(false);
+  });
+
+  test('is none where it was counted when the headers of its reply went out, or the line is cut', () => {
+    expect(hopIn(recordLine(hopOf(1, '02'), { reported: 1 }))).toBe(-2);
+    const cut = recordLine(hopOf(1, '02'));
+    for (let end = 0; end < cut.indexOf('-02-') + 4; end += 1) {
+      expect(hopIn(cut.slice(0, end))).toBe(-2);
+    }
+  });
+
+  test.each([
+    ['normal', {}, false],
+    ['with a 404', { status: 404 }, false],
+    ['with no status', { status: -1 }, false],
+    ['with a 500', { status: 500 }, true],
+    ['with an end that HAProxy names', { termination_state: 'SD--' }, true],
+    ['with a client that left', { status: -1, termination_state: 'CD--' }, true],
+    ['without an end', { termination_state: '-' }, false],
+  ])('%s', (_name, changes, expected) => {
+    for (const mark of ['', '-r', `-${'b'.repeat(16)}-h`]) {
+      expect(failed(recordLine(`${hopOf(1, '02')}${mark}`, changes))).toBe(expected);
+    }
+  });
+
+  test('may have failed where the line ends too early to know', () => {
+    const line = recordLine(hopOf(1, '02'));
+    const behind = line.indexOf(hopOf(1, '02')) + hopOf(1, '02').length;
+    const known = ' 200 -'.length;
+    for (let end = behind; end < behind + known; end += 1) expect(failed(line, end)).toBe(true);
+    expect(failed(line, behind + known)).toBe(false);
+  });
 });
 
 test('a stopping process has it in its line', () => {

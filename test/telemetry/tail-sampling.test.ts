@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { mayHaveFailed, RecordHead } from '../../src/records/head.ts';
 import { RecordParser } from '../../src/records/record-parser.ts';
 import { TailSampler } from '../../src/telemetry/tail-sampling.ts';
 import { FIELDS, hopOf, recordLine } from '../records/lines.ts';
@@ -6,18 +7,20 @@ import { FIELDS, hopOf, recordLine } from '../records/lines.ts';
 const tailSampler = (errors: boolean, slowerThan?: number, perSecond = 100): TailSampler =>
   new TailSampler({ errors, slowerThan, perSecond });
 
-/** The policy that exports a hop with these fields; `mayMatch` must not have excluded it. */
+/** The policy that exports a hop with these fields; the first look at its line must not have excluded it. */
 function reasonOf(
   keep: TailSampler,
   changes: Readonly<Record<string, unknown>>,
 ): string | undefined {
   const log = new RecordParser();
-  const line = Buffer.from(recordLine(hopOf(1), changes));
+  const line = Buffer.from(recordLine(hopOf(1, '02'), changes));
+  const hop = new RecordHead().unsampledHop(line, 0, line.length);
   log.scan(line, 0, line.length);
-  const mayMatch = keep.mayMatch(log);
+  const mayBeSlow = keep.mayBeSlow(log);
   const record = log.parse(line, 0, line.length);
   const reason = record === undefined ? undefined : keep.decide(record);
-  if (reason !== undefined) expect(mayMatch).toBe(true);
+  if (reason === 'slow') expect(mayBeSlow).toBe(true);
+  if (reason === 'error') expect(mayHaveFailed(line, hop, line.length)).toBe(true);
   return reason;
 }
 
