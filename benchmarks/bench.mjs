@@ -92,6 +92,7 @@ print('');
 const names = (options.short ? IN_SHORT : Object.keys(WAYS)).filter(
   (name) =>
     (older !== undefined || !WAYS[name].older) &&
+    (options.rows !== '' || !WAYS[name].onlyByName) &&
     (name === 'untraced' || new RegExp(options.rows).test(name)),
 );
 for (const haproxy of programs) {

@@ -2,11 +2,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Haproxy } from '../dist/demo/haproxy.js';
 import { freePorts } from '../dist/demo/ports.js';
 import { agentAccount, conservation, requestsSeen } from './accounts.mjs';
 import { THIS } from './builds.mjs';
-import { ASKING_ENGINE, asking, server, untraced } from './configurations.mjs';
+import {
+  ASKING_ENGINE,
+  asking,
+  DECIDING_ENGINE,
+  deciding,
+  server,
+  untraced,
+} from './configurations.mjs';
 import {
   ask,
   cpuSeconds,
@@ -49,7 +57,7 @@ export class Way {
       rmSync(way.folder, { recursive: true });
       return undefined;
     }
-    if (spec.wiring === 'floor') way.agent = await startProgram(floor, [String(ports.spop)]);
+    if (spec.agent !== undefined) way.agent = await startFloor(spec.agent, floor, ports.spop);
     if (spec.wiring === undefined) {
       way.receiver = await startScript('receiver.mjs');
       const { child } = await startAgent(
@@ -78,10 +86,14 @@ export class Way {
     this.spop = addressOf(spop, folder, ports.spop);
     this.records = `127.0.0.1:${ports.records}`;
     if (wiring === 'none') return () => plain;
-    if (wiring === 'floor') {
-      const engine = join(folder, 'engine.conf');
+    const engine = join(folder, 'engine.conf');
+    if (wiring === 'asking') {
       writeFileSync(engine, ASKING_ENGINE);
       return () => asking(plain, ports, engine);
+    }
+    if (wiring === 'deciding') {
+      writeFileSync(engine, DECIDING_ENGINE);
+      return () => deciding(plain, ports, engine);
     }
     if (!build.hasAdd) {
       const global = `global\n    nbthread 1\n    no log\n    stats socket ${statsSocket}\n`;
@@ -159,6 +171,15 @@ export class Way {
     if (this.receiver !== undefined) await stop(this.receiver.child);
     rmSync(this.folder, { recursive: true });
   }
+}
+
+/** An agent of constants: `source` is one of this folder, `compiled` what was made of that in C. */
+function startFloor(source, compiled, port) {
+  const program = source.endsWith('.c')
+    ? [compiled]
+    : [process.execPath, fileURLToPath(new URL(source, import.meta.url))];
+  const [command, ...args] = [...program, String(port)];
+  return startProgram(command, args);
 }
 
 function change(before, after) {

@@ -71,6 +71,26 @@ spoe-message mint
     event on-frontend-http-request
 `;
 
+/**
+ * Makes a trace id, decides by its random part, asks about one in a hundred, and sends the trace upstream: what no sampling
+ * in HAProxy can do without. It trusts nobody, takes nothing over, and leaves no trace of what it does not ask about.
+ */
+export function deciding(config, { spop }, engineFile) {
+  return asking(config, { spop }, engineFile).replace(
+    /( +filter spoe .*\n).*\n/,
+    `    tcp-request content set-var(txn.id) uuid(),regsub(-,,g)
+$1    http-request set-header traceparent %[var(txn.otel.traceparent)] if { var(txn.otel.traceparent) -m found }
+    http-request set-header traceparent 00-%[var(txn.id)]-%[var(txn.id),bytes(0,16)]-02 unless { var(txn.otel.traceparent) -m found }
+`,
+  );
+}
+
+/** The last 16 bits of the id, of 65536, reach the threshold of 1 %. */
+export const DECIDING_ENGINE = ASKING_ENGINE.replace(
+  'event on-frontend-http-request',
+  'event on-frontend-http-request if { var(txn.id),bytes(28,4),hex2i ge 64880 }',
+);
+
 /** A server that costs little: HAProxy. */
 export function server({ http }) {
   return `global
