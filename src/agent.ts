@@ -8,6 +8,7 @@ import { formatAddress, isInherited } from './listen-address.ts';
 import { ListenerTls, refuseExposed } from './listener-tls.ts';
 import type { Logger } from './log.ts';
 import { createBadArgumentLog, createTrustUnsetLog } from './mint-log.ts';
+import { readInPlace } from './read-in-place.ts';
 import { RemoteSampling } from './remote-sampling/remote-sampling.ts';
 import { SpopServer } from './spop/server.ts';
 import { MintMeter } from './threads/mint-meter.ts';
@@ -108,7 +109,9 @@ export class Agent {
     let admin: string | undefined;
     const open = async (): Promise<Listening> => {
       const opened = await listen(
-        createServer((socket) => (tls ?? server).accept(socket)),
+        createServer({ pauseOnConnect: true }, (socket) =>
+          tls === undefined ? server.accept(readInPlace(socket)) : tls.accept(socket),
+        ),
         config.spop,
       );
       await refuseExposed(opened, 'HAPROXY_OTEL_SPOP', files);

@@ -1,5 +1,5 @@
 import { Socket as DatagramSocket } from 'node:dgram';
-import { type Server, Socket, type SocketConstructorOpts } from 'node:net';
+import { type Server, Socket } from 'node:net';
 
 /** What Node has behind a socket. */
 type Handle = { readonly fd: number; reading: boolean; readStop(): number };
@@ -40,6 +40,14 @@ export function descriptorOf(owner: Socket | Server | DatagramSocket): number {
   return handleOf(owner).fd;
 }
 
+/** What is behind a socket, for another socket to have; undefined where Node does not have it, as behind a closed one. */
+export function detach(socket: Socket): object | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (!isHandle(handle)) return undefined;
+  Reflect.set(socket, '_handle', null);
+  return handle;
+}
+
 /** Reads nothing more from the kernel; what was read and is still held becomes `data` before this returns. */
 export function stopReading(socket: Socket): void {
   const handle = handleOf(socket);
@@ -64,13 +72,12 @@ export function sendable(descriptor: number | Socket): Sendable {
   return handleOf(socket) as unknown as Sendable;
 }
 
-/** The descriptor of what another process sent. Its handle stays open as long as this process, unread. */
-export function receivedDescriptor(handle: unknown): number {
-  if (isHandle(handle)) return handle.fd;
+/**
+ * What another process sent. It stays open as long as this process, unread, unless a socket reads it.
+ *
+ * @throws Error where Node has no descriptor behind it
+ */
+export function received(handle: unknown): { readonly fd: number } {
+  if (isHandle(handle)) return handle;
   throw new Error('a connection was handed over without its descriptor');
-}
-
-/** A socket of this thread, of what another process sent. */
-export function receivedSocket(handle: unknown): Socket {
-  return new Socket({ handle } as SocketConstructorOpts);
 }

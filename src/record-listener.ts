@@ -1,4 +1,4 @@
-import { createServer, Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { type Datagrams, listenForDatagrams } from './datagrams.ts';
 import { type Listening, listen } from './listen.ts';
 import type { InheritedSocket, ListenAddress } from './listen-address.ts';
@@ -8,6 +8,7 @@ import {
   type ListenerTlsEvents,
   refuseExposed,
 } from './listener-tls.ts';
+import { readInPlace, socketInPlace } from './read-in-place.ts';
 import { PACED_SOCKETS } from './records/read-pacer.ts';
 import type { RecordReceiver } from './records/receiver.ts';
 import type { RingConnection } from './records/record-connection.ts';
@@ -75,8 +76,7 @@ export class RecordListener {
 
   /** Reads on where another process ended. */
   continue(connection: RingConnection): void {
-    const socket = new Socket({ fd: connection.fd, ...PACED_SOCKETS });
-    this.receiver?.accept(socket, connection);
+    this.receiver?.accept(socketInPlace({ fd: connection.fd }), connection);
   }
 
   sockets(): InheritedSocket[] {
@@ -102,7 +102,7 @@ export class RecordListener {
       this.early.push(socket);
       return;
     }
-    if (this.tls === undefined) read(socket, this.receiver);
+    if (this.tls === undefined) read(readInPlace(socket), this.receiver);
     else this.tls.accept(socket);
   }
 

@@ -1,8 +1,9 @@
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
-import { receivedDescriptor, receivedSocket } from '../descriptors.ts';
+import { received } from '../descriptors.ts';
 import { formatAddress, type InheritedSocket, type ListenAddress } from '../listen-address.ts';
+import { socketInPlace } from '../read-in-place.ts';
 import type { RingConnection } from '../records/record-connection.ts';
 import type { Env } from '../settings.ts';
 import type { ConnectionState } from '../spop/connection.ts';
@@ -97,8 +98,12 @@ export class Predecessor {
       const [message, handle] = (await this.next()) ?? [];
       if (message?.type !== 'connection') return adopted;
       const { connection } = message;
-      if (connection.kind === 'spop') adopter.spop(receivedSocket(handle), connection.state);
-      else adopter.records({ ...connection.connection, fd: receivedDescriptor(handle) });
+      const behind = received(handle);
+      if (connection.kind === 'spop') {
+        adopter.spop(socketInPlace({ handle: behind }), connection.state);
+      } else {
+        adopter.records({ ...connection.connection, fd: behind.fd });
+      }
       adopted[connection.kind] += 1;
       this.send({ type: 'adopted' });
     }
