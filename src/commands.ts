@@ -84,7 +84,7 @@ export const COMMANDS = {
       'ca-file': { value: 'FILE', recorded: true,
         description: "authorities of the agent's certificate, with --tls" },
       engine: { value: 'PATH', recorded: true, default: 'haproxy-otel-spoa.conf beside the configuration',
-        description: 'HAProxy loads the SPOE engine from this path, and nothing is written there' },
+        description: 'HAProxy loads the SPOE engine from this file, which has to be there: nothing is written to it' },
       config: { ...CONFIG, description: "the agent's settings, which have these two" },
       ratio: { value: 'NUMBER', recorded: true, default: 'the agent decides',
         description: 'share of new traces to sample, 0 to 1, to six decimals: HAProxy decides, and asks only for these' },

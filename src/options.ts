@@ -55,7 +55,11 @@ export function parseOptions<const T extends OptionTable>(
       { type: value === undefined ? 'boolean' : 'string', multiple, ...(short && { short }) },
     ],
   );
-  const config = { args: [...args], allowPositionals: true, options: Object.fromEntries(options) };
+  const config = {
+    args: withNegatives(args, table),
+    allowPositionals: true,
+    options: Object.fromEntries(options),
+  };
   let parsed: ReturnType<typeof parseArgs>;
   try {
     parsed = parseArgs(config as ParseArgsConfig);
@@ -66,6 +70,17 @@ export function parseOptions<const T extends OptionTable>(
   const unexpected = parsed.positionals[most];
   if (unexpected !== undefined) throw new UsageError(`unexpected argument "${unexpected}"`);
   return parsed as unknown as Options<T>;
+}
+
+/** A negative number is the value of the option before it, not an option: `--ratio -1` as `--ratio=-1`. */
+function withNegatives(args: readonly string[], table: OptionTable): string[] {
+  const all: string[] = [];
+  for (const arg of args) {
+    const name = /^--(.*)$/.exec(all.at(-1) ?? '')?.[1] ?? '';
+    if (/^-\.?\d/.test(arg) && table[name]?.value !== undefined) all.push(`${all.pop()}=${arg}`);
+    else all.push(arg);
+  }
+  return all;
 }
 
 const WIDTH = 100;

@@ -55,7 +55,7 @@ function checkConfiguration({ current, version, files }: Subject): Finding[] {
   const tooOld = finding(
     'haproxy-too-old',
     '',
-    top(current),
+    whole(current),
     `HAProxy ${branchOf(version)}`,
     oldest,
   );
@@ -86,7 +86,7 @@ function untraced({ current, wired }: Subject): Finding {
 
 function foreign({ current }: Subject, reason: string): Finding {
   const [, file, line] = /^(.*?):(\d+): /.exec(reason) ?? [];
-  const at = file === undefined ? top(current) : { file, line: Number(line) };
+  const at = file === undefined ? whole(current) : { file, line: Number(line) };
   const what = file === undefined ? reason : reason.slice(`${file}:${line}: `.length);
   const why = 'What stands cannot be compared with what "add" would write.';
   return finding('lines-foreign', '', at, what, why);
@@ -110,16 +110,20 @@ function programFindings(
       level === 'alert'
         ? (['haproxy-refuses', 'HAProxy does not start with it.'] as const)
         : (['haproxy-warns', 'HAProxy itself warns of it.'] as const);
-    return [finding(code, '', at ?? top(current), text, why)];
+    return [finding(code, '', at ?? whole(current), text, why)];
   });
 }
 
 function inOrder(findings: readonly Finding[], files: readonly string[]): Finding[] {
   const rank = ({ file }: Finding): number =>
     (files.indexOf(file) + files.length + 1) % (files.length + 1);
-  return findings.toSorted((a, b) => rank(a) - rank(b) || a.line - b.line);
+  return findings.toSorted((a, b) => rank(a) - rank(b) || (a.line ?? 0) - (b.line ?? 0));
 }
 
 function top({ files }: Configuration): Position {
   return { file: files[0] ?? '', line: 1 };
+}
+
+function whole({ files }: Configuration): Position {
+  return { file: files[0] ?? '', line: undefined };
 }

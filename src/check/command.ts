@@ -34,7 +34,8 @@ export function checkCommand(
   const files = readFiles(paths);
   const texts = new Map([...files.current].map(([file, text]) => [file, readable(text)]));
   const configuration = parseConfiguration(texts, reading);
-  const result = program && checkWith(program, paths, started.env, directory);
+  const candidate = { paths, texts: files.current };
+  const result = program && checkWith(program, candidate, started.env, directory);
   const checked = check(
     { files, current: configuration, wired: tryWire(files, reading, directory), version, agent },
     result,

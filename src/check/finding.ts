@@ -21,6 +21,7 @@ export const SEVERITIES = {
   'lines-differ': 'warning',
   'frontend-untraced': 'hint',
   'hop-unseen': 'hint',
+  'records-unsampled': 'hint',
   'engine-file-missing': 'error',
   'engine-file-differs': 'warning',
 
@@ -54,8 +55,8 @@ export type FindingCode = keyof typeof SEVERITIES;
 /** A finding about one line. */
 export type LineFinding = readonly [code: FindingCode, what: string, why: string];
 
-/** Where something is, or should be. */
-export type Position = Pick<Statement, 'file' | 'line'>;
+/** Where something is, or should be; without a line it is about the whole file. */
+export type Position = Pick<Statement, 'file'> & { readonly line: number | undefined };
 
 export type Finding = {
   readonly code: FindingCode;
@@ -63,7 +64,8 @@ export type Finding = {
   /** Of the configuration: `frontend www`; empty where it is none. */
   readonly section: string;
   readonly file: string;
-  readonly line: number;
+  /** Undefined where it is about the whole file. */
+  readonly line: number | undefined;
   readonly what: string;
   readonly why: string;
   /** To add, or to write in place of what is there. */

@@ -69,7 +69,7 @@ function describe({ version, files, accepted }: ReportHead): string {
 function describeFinding({ code, severity, file, line, what, why, lines }: Finding): string[] {
   const out = [
     `  ${severity} ${code}`,
-    ...wrap(`${file}:${line}: ${what}.`, '    '),
+    ...wrap(`${line === undefined ? file : `${file}:${line}`}: ${what}.`, '    '),
     ...wrap(why, '    '),
   ];
   return lines.length === 0 ? out : [...out, ...lines.map((each) => `        ${each}`.trimEnd())];

@@ -1,7 +1,7 @@
 import { structuredPatch } from 'diff';
 import { readIfThere } from '../replace-files.ts';
-import { isEngine } from '../wiring/engine-file.ts';
-import { unseenBy } from '../wiring/reporting.ts';
+import { installCommand, isEngine } from '../wiring/engine-file.ts';
+import { unsampledBy, unseenBy } from '../wiring/reporting.ts';
 import { readable } from '../wiring/summary.ts';
 import type { Wired } from '../wiring/wire.ts';
 import { type Finding, finding } from './finding.ts';
@@ -19,9 +19,14 @@ export function checkLines(wired: Wired, { files, version }: Subject): Finding[]
     const section = `${proxy.kind} ${proxy.name}`;
     const head = files.positionOf(proxy.head);
     if (reporting !== undefined) {
-      return unseenBy(version, reporting).map((unseen) =>
-        finding('hop-unseen', section, head, `not seen: ${unseen}`, 'Your log stays as it is.'),
+      const unseen = unseenBy(version, reporting).map((each) =>
+        finding('hop-unseen', section, head, `not seen: ${each}`, 'Your log stays as it is.'),
       );
+      const why = wired.options.onlySampled ? unsampledBy(version, reporting) : undefined;
+      if (why === undefined) return unseen;
+      const what = `"--lines sampled" leaves out no record: ${why}`;
+      const rest = 'The agent gets a record of each hop.';
+      return [...unseen, finding('records-unsampled', section, head, what, rest)];
     }
     if (proxy.mode !== 'http') return [];
     const what = 'this frontend is not traced';
@@ -51,16 +56,18 @@ function differences(file: string, now: string, text: string): Finding[] {
   });
 }
 
-function checkEngine({ plan: { edits, engine } }: Wired): Finding[] {
+function checkEngine({ plan: { edits, engine }, options }: Wired): Finding[] {
   const at = { file: edits[0]?.file ?? '', line: (edits[0]?.line ?? 0) + 1 };
-  const add = ['haproxy-otel-spoa add --write'];
+  // To a path that was named "add" writes nothing.
+  const remedy =
+    options.engine === undefined ? 'haproxy-otel-spoa add --write' : installCommand(options.engine);
   const text = readIfThere(engine)?.toString('utf8');
   if (text === undefined) {
     const what = `${engine} is not there`;
-    return [finding('engine-file-missing', '', at, what, 'HAProxy does not start.', add)];
+    return [finding('engine-file-missing', '', at, what, 'HAProxy does not start.', [remedy])];
   }
   if (isEngine(text)) return [];
   const what = `${engine} is not what "add" would write`;
   const why = 'It was changed, or another release wrote it.';
-  return [finding('engine-file-differs', '', at, what, why, add)];
+  return [finding('engine-file-differs', '', at, what, why, [remedy])];
 }

@@ -12,6 +12,14 @@ export type Program = {
   readonly features: ReadonlySet<string>;
 };
 
+/** A configuration, written or not. */
+export type Candidate = {
+  /** As for `haproxy -f`. */
+  readonly paths: readonly string[];
+  /** By file. */
+  readonly texts: ReadonlyMap<string, string>;
+};
+
 /** The result of `haproxy -c`. */
 export type CheckResult = {
   readonly accepted: boolean;
@@ -19,6 +27,7 @@ export type CheckResult = {
 };
 
 export type Diagnostic = {
+  /** HAProxy refuses a configuration for its alerts. */
   readonly level: 'alert' | 'warning';
   /** Undefined where it is not about a line. */
   readonly file: string | undefined;
@@ -74,38 +83,51 @@ function inPath(name: string, path: string): string | undefined {
 }
 
 const MESSAGE = /^\[(ALERT|WARNING)\]\s*(?:\(\d+\)|[\d/]+ \(\d+\))?\s*:\s*(?:config\s*:\s*)?(.*)$/;
-const POSITION = /^[Pp]arsing \[(.*?):(\d+)\]\s*:\s*(.*)$/;
+const POSITION = /^(?:[Pp]arsing )?\[(.*?):(\d+)\]\s*:\s*(.*)$/;
 /** Summary lines, which repeat that there were messages. */
-const SUMMARY = /^(Error\(s\) found in configuration|Fatal errors found|config : )/;
+const SUMMARY =
+  /^(Error\(s\) found in configuration|Fatal errors found|Some warnings were found|config : )/;
+/** Of an alert after which HAProxy goes on, and starts. */
+const CONTINUES = /\bContinuing$/;
+/** A section that only a master process accepts, which `-W` makes of HAProxy. */
+const OF_MASTER = /^\s*(["']?)program\1\s/m;
 
 /** Runs `haproxy -c` in `directory`, which relative paths in the configuration start from. */
 export function checkWith(
   { path }: Program,
-  files: readonly string[],
+  { paths, texts }: Candidate,
   env: Env,
   directory: string,
 ): CheckResult {
-  const args = ['-c', ...files.flatMap((file) => ['-f', file])];
+  const isMaster = [...texts.values()].some((text) => OF_MASTER.test(text));
+  const args = ['-c', ...(isMaster ? ['-W'] : []), ...paths.flatMap((file) => ['-f', file])];
   const options = { encoding: 'utf8', env: { ...env }, cwd: directory, timeout: TIMEOUT } as const;
   const { stdout, stderr, status } = spawnSync(path, args, options);
   const lines = `${stderr}\n${stdout}`.split('\n').filter((line) => line.trim() !== '');
   const messages = lines.flatMap((line): Diagnostic[] => {
     const [, level, message = ''] = MESSAGE.exec(line) ?? [];
     if (level === undefined || SUMMARY.test(message)) return [];
-    const [, file, number, text] = POSITION.exec(message) ?? [];
+    const [, file, number, found = message] = POSITION.exec(message) ?? [];
+    const text = found.trim().replace(/\.+$/, '');
+    const isFatal = level === 'ALERT' && !CONTINUES.test(text);
     return [
       {
-        level: level === 'ALERT' ? 'alert' : 'warning',
+        level: isFatal ? 'alert' : 'warning',
         file,
         line: number === undefined ? undefined : Number(number),
-        text: (text ?? message).trim().replace(/\.+$/, ''),
+        text,
       },
     ];
   });
   const accepted = status === 0;
   if (accepted || messages.some(({ level }) => level === 'alert')) return { accepted, messages };
+  const last = lines.at(-1);
+  // With `zero-warning`, or of what is deprecated, HAProxy only warns of the cause.
+  if (messages.length > 0 && MESSAGE.test(last ?? '')) {
+    return { accepted, messages: messages.map((message) => ({ ...message, level: 'alert' })) };
+  }
   // A configuration without a listener fails without a message of its own.
-  const text = lines.at(-1)?.replace(/ => exit\(\d+\)\.?$/, '') ?? 'it says no reason';
+  const text = last?.replace(/ => exit\(\d+\)\.?$/, '') ?? 'it says no reason';
   return {
     accepted,
     messages: [...messages, { level: 'alert', file: undefined, line: undefined, text }],

@@ -10,14 +10,17 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Env } from '../settings.ts';
-import { type CheckResult, checkWith, type Diagnostic, type Program } from './program.ts';
+import {
+  type Candidate,
+  type CheckResult,
+  checkWith,
+  type Diagnostic,
+  type Program,
+} from './program.ts';
 
 /** A configuration that is not written yet. */
-export type Candidate = {
-  /** As for `haproxy -f`. */
-  readonly paths: readonly string[];
-  readonly texts: ReadonlyMap<string, string>;
-  /** Where the engine is to lie, and what it is to be. */
+export type Unwritten = Candidate & {
+  /** Where the engine is to lie, and what it is to be; undefined where it is not written, either. */
   readonly engine: { readonly path: string; readonly text: string } | undefined;
 };
 
@@ -25,7 +28,7 @@ const ENGINE = /^(\s*filter spoe engine otel config )('[^']*'|\S+)/gm;
 
 /** Runs `haproxy -c` of a copy, in which relative paths lead to where they lead in place. Messages name the original. */
 export function tryOut(
-  candidate: Candidate,
+  candidate: Unwritten,
   program: Program,
   env: Env,
   directory: string,
@@ -57,7 +60,8 @@ export function tryOut(
         linkOthers(dirname(folder), root);
       }
     }
-    const result = checkWith(program, candidate.paths.map(copyOf), env, directory);
+    const copies = { paths: candidate.paths.map(copyOf), texts: candidate.texts };
+    const result = checkWith(program, copies, env, directory);
     const original = new Map(files.map((file) => [copyOf(file), file]));
     return {
       ...result,
@@ -97,20 +101,30 @@ export function newMessages(
   });
 }
 
-function describeMessage({ file, line, text }: Diagnostic): string {
-  return file === undefined ? text : `${file}:${line}: ${text}`;
+/** So many messages are quoted: what is wrong in one line may be the cause of many. */
+const QUOTED = 3;
+
+/** @param texts whose lines are quoted, too */
+function quote(messages: readonly Diagnostic[], texts?: ReadonlyMap<string, string>): string {
+  const quoted = messages.slice(0, QUOTED).map(({ file, line = 0, text }) => {
+    if (file === undefined) return text;
+    const source = texts?.get(file)?.split('\n')[line - 1];
+    return `${file}:${line}: ${text}${source ? `: "${source.trim()}"` : ''}`;
+  });
+  const more = messages.length - quoted.length;
+  return [...quoted, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
 
 /** Why HAProxy does not accept it. */
 export function describeRefusal({ messages }: CheckResult): string {
-  const first = messages.find(({ level }) => level === 'alert');
-  return first === undefined ? 'it says no reason' : describeMessage(first);
+  const alerts = messages.filter(({ level }) => level === 'alert');
+  return alerts.length === 0 ? 'it says no reason' : quote(alerts);
 }
 
 /** @returns what HAProxy refuses of `before`, or of `after` and not of `before`: warnings count; undefined is nothing */
 export function compare(
-  before: Candidate,
-  after: Candidate,
+  before: Unwritten,
+  after: Unwritten,
   program: Program,
   env: Env,
   directory: string,
@@ -120,10 +134,12 @@ export function compare(
     return `HAProxy refuses the configuration as it is: ${describeRefusal(old)}`;
   }
   const now = tryOut(after, program, env, directory);
-  const [first] = newMessages(old.messages, now.messages);
-  if (now.accepted && first === undefined) return undefined;
+  const added = newMessages(old.messages, now.messages);
+  if (now.accepted && added.length === 0) return undefined;
+  const alerts = added.filter(({ level }) => level === 'alert');
+  const causes = alerts.length === 0 ? added : alerts;
   const what = `HAProxy ${now.accepted ? 'warns of' : 'refuses'} the result`;
-  if (first === undefined) return `${what}, and says no reason`;
-  const line = first.file && after.texts.get(first.file)?.split('\n')[(first.line ?? 0) - 1];
-  return `${what}: ${describeMessage(first)}${line ? `: "${line.trim()}"` : ''}`;
+  return causes.length === 0
+    ? `${what}, and says no reason`
+    : `${what}: ${quote(causes, after.texts)}`;
 }

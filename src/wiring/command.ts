@@ -7,9 +7,15 @@ import { compare } from '../haproxy/trial.ts';
 import { type Options, parseOptions, ToolExit } from '../options.ts';
 import { applyChanges, type Change, isSame } from '../replace-files.ts';
 import { type Env, UsageError } from '../settings.ts';
-import { engineText, engineThere } from './engine-file.ts';
+import { checkOwnEngine, engineText, engineThere } from './engine-file.ts';
 import { RECORDED, type Words } from './options.ts';
-import { describeControllers, describeFrontend, describeHeaders, diffOf } from './summary.ts';
+import {
+  describeControllers,
+  describeFrontend,
+  describeHeaders,
+  describeUnsampled,
+  diffOf,
+} from './summary.ts';
 import { readFiles, type WiringFiles, wire, withFrontends } from './wire.ts';
 
 /** @throws UsageError for wrong usage, and for what HAProxy does not accept: then nothing is written */
@@ -48,9 +54,11 @@ export function rewire(
   const { version, features } = program;
   const wired = wire(files, words, settings, { env, version, features }, directory);
   const { plan, options, texts } = wired;
+  if (options.engine !== undefined) checkOwnEngine(options.engine);
   const engine = { path: plan.engine, text: engineText() };
   const before = { paths, texts: files.clean, engine: undefined };
-  const refusal = compare(before, { paths, texts, engine }, program, env, directory);
+  const after = { paths, texts, engine: options.engine === undefined ? engine : undefined };
+  const refusal = compare(before, after, program, env, directory);
   if (refusal !== undefined) throw new UsageError(`nothing is written: ${refusal}`);
   const own = (): Change => ({
     path: plan.engine,
@@ -64,6 +72,7 @@ export function rewire(
   ];
   const notes = [
     ...plan.frontends.map((frontend) => describeFrontend(frontend, version)),
+    ...describeUnsampled(wired, version),
     ...describeHeaders(wired, files),
     ...describeControllers(files.clean),
     `HAProxy ${version.text} accepts it.`,

@@ -19,6 +19,19 @@ export function isOurs(text: string): boolean {
   return text.startsWith(FIRST_LINE);
 }
 
+/** The shell command that puts the engine where `--engine` says. */
+export function installCommand(path: string): string {
+  return `install -D -m 644 ${SHIPPED_ENGINE} ${path}`;
+}
+
+/** @throws UsageError where there is no such file, for want of which HAProxy would not start */
+export function checkOwnEngine(path: string): void {
+  if (readIfThere(path) !== undefined) return;
+  throw new UsageError(
+    `--engine is "${path}": no such file; "${installCommand(path)}" puts it there`,
+  );
+}
+
 /** @throws UsageError for a file of this name that somebody else wrote */
 export function engineThere(path: string): Buffer | undefined {
   const there = readIfThere(path);

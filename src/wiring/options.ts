@@ -85,8 +85,13 @@ export function wiringOptions(words: Words, settings: Env): WiringOptions {
   ): ListenAddress => {
     const name = flags[flag]?.trim() ? flag : variable;
     const found = read({ ...settings, ...flags }, name, defaultOf(variable), address);
-    if (found.kind !== 'fd') return found;
-    throw new UsageError(`${variable} is "fd:${found.fd}": ${flag} has to say where that is`);
+    if (found.kind === 'fd') {
+      throw new UsageError(`${variable} is "fd:${found.fd}": ${flag} has to say where that is`);
+    }
+    if (found.kind === 'tcp' && found.port === 0) {
+      throw notAccepted(name, formatAddress(found), 'a port from 1 to 65535');
+    }
+    return found;
   };
   return {
     frontends: read(flags, '--frontend', undefined, names),
@@ -174,7 +179,10 @@ function isNetwork(text: string): boolean {
 
 const ratio: Parser<string> = {
   accepts: 'a number from 0 to 1 with at most six decimals',
-  parse: (text) => (/^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?)$/.test(text) ? text : undefined),
+  parse: (text) => {
+    const full = text.replace(/^\./, '0.');
+    return /^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?)$/.test(full) ? full : undefined;
+  },
 };
 
 /** @throws UsageError for names of frontends that are not there */
@@ -182,4 +190,14 @@ export function checkNames(asked: readonly string[] | undefined, known: readonly
   const unknown = asked?.find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw notAccepted('--frontend', unknown, `one of ${known.join(', ')}`);
+}
+
+/** @throws UsageError for `bind` lines that are to be trusted and are not there */
+export function checkBinds(asked: TrustPolicy | undefined, known: readonly string[]): void {
+  const binds = typeof asked === 'object' ? asked.binds : [];
+  const unknown = binds.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const names = [...new Set(known)].map((name) => `bind:${name}`).join(', ');
+  const none = `no "bind" line has a name; "bind … name ${unknown}"`;
+  throw notAccepted('--trust', `bind:${unknown}`, known.length === 0 ? none : `one of ${names}`);
 }

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { Configuration } from '../haproxy/configuration.ts';
 import type { SectionLines } from '../haproxy/insertion-points.ts';
 import { hasRules, lastOf, type ProxySection, statementsOf } from '../haproxy/proxies.ts';
-import { beginsWith, type Section } from '../haproxy/sections.ts';
+import { beginsWith, type Section, wordAfter } from '../haproxy/sections.ts';
 import type { Statement } from '../haproxy/statements.ts';
 import { parseSize } from '../haproxy/units.ts';
 import { DEFAULT_LINE_LENGTH, LINE_MARGIN } from '../records/format.ts';
@@ -13,7 +13,7 @@ import { Draft } from './draft.ts';
 import type { Edit } from './edits.ts';
 import { filterLines } from './filters.ts';
 import { loggingLines, sharedLines, stateLines } from './log-lines.ts';
-import { checkNames, type TrustPolicy, type WiringOptions } from './options.ts';
+import { checkBinds, checkNames, type TrustPolicy, type WiringOptions } from './options.ts';
 import { type Reporting, reportingOf } from './reporting.ts';
 import { type Rules, rulesOf, trustOf } from './rules.ts';
 
@@ -98,6 +98,7 @@ function targetsOf(
     options.frontends,
     frontends.map(({ name }) => name),
   );
+  checkBinds(options.trust, frontends.flatMap(bindNames));
   const targets = frontends
     .filter(({ name }) => options.frontends?.includes(name) ?? true)
     .filter(({ mode }) => mode === 'http' || (mode === 'tcp' && options.tcp))
@@ -116,6 +117,12 @@ function targetsOf(
     frontends.length === 0
       ? 'there is no frontend'
       : 'no frontend with "mode http" is there to be traced; --tcp traces connections',
+  );
+}
+
+function bindNames({ own }: ProxySection): string[] {
+  return own.flatMap((line) =>
+    line.words[0] === 'bind' ? (wordAfter(line, 'name', 2) ?? []) : [],
   );
 }
 

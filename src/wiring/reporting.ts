@@ -94,6 +94,20 @@ export function reportingOf(
   };
 }
 
+/** Why one version of HAProxy writes records of hops that are not sampled, in spite of `--lines sampled`. */
+export function unsampledBy(
+  version: HaproxyVersion,
+  { kind, isAlone, before, since }: Reporting,
+): string | undefined {
+  const isProfiled = isAtLeast(version, '3.1');
+  const { replies } = isProfiled ? since : before;
+  if (kind === 'tcp') return undefined;
+  if (replies === 'all' || replies === 'normal') {
+    return 'its records are written when replies go out, sampled or not';
+  }
+  return isProfiled || isAlone ? undefined : 'before HAProxy 3.1 other loggers get the same lines';
+}
+
 /** What one version of HAProxy does not report. */
 export function unseenBy(version: HaproxyVersion, { unseen }: Reporting): string[] {
   const now = isAtLeast(version, '3.1') ? 'since' : 'before';

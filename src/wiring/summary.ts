@@ -5,7 +5,7 @@ import type { HaproxyVersion } from '../haproxy/version.ts';
 import { headerFindings } from './header-rules.ts';
 import type { TrustPolicy } from './options.ts';
 import type { PlannedFrontend } from './plan.ts';
-import { unseenBy } from './reporting.ts';
+import { unsampledBy, unseenBy } from './reporting.ts';
 import type { Wired, WiringFiles } from './wire.ts';
 
 /** A unified diff, for `patch`. */
@@ -49,6 +49,16 @@ function describeTrust(trust: TrustPolicy): string {
     restart: 'nobody',
     ignore: 'nobody',
   }[trust];
+}
+
+/** One line a frontend whose records are not left out by `--lines sampled`, and why. */
+export function describeUnsampled({ plan, options }: Wired, version: HaproxyVersion): string[] {
+  if (!options.onlySampled) return [];
+  return plan.frontends.flatMap(({ proxy, reporting }) => {
+    const why = reporting && unsampledBy(version, reporting);
+    const name = `${proxy.kind} ${readable(proxy.name)}`;
+    return why === undefined ? [] : [`${name}: "--lines sampled" leaves out no record: ${why}`];
+  });
 }
 
 /** One line a rule of the user's that undoes what is sent to servers. */

@@ -1,9 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: HAProxy writes its variables like that
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Finding } from '../../src/check/finding.ts';
+import { SHIPPED_ENGINE } from '../../src/haproxy/shipped.ts';
 import { HAPROXY } from '../end-to-end/chain.ts';
 import { tool, wiring } from '../wiring/run.ts';
 
@@ -77,7 +79,7 @@ function checked(
   const report: Report = JSON.parse(out);
   const lines = readFileSync(file, 'utf8').split('\n');
   const found = report.findings.map(
-    ({ code, line }) => `${code} at ${(lines[line - 1] ?? '').trim()}`,
+    ({ code, line = 0 }) => `${code} at ${(lines[line - 1] ?? '').trim()}`,
   );
   return { status, report, found };
 }
@@ -299,6 +301,14 @@ const CASES: Readonly<
     /^hop-unseen at listen admin/,
     { site: SITE.replace('listen admin\n', 'listen admin\n    option dontlog-normal\n') },
   ],
+  'records of all hops in spite of --lines sampled': [
+    (text) => text,
+    /^records-unsampled at listen admin$/,
+    {
+      site: SITE.replace('listen admin\n', 'listen admin\n    option dontlog-normal\n'),
+      add: ['--lines', 'sampled'],
+    },
+  ],
   'a file that is managed': [
     (text) => text,
     /^managed-elsewhere at # Managed by Puppet/,
@@ -322,4 +332,29 @@ describe('check reports', () => {
       expect(why).toMatch(/[.:]$/);
     }
   });
+});
+
+test.each(['is gone', 'is another'])('the remedy where the file of --engine %s', (what) => {
+  const folder = mkdtempSync(join(root, 'engine-'));
+  const engine = join(folder, 'own', 'otel.conf');
+  mkdirSync(join(folder, 'own'));
+  copyFileSync(SHIPPED_ENGINE, engine);
+  writeFileSync(join(folder, 'haproxy.cfg'), SITE);
+  const added = wiring(folder, 'add', ['haproxy.cfg'], ['--engine', engine, '--write']);
+  expect(added).toMatchObject({ status: 0, err: '' });
+  if (what === 'is gone') rmSync(join(folder, 'own'), { recursive: true });
+  else writeFileSync(engine, readFileSync(engine, 'utf8').replace('50ms', '51ms'));
+  const run = () => tool(folder, ['check', '--json', '--haproxy', HAPROXY, 'haproxy.cfg']);
+  const { findings } = JSON.parse(run().out) as Report;
+  const remedy = findings.find(({ code }) => code.startsWith('engine-file-'))?.lines ?? [];
+  for (const line of remedy) execFileSync('sh', ['-c', line]);
+  expect(run()).toMatchObject({ status: 0, out: expect.stringContaining('"findings": []') });
+});
+
+test('what HAProxy warns of without a line has none', () => {
+  const folder = mkdtempSync(join(root, 'whole-'));
+  writeFileSync(join(folder, 'haproxy.cfg'), SITE.replace(/^ *timeout client.*\n/m, ''));
+  expect(wiring(folder, 'add')).toMatchObject({ status: 0, err: '' });
+  const { out } = tool(folder, ['check', '--haproxy', HAPROXY, 'haproxy.cfg']);
+  expect(out).toMatch(/^ {4}haproxy\.cfg: missing timeouts for /m);
 });
