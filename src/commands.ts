@@ -161,7 +161,7 @@ export const COMMANDS = {
       help: HELP,
     },
     notes:
-      'Exit code: 0 all was seen and is well; 1 something is not; 2 it could not be tried; 3 nothing is wrong, but not all was seen.',
+      'Exit code: 0 all was seen and is well; 1 something is not; 2 it could not be tried, as there was no response or an option is wrong; 3 nothing is wrong, but not all was seen.',
   },
 } as const satisfies Readonly<
   Record<
