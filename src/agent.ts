@@ -3,7 +3,7 @@ import type { Config } from './config/config.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { Minter } from './context/mint.ts';
 import { Sampler } from './context/sampling.ts';
-import { type Listening, listen } from './listen.ts';
+import { type Listening, listenFor } from './listen.ts';
 import { formatAddress, isInherited } from './listen-address.ts';
 import { ListenerTls, refuseExposed } from './listener-tls.ts';
 import type { Logger } from './log.ts';
@@ -108,7 +108,8 @@ export class Agent {
     let records: string;
     let admin: string | undefined;
     const open = async (): Promise<Listening> => {
-      const opened = await listen(
+      const opened = await listenFor(
+        'HAPROXY_OTEL_SPOP',
         createServer({ pauseOnConnect: true }, (socket) =>
           tls === undefined ? server.accept(readInPlace(socket)) : tls.accept(socket),
         ),

@@ -84,7 +84,7 @@ export const COMMANDS = {
       'ca-file': { value: 'FILE', recorded: true,
         description: "authorities of the agent's certificate, with --tls" },
       engine: { value: 'PATH', recorded: true, default: 'haproxy-otel-spoa.conf beside the configuration',
-        description: 'HAProxy loads the SPOE engine from this file, which has to be there: nothing is written to it' },
+        description: 'HAProxy loads the SPOE engine from this path, and nothing is written there' },
       config: { ...CONFIG, description: "the agent's settings, which have these two" },
       ratio: { value: 'NUMBER', recorded: true, default: 'the agent decides',
         description: 'share of new traces to sample, 0 to 1, to six decimals: HAProxy decides, and asks only for these' },
@@ -161,7 +161,7 @@ export const COMMANDS = {
       help: HELP,
     },
     notes:
-      'Exit code: 0 all was seen and is well; 1 something is not; 2 it could not be tried; 3 nothing is wrong, but not all was seen.',
+      'Exit code: 0 all was seen and is well; 1 something is not; 2 it could not be tried, as there was no response or an option is wrong; 3 nothing is wrong, but not all was seen.',
   },
 } as const satisfies Readonly<
   Record<

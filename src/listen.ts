@@ -1,6 +1,6 @@
 import { lookup as lookupName } from 'node:dns/promises';
-import { closeSync, existsSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
-import { connect, createServer, isIP, type Server, type ServerOpts } from 'node:net';
+import { closeSync, rmSync } from 'node:fs';
+import { createServer, isIP, type Server, type ServerOpts } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { descriptorOf } from './descriptors.ts';
 import { hostAndPort } from './endpoint.ts';
@@ -11,6 +11,7 @@ import {
   type ListenAddress,
   socketPath,
 } from './listen-address.ts';
+import { openPath, pathFault } from './socket-file.ts';
 
 /** A reload of HAProxy opens all its connections at once. */
 const BACKLOG = 4096;
@@ -51,15 +52,32 @@ export async function listen(
   try {
     if (address.kind === 'tcp') return await listenOnAll(server, address, options, lookup);
     if (inherited !== undefined) await open(server, { fd: inherited });
-    else if (address.kind === 'unix') await openPath(server, address.path);
+    else if (address.kind === 'unix')
+      await openPath(address.path, (path) => open(server, { path }));
     else if (address.kind === 'abstract') await open(server, { path: socketPath(address) });
   } catch (error) {
-    throw new Error(`cannot listen on ${formatAddress(address)}: ${errorText(error)}`, {
-      cause: error,
-    });
+    const reason = address.kind === 'unix' ? pathFault(address.path, error) : errorText(error);
+    throw new Error(`cannot listen on ${formatAddress(address)}: ${reason}`, { cause: error });
   }
   const path = address.kind === 'unix' ? address.path : undefined;
   return listeningOn(server, boundAddress(server, address), [{ server, host: undefined }], path);
+}
+
+/**
+ * As `listen`, for what a setting has.
+ *
+ * @param setting its name, which the message of an error begins with
+ */
+export async function listenFor(
+  setting: string,
+  ...args: Parameters<typeof listen>
+): Promise<Listening> {
+  try {
+    return await listen(...args);
+  } catch (error) {
+    const { cause } = error as Error;
+    throw new Error(`${setting}: ${errorText(error)}`, { cause });
+  }
 }
 
 function inheritedFor(address: ListenAddress, host?: string): number | undefined {
@@ -102,19 +120,6 @@ function listeningOn(
       for (const each of bound) each.server.close();
     },
   };
-}
-
-/**
- * Node removes the file that it bound when the socket is closed, and would remove it from a process that has the same
- * socket: so it binds another name.
- */
-async function openPath(server: Server, path: string): Promise<void> {
-  await removeStaleSocket(path);
-  if (existsSync(path)) return open(server, { path });
-  const bound = `${path}~`;
-  rmSync(bound, { force: true });
-  await open(server, { path: bound });
-  renameSync(bound, path);
 }
 
 /**
@@ -219,17 +224,4 @@ function boundAddress(server: Server, address: ListenAddress): string {
       : formatAddress({ kind: 'tcp', host: bound.address, port: bound.port });
   }
   return formatAddress(address);
-}
-
-/** Removes the socket file of a process that is gone; one that still answers is left alone. */
-async function removeStaleSocket(path: string): Promise<void> {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
-  const answers = await new Promise<boolean>((resolve) => {
-    const probe = connect(path, () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED'));
-  });
-  if (!answers) unlinkSync(path);
 }

@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { type Datagrams, listenForDatagrams } from './datagrams.ts';
-import { type Listening, listen } from './listen.ts';
+import { type Listening, listenFor } from './listen.ts';
 import type { InheritedSocket, ListenAddress } from './listen-address.ts';
 import {
   ListenerTls,
@@ -44,8 +44,9 @@ export class RecordListener {
    * @throws Error when it cannot
    */
   async open(): Promise<string> {
-    this.listening = await listen(this.server, this.address, OPTIONS);
-    await refuseExposed(this.listening, 'HAPROXY_OTEL_RECORDS', this.files);
+    const setting = 'HAPROXY_OTEL_RECORDS';
+    this.listening = await listenFor(setting, this.server, this.address, OPTIONS);
+    await refuseExposed(this.listening, setting, this.files);
     await this.openDatagrams();
     return this.listening.address;
   }

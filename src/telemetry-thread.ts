@@ -13,7 +13,7 @@ import type { RecordListener } from './record-listener.ts';
 import { RecordReceiver } from './records/receiver.ts';
 import { setQueryRule } from './records/redaction.ts';
 import { createPipeline } from './telemetry/create-pipeline.ts';
-import { createFaultLog, createRefusalLog } from './telemetry/episodes.ts';
+import { createFaultLog, createPeerLog } from './telemetry/episodes.ts';
 import type { Output } from './telemetry/export/output.ts';
 import { applyAll, NOTHING_PREPARED } from './telemetry/export/signal-exporter.ts';
 import { quietGrpc } from './telemetry/transport/grpc-log.ts';
@@ -56,9 +56,10 @@ export async function runTelemetry(
   const receiver = new RecordReceiver({
     onRecord: pipeline.processLine,
     onBadFraming: (peer, error) => log.warn({ peer, reason: error.message }, 'records refused'),
+    onClosed: createPeerLog(log, 'closed'),
     onRenew: (peer, age) => log.debug({ peer, age: Math.round(age) }, 'ring connection renewed'),
   });
-  await listener.receive(receiver, createRefusalLog(log));
+  await listener.receive(receiver, createPeerLog(log, 'refused'));
   const admin =
     config.admin === undefined || observer === undefined || mint === undefined
       ? undefined

@@ -17,6 +17,8 @@ try {
 /** Listens before the code for records is loaded, which takes the longest: HAProxy need not wait for that. */
 async function run(data: WorkerData): Promise<void> {
   const { records, tls } = data.config;
+  // The resource names what was started.
+  process.argv = [...data.argv];
   const listener = new RecordListener(records, tls);
   const waits = data.isSuccessor && isInherited(records);
   if (!waits) report({ type: 'listening', records: await listener.open() });

@@ -3,10 +3,12 @@ import { connect, createServer, type Socket } from 'node:net';
 import { constants, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { freePort } from '../src/demo/ports.ts';
+import { Haproxy } from '../src/demo/haproxy.ts';
+import { freePort, freePorts } from '../src/demo/ports.ts';
 import { LOG_LEVELS } from '../src/settings.ts';
 import { VERSION } from '../src/version.ts';
 import { AgentProcess, until } from './agent-process.ts';
+import { HAPROXY } from './end-to-end/chain.ts';
 import { OtlpReceiver } from './otlp-receiver.ts';
 import { hopOf, octetCounted, recordLine } from './records/lines.ts';
 import { decodeAgentFrames, hello, notify } from './spop/frames.ts';
@@ -91,6 +93,25 @@ type Peer = {
 };
 
 const MINT = notify(1, 1, [['mint', []]]);
+
+/** A HAProxy that does nothing but check the agent. */
+const checking = (spop: string, port: number): string => `defaults
+    timeout connect 10s
+    timeout client 10s
+    timeout server 10s
+    timeout check 10s
+frontend any
+    mode http
+    bind 127.0.0.1:${port}
+backend agents
+    .if version_atleast(3.1)
+    mode spop
+    .else
+    mode tcp
+    .endif
+    option spop-check
+    server agent ${spop} check inter 50ms
+`;
 
 describe('the command', () => {
   test('--help and --version', async () => {
@@ -361,6 +382,7 @@ describe('SPOP peers', () => {
     await until('both to be in use', () => taken.every(({ frames }) => frames().length === 2));
     const asking = setInterval(ask, 100);
     const third = await peer(agent, 'spop');
+    third.socket.write(hello());
     await third.closed;
     clearInterval(asking);
     expect(third.frames()).toMatchObject([{ type: 102, items: { 'status-code': 13 } }]);
@@ -374,7 +396,10 @@ describe('SPOP peers', () => {
   });
 
   test('those that only have connections keep nobody out', async () => {
-    const agent = await start({ HAPROXY_OTEL_MAX_CONNECTIONS: '2' });
+    const agent = await start({
+      HAPROXY_OTEL_MAX_CONNECTIONS: '2',
+      HAPROXY_OTEL_HELLO_TIMEOUT: '60000',
+    });
     const silent = await peer(agent, 'spop');
     const greeted = await peer(agent, 'spop');
     greeted.socket.write(hello());
@@ -382,12 +407,42 @@ describe('SPOP peers', () => {
     const asking = await peer(agent, 'spop');
     asking.socket.write(Buffer.concat([hello(), MINT]));
     await until('the ACK', () => asking.frames().length === 2);
-    await silent.closed;
-    expect(silent.frames()).toMatchObject([{ type: 102, items: { 'status-code': 13 } }]);
-    await peer(agent, 'spop');
+    const third = await peer(agent, 'spop');
+    third.socket.write(hello());
     await greeted.closed;
     expect(greeted.frames()[1]).toMatchObject({ type: 102, items: { 'status-code': 13 } });
-    expect(asking.socket.destroyed).toBe(false);
+    await until('HELLO', () => third.frames().length === 1);
+    expect(third.frames()).toMatchObject([{ type: 101 }]);
+    // Without a HELLO there are 64 beyond the limit, whoever they are.
+    await Promise.all(Array.from({ length: 64 }, () => peer(agent, 'spop')));
+    await silent.closed;
+    expect(silent.frames()).toMatchObject([{ type: 102, items: { 'status-code': 13 } }]);
+    expect([asking, third].map(({ socket }) => socket.destroyed)).toEqual([false, false]);
+  });
+
+  test("HAProxy's health checks get through where all connections are in use", async () => {
+    const agent = await start({ HAPROXY_OTEL_MAX_CONNECTIONS: '1', OTEL_LOG_LEVEL: 'debug' });
+    const taken = await peer(agent, 'spop');
+    taken.socket.write(Buffer.concat([hello(), MINT]));
+    await until('the ACK', () => taken.frames().length === 2);
+    const asking = setInterval(() => taken.socket.write(MINT), 100);
+    const ports = await freePorts();
+    const haproxy = await Haproxy.start({
+      ports,
+      command: [HAPROXY],
+      edit: () => checking(String(agent.logged('ready')?.spop), ports.http),
+    });
+    const checks = () => agent.logs.filter(({ reason }) => reason === 'healthcheck').length;
+    const refused = () =>
+      agent.logged('SPOP peer disconnected: HAPROXY_OTEL_MAX_CONNECTIONS is too few');
+    try {
+      await until('health checks', () => checks() > 2 || refused() !== undefined);
+    } finally {
+      clearInterval(asking);
+      await haproxy.stop();
+    }
+    expect(refused()).toBeUndefined();
+    expect(taken.socket.destroyed).toBe(false);
   });
 
   test('one that does not finish its HELLO is closed in time', async () => {
@@ -463,12 +518,25 @@ describe('unix sockets', () => {
     expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 4, waiting: 0 } });
   });
 
+  test.each(['HAPROXY_OTEL_SPOP', 'HAPROXY_OTEL_RECORDS', 'HAPROXY_OTEL_ADMIN'])(
+    'a folder that is not there is named, and %s',
+    async (name) => {
+      const where = join(folder, 'none');
+      const agent = spawnAgent(['run'], { ...ANY_PORTS, [name]: `unix:${where}/a.sock` });
+      expect(await agent.exited()).toBe(1);
+      expect(agent.output).toBe(
+        `haproxy-otel-spoa: ${name}: cannot listen on unix:${where}/a.sock: there is no folder ${where} that this user can see: a path in a folder that this user can write to is accepted\n`,
+      );
+    },
+  );
+
   test('a file that is no socket is left alone', async () => {
     const path = join(folder, 'file');
     writeFileSync(path, 'precious');
     const agent = spawnAgent(['run'], { ...ANY_PORTS, HAPROXY_OTEL_SPOP: `unix:${path}` });
     expect(await agent.exited()).toBe(1);
-    expect(agent.output).toContain(`cannot listen on unix:${path}`);
+    expect(agent.output).toContain(`HAPROXY_OTEL_SPOP: cannot listen on unix:${path}: `);
+    expect(agent.output).toContain('it is a file that is no socket (EADDRINUSE)');
     expect(readFileSync(path, 'utf8')).toBe('precious');
   });
 });

@@ -1,5 +1,5 @@
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -172,6 +172,25 @@ test.each([
   ['127.example.com', false],
 ])('only this host reaches %s: %s', (host, only) => {
   expect(isLoopback(host)).toBe(only);
+});
+
+test('a path of a socket where no file can be', async () => {
+  const path = '/sys/haproxy-otel.sock';
+  await expect(listen(createServer(), { kind: 'unix', path })).rejects.toThrow(
+    /this user cannot write to \/sys \(E(ACCES|PERM|ROFS)\): a path in a folder that this user can write to/,
+  );
+});
+
+test('a path of a socket is as long as the kernel has room for, and no longer', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-listen-'));
+  ends.push(() => rmSync(folder, { recursive: true }));
+  const longest = join(folder, 'a'.repeat(105 - folder.length));
+  const { close } = await listen(createServer(), { kind: 'unix', path: longest });
+  expect(existsSync(longest)).toBe(true);
+  await close();
+  await expect(listen(createServer(), { kind: 'unix', path: `${longest}a` })).rejects.toThrow(
+    'its path has 107 bytes: at most 106 are accepted',
+  );
 });
 
 test('who connects again and again does not hold up the end', async () => {

@@ -60,8 +60,16 @@ describe('settings', () => {
   });
 
   test('of a file that is not there are refused', () => {
-    const gather = (): unknown => gatherSettings({}, { HAPROXY_OTEL_CONFIG: join(folder, 'none') });
-    expect(gather).toThrow('the file of HAPROXY_OTEL_CONFIG cannot be read: ENOENT');
+    const none = { HAPROXY_OTEL_CONFIG: join(folder, 'none') };
+    for (const [gather, named] of [
+      [() => gatherSettings(none, {}), 'HAPROXY_OTEL_CONFIG'],
+      [() => gatherSettings({}, none), '--config'],
+      [() => serviceSettings(none, undefined), 'HAPROXY_OTEL_CONFIG'],
+      [() => serviceSettings({}, none.HAPROXY_OTEL_CONFIG), '--config'],
+    ] as const) {
+      const { HAPROXY_OTEL_CONFIG: path } = none;
+      expect(gather).toThrow(`${named} is "${path}": the path of a file that this user can read`);
+    }
   });
 
   test('of the service are read by others too, unless they name a file', () => {

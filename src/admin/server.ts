@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { type Listening, listen } from '../listen.ts';
+import { type Listening, listenFor } from '../listen.ts';
 import { type InheritedSocket, isLoopback } from '../listen-address.ts';
 import type { AdminConfig } from './config.ts';
 import { Guard } from './guard.ts';
@@ -48,7 +48,7 @@ export class AdminServer {
     server.requestTimeout = REQUEST_TIMEOUT;
     server.headersTimeout = REQUEST_TIMEOUT;
     server.keepAliveTimeout = REQUEST_TIMEOUT;
-    const listening = await listen(server, config.address, HTTP_OPTIONS);
+    const listening = await listenFor('HAPROXY_OTEL_ADMIN', server, config.address, HTTP_OPTIONS);
     // The address of an inherited socket, or that a name resolved to, is known only now.
     const bound = server.address();
     const hosts = bound === null || typeof bound === 'string' ? [] : [bound.address];

@@ -74,6 +74,10 @@ function readGrpcEndpoint(settings: SettingsReader): string {
   if (portOf(url) === 4318) {
     settings.warn(setting, '4318 is the port of OTLP over HTTP, that of gRPC is 4317');
   }
+  const isHostAlone = portOf(url) === undefined && !/^(unix|https?):/i.test(url);
+  if (isHostAlone && !settings.read('OTEL_EXPORTER_OTLP_INSECURE')) {
+    settings.warn(setting, `has neither scheme nor port: https://${targetOf(url)}:443 is used`);
+  }
   return url;
 }
 

@@ -1,14 +1,13 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errorText } from '../error-text.ts';
-import { type Env, noWarn, UsageError, type Warn } from '../settings.ts';
+import { type Env, file, notAccepted, noWarn, UsageError, type Warn } from '../settings.ts';
 import { withConfigFile } from './config-file.ts';
 import { nearestSetting, useOf } from './names.ts';
 
 /**
- * All settings: flags before the environment before the file that `HAPROXY_OTEL_CONFIG` names; where `OTEL_CONFIG_FILE`
- * is among them, that file in place of OpenTelemetry's own. Files are read again each time, as a running process has no
- * other way to new settings.
+ * All settings: flags before the environment before the file that `--config` or `HAPROXY_OTEL_CONFIG` names; where
+ * `OTEL_CONFIG_FILE` is among them, that file in place of OpenTelemetry's own. Files are read again each time, as a running
+ * process has no other way to new settings.
  *
  * @param flags as the variables they stand for
  * @param warn called for names that mean nothing to the agent
@@ -20,7 +19,9 @@ export function gatherSettings(environment: Env, flags: Env, warn: Warn = noWarn
     Object.entries({ ...environment, ...flags }).filter(([, value]) => value?.trim()),
   );
   const path = explicit.HAPROXY_OTEL_CONFIG?.trim();
-  const settings = path === undefined ? explicit : { ...readSettingsFile(path, warn), ...explicit };
+  const named = flags.HAPROXY_OTEL_CONFIG?.trim() ? '--config' : 'HAPROXY_OTEL_CONFIG';
+  const settings =
+    path === undefined ? explicit : { ...readSettingsFile(path, named, warn), ...explicit };
   const configFile = settings.OTEL_CONFIG_FILE?.trim();
   return configFile ? withConfigFile(configFile, settings, flags, warn) : settings;
 }
@@ -50,11 +51,11 @@ export function serviceSettings(
 ): ServiceSettings {
   const asked = (named ?? environment.HAPROXY_OTEL_CONFIG)?.trim();
   const file = asked || (isReadable(installed) ? installed : undefined);
-  const flags = file === undefined ? {} : { HAPROXY_OTEL_CONFIG: file };
+  const settings = file === undefined ? environment : { ...environment, HAPROXY_OTEL_CONFIG: file };
   // systemd passes it to the service from here.
   const adminToken = join(dirname(installed), 'credentials/admin_token');
   return {
-    env: gatherSettings(environment, flags),
+    env: gatherSettings(settings, named === undefined ? {} : { HAPROXY_OTEL_CONFIG: named }),
     file,
     adminTokenFile: file === installed && isReadable(adminToken) ? adminToken : undefined,
   };
@@ -69,14 +70,17 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** What stands in a file of settings, or refuses it with the line and what is accepted there. */
-function readSettingsFile(path: string, warn: Warn): Env {
+/**
+ * What stands in a file of settings, or refuses it with the line and what is accepted there.
+ *
+ * @param named the option or variable that names the file
+ */
+function readSettingsFile(path: string, named: string, warn: Warn): Env {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const reason = errorText(error);
-    throw new UsageError(`the file of HAPROXY_OTEL_CONFIG cannot be read: ${reason}`);
+  } catch {
+    throw notAccepted(named, path, file.accepts);
   }
   const settings: Record<string, string> = {};
   text.split('\n').forEach((line, index) => {

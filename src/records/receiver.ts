@@ -42,6 +42,8 @@ export class RecordReceiver {
       const least = leastUsed(this.connections, connection);
       this.connections.delete(least);
       least.destroy();
+      const reason = `the least used of more than ${this.maxConnections} connections`;
+      this.events.onClosed?.(least.peer, reason);
     }
     if (former !== undefined) connection.continue(former);
     this.renewal ??= setInterval(() => this.renew(), this.limits.tick).unref();

@@ -8,6 +8,8 @@ export type RecordEvents = {
   readonly onRecord: RecordSink;
   /** A connection was closed because its records cannot be separated. */
   readonly onBadFraming?: (peer: string, error: FramingError) => void;
+  /** A connection was closed for another, as there are too many. */
+  readonly onClosed?: (peer: string, reason: string) => void;
   /** A connection is being renewed for its age, in milliseconds. */
   readonly onRenew?: (peer: string, age: number) => void;
 };

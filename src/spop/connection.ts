@@ -35,6 +35,8 @@ export type ConnectionEnd =
   | { readonly reason: 'socket'; readonly message: string };
 
 export type ConnectionEvents = {
+  /** A HAPROXY-HELLO was accepted and is not answered yet: `fail` answers it with a DISCONNECT instead. */
+  readonly onOffer?: (agreement: Agreement) => void;
   readonly onHello?: (agreement: Agreement) => void;
   readonly onEnd?: (end: ConnectionEnd) => void;
   /** A chunk's NOTIFYs were answered, as many, all in one write this many milliseconds after it was read. */
@@ -194,6 +196,8 @@ export class Connection {
   private hello(): void {
     const agreement = negotiate(decodeHaproxyHello(this.reader), this.limits.maxFrameSize);
     clearTimeout(this.helloTimer);
+    this.events.onOffer?.(agreement);
+    if (this.state === 'ended') return;
     writeAgentHello(this.out, agreement);
     this.open(agreement);
     if (agreement.healthcheck) this.end({ reason: 'healthcheck' });

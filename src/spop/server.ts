@@ -16,11 +16,17 @@ import type { Agreement } from './handshake.ts';
 
 export type ServerLimits = ConnectionLimits & {
   /**
-   * Connections at a time. For one more, one that never asked or is idle gets a DISCONNECT with RESOURCE_ALLOCATION, or
-   * else the new one itself.
+   * Connections at a time, health checks left out. For one more, one that never asked or is idle gets a DISCONNECT with
+   * RESOURCE_ALLOCATION, or else the new one itself in place of its HELLO.
    */
   readonly maxConnections: number;
 };
+
+/**
+ * Connections beyond the limit while their HAPROXY-HELLO has not come: it is what tells a health check. For one more, the
+ * oldest without a HELLO is disconnected.
+ */
+const WITHOUT_HELLO = 64;
 
 /** Silence after which the kernel asks whether the peer is still there, in milliseconds. */
 const KEEP_ALIVE = 60_000;
@@ -38,7 +44,9 @@ export type ServerEvents = {
 /** The SPOP connections of one agent: accepts sockets of any listener, limits their number, drains them. */
 export class SpopServer {
   private readonly connections = new Map<Connection, Socket>();
-  /** Those that have not ended, in the order in which they came. */
+  /** Those whose HAPROXY-HELLO has not come, in the order in which they came. */
+  private readonly pending = new Set<Connection>();
+  /** Those that had theirs and have not ended, likewise; health checks end with it. */
   private readonly open = new Set<Connection>();
   private readonly handler: NotifyHandler;
   private readonly limits: ServerLimits;
@@ -65,11 +73,16 @@ export class SpopServer {
     let agreement: Agreement | undefined;
     const events = {
       ...(onAnswered === undefined ? {} : { onAnswered }),
+      onOffer: ({ healthcheck }: Agreement) => {
+        this.pending.delete(connection);
+        if (!healthcheck) this.admit(connection);
+      },
       onHello: (agreed: Agreement) => {
         agreement = agreed;
         this.events.onHello?.(peer, agreed, former === undefined);
       },
       onEnd: (end: ConnectionEnd) => {
+        this.pending.delete(connection);
         this.open.delete(connection);
         this.events.onEnd?.(peer, end, agreement);
       },
@@ -82,12 +95,28 @@ export class SpopServer {
       former,
     );
     this.connections.set(connection, socket);
-    this.open.add(connection);
     socket.once('close', () => this.connections.delete(connection));
-    const { maxConnections } = this.limits;
-    if (this.open.size <= maxConnections) return;
-    const text = `${maxConnections} connections are open already`;
-    leastUsed(this.open, connection).fail(new SpopError(StatusCode.RESOURCE_ALLOCATION, text));
+    if (former?.agreement === undefined) this.hold(connection);
+    else this.admit(connection);
+  }
+
+  /** Waits for its HAPROXY-HELLO. */
+  private hold(connection: Connection): void {
+    this.pending.add(connection);
+    if (this.open.size + this.pending.size <= this.limits.maxConnections + WITHOUT_HELLO) return;
+    const [oldest] = this.pending;
+    oldest?.fail(this.tooMany());
+  }
+
+  private admit(connection: Connection): void {
+    this.open.add(connection);
+    if (this.open.size <= this.limits.maxConnections) return;
+    leastUsed(this.open, connection).fail(this.tooMany());
+  }
+
+  private tooMany(): SpopError {
+    const text = `${this.limits.maxConnections} connections are open already`;
+    return new SpopError(StatusCode.RESOURCE_ALLOCATION, text);
   }
 
   /**

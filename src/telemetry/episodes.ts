@@ -11,10 +11,15 @@ export function createUnusableLog(log: Logger): (line: string) => void {
   });
 }
 
-export function createRefusalLog(log: Logger): (peer: string, reason: string) => void {
-  return throttle((peer, reason) => log.warn({ peer, reason }, 'connection for records refused'), {
-    logCount: (connections) => log.warn({ connections }, 'connections for records refused'),
-  });
+/** @param became what the agent did to a connection */
+export function createPeerLog(
+  log: Logger,
+  became: 'refused' | 'closed',
+): (peer: string, reason: string) => void {
+  return throttle(
+    (peer, reason) => log.warn({ peer, reason }, `connection for records ${became}`),
+    { logCount: (connections) => log.warn({ connections }, `connections for records ${became}`) },
+  );
 }
 
 export function createOtherVersionLog(log: Logger): (version: number) => void {

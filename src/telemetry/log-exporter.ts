@@ -53,7 +53,7 @@ export class LogExporter {
       const readable = new ReadableLogs(scope);
       const console = new ConsoleLogRecordExporter();
       this.records = new LogRecords(readable, logs);
-      this.output = new ConsoleOutput(() => console.export(readable.drain(), () => {}));
+      this.output = new ConsoleOutput(status, () => console.export(readable.drain(), () => {}));
     }
   }
 

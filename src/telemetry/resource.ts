@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import {
   detectResources,
   hostDetector,
@@ -18,5 +19,7 @@ export async function createResource(
 ): Promise<Resource> {
   const detected = detectResources({ detectors: [hostDetector, processDetector] });
   await detected.waitForAsyncAttributes?.();
-  return detected.merge(resourceFromAttributes(attributes));
+  // The detector has the title of the process there, which is a path where it was started by one.
+  const executable = { 'process.executable.name': basename(process.execPath) };
+  return detected.merge(resourceFromAttributes({ ...executable, ...attributes }));
 }

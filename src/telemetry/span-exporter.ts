@@ -45,7 +45,7 @@ export class SpanExporter {
       const spans = new ReadableSpans(scope);
       const console = new ConsoleSpanExporter();
       this.sink = traces.kind === 'console' ? new LimitedSpans(spans, spanLimits) : undefined;
-      this.output = new ConsoleOutput(() => console.export(spans.drain(), () => {}));
+      this.output = new ConsoleOutput(status, () => console.export(spans.drain(), () => {}));
     }
   }
 

@@ -26,6 +26,8 @@ export type WorkerData = {
   readonly config: ThreadConfig;
   /** The mint thread's numbers, as `admin` reads them. */
   readonly mint: SharedArrayBuffer | undefined;
+  /** The command line of the process: a worker's own names its file. */
+  readonly argv: readonly string[];
   /** Sockets that another process listens on are not listened on before `listen`. */
   readonly isSuccessor: boolean;
 };

@@ -49,7 +49,12 @@ export class TelemetryChannel {
   /** Starts the thread; there is no need to wait until it is ready. */
   constructor(config: ThreadConfig, env: Readonly<Record<string, string>>, isSuccessor = false) {
     this.mintNumbers = config.admin === undefined ? undefined : new MintNumbers();
-    const workerData: WorkerData = { config, mint: this.mintNumbers?.shared, isSuccessor };
+    const workerData: WorkerData = {
+      config,
+      mint: this.mintNumbers?.shared,
+      argv: process.argv,
+      isSuccessor,
+    };
     const worker = new Worker(new URL('../telemetry-worker.js', import.meta.url), {
       name: 'telemetry',
       workerData,

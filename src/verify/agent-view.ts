@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { errorText } from '../error-text.ts';
 import { formatAddress, type ListenAddress, socketPath } from '../listen-address.ts';
 
 /** How to reach the running agent's admin listener. */
@@ -51,7 +52,7 @@ const MAX_BYTES = 4_194_304;
  */
 export async function fetchTrace(access: AdminAccess, traceId: string): Promise<AgentView> {
   const { address, tokenFile } = access;
-  const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
+  const token = tokenFile === undefined ? undefined : readToken(tokenFile);
   const { status, body } = await get(address, `/api/live?trace=${traceId}`, token);
   if (status === 401) {
     throw new Error(
@@ -64,7 +65,25 @@ export async function fetchTrace(access: AdminAccess, traceId: string): Promise<
     );
   }
   if (status !== 200) throw new Error(`it answers ${status}`);
-  return readView(JSON.parse(body), traceId);
+  return readView(parse(body), traceId);
+}
+
+function readToken(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new Error(
+      `the file of HAPROXY_OTEL_ADMIN_TOKEN_FILE cannot be read: ${errorText(error)}`,
+    );
+  }
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }
 
 function get(

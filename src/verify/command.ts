@@ -39,6 +39,7 @@ export async function verifyCommand(
     write(settings.file === undefined ? '' : `settings of the agent: ${settings.file}\n\n`);
     write(format(verified));
   }
+  if (verified.traceId === undefined) return ToolExit.FAILED;
   const states = verified.steps.map(({ state }) => state);
   if (states.includes('failed')) return ToolExit.FOUND;
   return states.includes('unseen') ? ToolExit.PARTIAL : ToolExit.OK;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { errorText } from '../error-text.ts';
 import { formatAddress, type ListenAddress } from '../listen-address.ts';
 import { type AdminAccess, type AgentView, fetchTrace, type SeenHop } from './agent-view.ts';
+import { faultOf, requestFault } from './fault.ts';
 import { type Probe, type ProbeOptions, probe, type TraceContext } from './probe.ts';
 import { checkSpop } from './spop-check.ts';
 
@@ -27,7 +27,11 @@ export type VerifyOptions = ProbeOptions & {
   readonly patience: number;
 };
 
-export type Verified = { readonly traceId: string | undefined; readonly steps: readonly Step[] };
+export type Verified = {
+  /** Undefined where the request had no response. */
+  readonly traceId: string | undefined;
+  readonly steps: readonly Step[];
+};
 
 /** Milliseconds between two requests to the agent. */
 const INTERVAL = 100;
@@ -41,7 +45,8 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   try {
     sent = await probe(options, own);
   } catch (error) {
-    const text = `${options.url}: ${errorText(error)}`;
+    const { url, host } = options;
+    const text = requestFault(url, host ?? url.hostname, error);
     return { traceId: undefined, steps: [{ name: 'request', state: 'failed', text }] };
   }
   const traceId = sent.reported?.traceId ?? sent.upstream?.traceId ?? sent.traceId;
@@ -87,7 +92,7 @@ async function spopStep(
     await checkSpop(spop);
     return { name, state: 'ok', text: `the agent answers at ${where}` };
   } catch (error) {
-    const reason = errorText(error);
+    const reason = faultOf(error);
     if (answered && !isSpopKnown) {
       const text = `not at ${where}: ${reason}. HAProxy got an answer all the same: --spop says where the agent is`;
       return { name, state: 'unseen', text };
@@ -105,7 +110,7 @@ function traceStep(
   const name = 'trace';
   if (span === undefined) {
     const text =
-      'neither the response nor a record has it: the request did not come through a traced frontend, or another agent has the record';
+      'neither the response nor a record has it: the request did not come through a traced frontend (one of mode tcp has no requests), or another agent has the record';
     return { name, state: 'unseen', text };
   }
   if (span.traceId === traceId) {
@@ -143,7 +148,7 @@ async function readAgent(admin: AdminAccess | undefined, traceId: string): Promi
   } catch (error) {
     const where = formatAddress(admin.address);
     return {
-      reason: `the admin listener of the agent cannot be asked at ${where}: ${errorText(error)}`,
+      reason: `the admin listener of the agent cannot be asked at ${where}: ${faultOf(error)}; its address is that of --admin or HAPROXY_OTEL_ADMIN`,
     };
   }
 }
@@ -153,7 +158,7 @@ type Followed = { readonly hop: SeenHop | undefined; readonly steps: readonly St
 
 async function follow(
   traceId: string,
-  { reported, upstream }: Probe,
+  { spanId, reported, upstream }: Probe,
   before: AgentState,
   { admin, patience }: VerifyOptions,
 ): Promise<Followed> {
@@ -171,7 +176,11 @@ async function follow(
   if ('reason' in state) return unseen(state.reason);
   const { view } = state;
   if (view.hop === undefined) {
-    const text = `no record of this trace in ${patience / 1000} s at this agent: "haproxy-otel-spoa check" looks at ring and log lines`;
+    const isTraced = reported !== undefined || (upstream?.spanId ?? spanId) !== spanId;
+    const causes = isTraced
+      ? 'ring and log lines'
+      : 'whether the frontend is traced, and of mode http, and at ring and log lines';
+    const text = `no record of this trace in ${patience / 1000} s at this agent: "haproxy-otel-spoa check" looks at ${causes}`;
     const steps: Step[] = [
       { name: 'agent', state: 'unseen', text: 'only the record says whether the agent answered' },
       { name: 'record', state: 'failed', text },

@@ -7,7 +7,7 @@ import { compare } from '../haproxy/trial.ts';
 import { type Options, parseOptions, ToolExit } from '../options.ts';
 import { applyChanges, type Change, isSame } from '../replace-files.ts';
 import { type Env, UsageError } from '../settings.ts';
-import { checkOwnEngine, engineText, engineThere } from './engine-file.ts';
+import { engineText, engineThere, hasEngine, installCommand } from './engine-file.ts';
 import { RECORDED, type Words } from './options.ts';
 import {
   describeControllers,
@@ -54,10 +54,10 @@ export function rewire(
   const { version, features } = program;
   const wired = wire(files, words, settings, { env, version, features }, directory);
   const { plan, options, texts } = wired;
-  if (options.engine !== undefined) checkOwnEngine(options.engine);
   const engine = { path: plan.engine, text: engineText() };
   const before = { paths, texts: files.clean, engine: undefined };
-  const after = { paths, texts, engine: options.engine === undefined ? engine : undefined };
+  const isOwnThere = options.engine !== undefined && hasEngine(options.engine);
+  const after = { paths, texts, engine: isOwnThere ? undefined : engine };
   const refusal = compare(before, after, program, env, directory);
   if (refusal !== undefined) throw new UsageError(`nothing is written: ${refusal}`);
   const own = (): Change => ({
@@ -75,9 +75,14 @@ export function rewire(
     ...describeUnsampled(wired, version),
     ...describeHeaders(wired, files),
     ...describeControllers(files.clean),
+    ...(options.engine === undefined || isOwnThere ? [] : [describeMissing(options.engine)]),
     `HAProxy ${version.text} accepts it.`,
   ];
   finish(changes, isWritten, notes, write);
+}
+
+function describeMissing(engine: string): string {
+  return `${engine} is not there yet, where HAProxy does not start without it: ${installCommand(engine)}`;
 }
 
 /** What `add` and `remove` end with. */

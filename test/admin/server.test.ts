@@ -355,6 +355,16 @@ describe('health', () => {
     });
   });
 
+  test('the last export of what is printed, too', async () => {
+    const agent = await start({ OTEL_TRACES_EXPORTER: 'console' });
+    await record(agent, [recordLine()]);
+    const { body } = await requestAdmin(agent, '/readyz');
+    expect(JSON.parse(body)).toMatchObject({
+      exporter: 'working',
+      lastExport: expect.stringMatching(/^20\d\d-/),
+    });
+  });
+
   test('a receiver that is away makes the agent no less ready', async () => {
     const agent = await start({
       OTEL_TRACES_EXPORTER: 'otlp',

@@ -301,6 +301,11 @@ describe('what is hardly meant so is warned of, and used', () => {
       'gRPC has no path, /v1/traces is that of OTLP over HTTP: collector:4317 is used',
     ],
     [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' },
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'has neither scheme nor port: https://collector:443 is used',
+    ],
+    [
       { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'collector:4318' },
       'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
       '4318 is the port of OTLP over HTTP, that of gRPC is 4317',
@@ -327,6 +332,9 @@ describe('what is hardly meant so is warned of, and used', () => {
   test.each<Env>([
     { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://ingest.example.com:443/otlp' },
     { OTEL_EXPORTER_OTLP_ENDPOINT: 'unix:///run/v1/collector.sock' },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317' },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector' },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector', OTEL_EXPORTER_OTLP_INSECURE: 'true' },
     { OTEL_TRACES_SAMPLER: 'parentbased_probability', OTEL_TRACES_SAMPLER_ARG: '0.1' },
     { OTEL_TRACES_SAMPLER: 'xray', OTEL_TRACES_SAMPLER_ARG: 'endpoint=http://localhost:2000' },
     { OTEL_PROPAGATORS: 'b3,b3' },

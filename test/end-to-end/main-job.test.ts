@@ -1,5 +1,7 @@
 import { connect as connectHttp2 } from 'node:http2';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { OtlpSpanKind, OtlpStatus } from '../../src/demo/otlp-receiver.ts';
 import { until } from '../agent-process.ts';
 import { Chain, echoed, HttpAgent, type Response, serverTimingTraceId } from './chain.ts';
@@ -257,11 +259,16 @@ describe('the content of spans', () => {
   });
 
   test('the resource names the service, the host and the process', async () => {
+    const main = join(PACKAGE_ROOT, 'dist/main.js');
     const { server } = await chain.hop((await chain.get('/')).traceId);
     expect(server.resource).toMatchObject({
       'service.name': 'haproxy',
       'host.name': expect.any(String),
       'process.pid': chain.agent.process.pid,
+      'process.executable.name': basename(process.execPath),
+      'process.executable.path': process.execPath,
+      'process.command': main,
+      'process.command_args': [process.execPath, main, 'run'],
     });
   });
 });

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
+import type { Logger } from '../../src/log.ts';
 import { RecordReceiver } from '../../src/records/receiver.ts';
+import { createPeerLog } from '../../src/telemetry/episodes.ts';
 import { until } from '../agent-process.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -170,9 +172,17 @@ test.each([
 });
 
 test('those that only have connections keep no ring out', async () => {
-  const receiver = new RecordReceiver({ onRecord: () => {} }, undefined, 2);
+  const warn = vi.fn();
+  const onClosed = createPeerLog({ warn } as unknown as Logger, 'closed');
+  const receiver = new RecordReceiver({ onRecord: () => {}, onClosed }, undefined, 2);
   const writing = await withLine(receiver);
   const { socket: silent } = await ringConnection(receiver);
+  const peer = `127.0.0.1:${silent.remotePort}`;
+  const { socket: another } = await ringConnection(receiver);
   const added = await withLine(receiver);
-  expect([writing, silent, added].map(({ destroyed }) => destroyed)).toEqual([false, true, false]);
+  const sockets = [writing, silent, another, added];
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false, true, true, false]);
+  // The first is logged at once, of more only their number after a minute.
+  const reason = 'the least used of more than 2 connections';
+  expect(warn.mock.calls).toEqual([[{ peer, reason }, 'connection for records closed']]);
 });

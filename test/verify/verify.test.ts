@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +8,11 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/demo/ports.ts';
 import { verifyCommand } from '../../src/verify/command.ts';
+import { requestFault } from '../../src/verify/fault.ts';
 import { until } from '../agent-process.ts';
 import { Chain, type ChainOptions, trustByPath } from '../end-to-end/chain.ts';
 import { patientEngine } from '../end-to-end/patient-engine.ts';
+import { createAuthority } from '../telemetry/authority.ts';
 
 let chain: Chain;
 beforeAll(async () => {
@@ -71,7 +74,7 @@ describe('through the real HAProxy, whose agent has no admin listener', () => {
       upstream: `ok: the server got trace ${traceId}, parent ${client?.spanId}`,
       spop: `ok: the agent answers at 127.0.0.1:${chain.ports.spop}`,
       agent: expect.stringMatching(
-        `^unseen: the admin listener of the agent cannot be asked at ${nobody}: .*ECONNREFUSED`,
+        `^unseen: the admin listener of the agent cannot be asked at ${nobody}: nothing listens there \\(ECONNREFUSED\\); .*--admin`,
       ),
       record: 'unseen: for the same reason',
       export: 'unseen: for the same reason',
@@ -166,7 +169,7 @@ describe('the agent itself', () => {
     const { exitCode, steps } = await verify(url, 'off', [], ['--spop', address]);
     expect(steps.trace).toMatch(/^ok: .* is continued/);
     expect(steps.spop).toMatch(dead(address));
-    expect(steps.spop).toContain('ECONNREFUSED');
+    expect(steps.spop).toContain('nothing listens there (ECONNREFUSED)');
     expect(exitCode).toBe(1);
   });
 
@@ -201,10 +204,72 @@ describe('the agent itself', () => {
   });
 });
 
-test('nobody answers', async () => {
-  const url = `http://127.0.0.1:${await freePort()}/`;
-  const { exitCode, steps } = await verify(url, 'off');
-  expect(steps).toEqual({ request: expect.stringMatching(/^failed: .*ECONNREFUSED/) });
+describe('a request without a response: exit code 2, and what to do', () => {
+  test('nobody answers', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const { exitCode, steps } = await verify(`${url}/`, 'off');
+    const text = 'nothing listens there (ECONNREFUSED): start HAProxy, or correct the URL';
+    expect(steps).toEqual({ request: `failed: ${url}: ${text}` });
+    expect(exitCode).toBe(2);
+  });
+
+  test('HAProxy has no TLS there', async () => {
+    const url = `https://127.0.0.1:${chain.ports.http}`;
+    const { exitCode, steps } = await verify(`${url}/`, 'off');
+    expect(steps.request).toMatch(/: it does not speak TLS \([A-Z_]+\): http:\/\/ asks without$/);
+    expect(exitCode).toBe(2);
+  });
+
+  test('its certificate is of an authority of its own', async () => {
+    const { issue } = await createAuthority();
+    const { cert, private: key } = await issue('haproxy');
+    const server = createTlsServer({ cert, key }, (_request, response) => response.end('hello'));
+    onTestFinished(() => void server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `https://localhost:${(server.address() as { port: number }).port}`;
+    const { exitCode, steps } = await verify(url, 'off', ['--host', 'localhost']);
+    expect(steps.request).toBe(
+      `failed: ${url}: its certificate is of no authority that is trusted here (UNABLE_TO_VERIFY_LEAF_SIGNATURE): NODE_EXTRA_CA_CERTS=FILE adds one, --insecure accepts any`,
+    );
+    expect(exitCode).toBe(2);
+    expect((await verify(url, 'off', ['--insecure'])).steps.request).toMatch(/^ok: /);
+  });
+
+  test('what is on its port does not speak HTTP', async () => {
+    const server = createTcpServer((socket) => socket.end('220 mail\r\n'));
+    onTestFinished(() => void server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const { exitCode, steps } = await verify(`http://127.0.0.1:${port}/`, 'off');
+    expect(steps.request).toMatch(/: it does not speak HTTP\/1\.1 \(HPE_\w+\): a frontend of mode/);
+    expect(exitCode).toBe(2);
+  });
+
+  test.each([
+    ['ENOTFOUND', 'its name has no address here (ENOTFOUND): correct the URL'],
+    ['ETIMEDOUT', 'it cannot be reached (ETIMEDOUT): correct the URL'],
+    ['ECONNRESET', 'it closes the connection without an answer (ECONNRESET): https:// asks'],
+    ['CERT_HAS_EXPIRED', 'its certificate is not valid (CERT_HAS_EXPIRED): renew it'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is not for shop.example (ERR_TLS_CERT_'],
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'it asks for a certificate, and verify has'],
+    ['ERR_SSL_TLSV1_UNRECOGNIZED_NAME', 'it refuses TLS for shop.example (ERR_SSL_TLSV1_'],
+    ['EOTHER', 'raw text'],
+  ])('%s', (code, text) => {
+    const error = Object.assign(new Error('raw text'), { code });
+    const fault = requestFault(new URL('https://user:secret@lb:8443/path'), 'shop.example', error);
+    expect(fault).toMatch(`https://lb:8443: ${text}`);
+  });
+});
+
+test('a frontend of mode tcp passes the request as it is', async () => {
+  const admin = await serve(AGENT_WITHOUT_HOP);
+  const url = `http://127.0.0.1:${chain.ports.tcp}/`;
+  const { exitCode, steps } = await verify(url, admin, ['--wait', '1']);
+  expect(steps.trace).toMatch(/^unseen: .* \(one of mode tcp has no requests\)/);
+  expect(steps.upstream).toMatch(/^failed: the server got the traceparent of the client/);
+  expect(steps.record).toMatch(
+    /^failed: .* looks at whether the frontend is traced, and of mode http/,
+  );
   expect(exitCode).toBe(1);
 });
 

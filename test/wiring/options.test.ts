@@ -88,6 +88,8 @@ test('--access-log json: the user logs one object a line, with the ids of the sp
       frontend: 'shop',
       server: 'one',
       target: path,
+      retries: '0',
+      client_port: expect.any(Number),
       Td: expect.any(Number),
     });
   } finally {

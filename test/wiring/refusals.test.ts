@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,10 +50,6 @@ test.each<[readonly string[], RegExp, string?]>([
     UNNAMED,
   ],
   [
-    ['--engine', '/missing/folder/otel.conf'],
-    /--engine is "\/missing\/folder\/otel\.conf": no such file; "install -D -m 644 \S+\/spoe\/otel\.conf \/missing\/folder\/otel\.conf" puts it there/,
-  ],
-  [
     ['--engine', '/dev/null'],
     /HAProxy refuses the result: haproxy\.cfg:\d+: .*: "filter spoe engine otel config '?\/dev\/null/,
   ],
@@ -82,6 +79,20 @@ test('a share without a zero in front, and bind lines that are there', () => {
   expect(wired).toContain('setenv OTEL_RATIO 0.5\n');
   expect(wired).toContain('acl otel_trusted so_name back\n');
   expect(wiring(folder, 'add').out).toContain('Nothing is to be changed.');
+});
+
+test('an engine that is not there yet is named, with what puts it there', () => {
+  const { folder } = site(SITE);
+  const engine = join(folder, 'missing/folder/otel.conf');
+  const added = wiring(folder, 'add', ['haproxy.cfg'], ['--write', '--engine', engine]);
+  expect(added).toMatchObject({ status: 0, err: '' });
+  const [line = '', command = ''] =
+    /^.* is not there yet, where HAProxy does not start without it: (.*)$/m.exec(added.out) ?? [];
+  expect(line).toMatch(engine);
+  execFileSync('sh', ['-c', command]);
+  const again = wiring(folder, 'add').out;
+  expect(again).not.toContain('not there yet');
+  expect(again).toContain('Nothing is to be changed.');
 });
 
 /** The lines of `add` for sites that HAProxy refuses or accepts as they are. */

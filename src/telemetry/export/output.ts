@@ -1,5 +1,6 @@
 import type { ExporterConfig } from '../config.ts';
 import type { ItemMark } from '../otlp/otlp-items.ts';
+import type { ExporterStatus } from './exporter-status.ts';
 import { emptyCounts, type QueueCounts } from './queue-report.ts';
 import { NOTHING_PREPARED, type Prepared } from './signal-exporter.ts';
 
@@ -26,9 +27,11 @@ export type Output = {
 export class ConsoleOutput implements Output {
   readonly counts = emptyCounts();
   readonly waiting = 0;
+  private readonly status: ExporterStatus;
   private readonly print: () => void;
 
-  constructor(print: () => void) {
+  constructor(status: ExporterStatus, print: () => void) {
+    this.status = status;
     this.print = print;
   }
 
@@ -37,6 +40,7 @@ export class ConsoleOutput implements Output {
   commit(_before: undefined, items: number): void {
     this.counts.exported += items;
     this.print();
+    this.status.lastSuccess = Date.now();
   }
 
   async flush(): Promise<void> {}
