@@ -15,8 +15,8 @@ export type ReceiverOptions = {
   readonly onExport?: ExportHandler;
   /** The largest request that is accepted, in bytes; gRPC's 4 MiB otherwise. */
   readonly maxRequest?: number;
-  /** Milliseconds before an export is answered. */
-  readonly delay?: number;
+  /** Milliseconds before an export is answered, or what to wait for. */
+  readonly delay?: number | Promise<unknown>;
   /** Called with the undecoded request in place of all others: decoding costs too much under load. */
   readonly onRequest?: (request: Buffer) => void;
 };
@@ -46,7 +46,7 @@ export class OtlpReceiver {
           const error = onExport?.(spans);
           if (error !== undefined) return error;
           onSpans(spans);
-          await pause(delay);
+          await (typeof delay === 'number' ? pause(delay) : delay);
           return undefined;
         },
       },

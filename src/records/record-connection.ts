@@ -221,9 +221,11 @@ export class RecordConnection {
    */
   private resetBehindRecord(): void {
     this.timer?.refresh();
-    this.afterPoll((isIdle) => {
+    const reset = (isIdle: boolean): void => {
       if (isIdle) this.reset();
-    });
+    };
+    // The first immediate comes right behind the poll that read the record, and shows nothing of what the kernel still has.
+    setImmediate(() => this.afterPoll(reset));
   }
 
   /** Waits for the end of an incomplete record. */

@@ -137,6 +137,11 @@ class Client {
   }
 
   private data(text: string): void {
+    // On a machine so slow that some connections never had a request, HAProxy ends these by a 408.
+    if (!this.busy) {
+      this.lost('not asked for');
+      return;
+    }
     this.text += text;
     const head = this.text.indexOf('\r\n\r\n');
     if (head === -1) return;

@@ -1,17 +1,23 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { OtlpSpanKind, OtlpStatus } from '../../src/demo/otlp-receiver.ts';
 import { until } from '../agent-process.ts';
 import { Chain, echoed, HttpAgent, type Response, serverTimingTraceId } from './chain.ts';
+import { patientChecks, patientEngine } from './patient-engine.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const PARENT_ID = 'b7ad6b7169203331';
 
+const folder = mkdtempSync(join(tmpdir(), 'haproxy-otel-main-job-'));
 let chain: Chain;
 beforeAll(async () => {
   chain = await Chain.start({
+    add: { engine: patientEngine(folder) },
+    editConfig: patientChecks,
     // The example of an attribute of one's own is a comment. A thousand requests take a busy machine its time.
     site: (config) =>
       config
@@ -20,7 +26,10 @@ beforeAll(async () => {
         .replace('timeout http-request 10s', 'timeout http-request 60s'),
   });
 });
-afterAll(() => chain.stop());
+afterAll(async () => {
+  await chain.stop();
+  rmSync(folder, { recursive: true });
+});
 
 /** The ids in a traceparent header. */
 function ids(traceparent: string | undefined): { traceId: string; spanId: string; flags: string } {

@@ -112,6 +112,27 @@ test('a record that came while the process was held up is read before its ring i
   expect(lines).toEqual(['first', 'second']);
 });
 
+test('what waits in the kernel behind a record is read before its ring is left', async () => {
+  const lines: string[] = [];
+  const receiver = new RecordReceiver({
+    onRecord: (buffer, start, end) => lines.push(buffer.toString('latin1', start, end)),
+  });
+  const { ring, socket } = await ringConnection(receiver);
+  ring.write('first\n');
+  await once(socket, 'data');
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  cleanups.push(() => vi.useRealTimers());
+  const stopped = receiver.stop(5_000);
+  const from = performance.now();
+  while (performance.now() < from + IDLE_TIME) await new Promise(setImmediate);
+  ring.write('second\n');
+  await once(socket, 'data');
+  // Within the same poll of the event loop: it is for the next one.
+  ring.write('third\n');
+  await stopped;
+  expect(lines).toEqual(['first', 'second', 'third']);
+});
+
 /** A receiver that lists what it gets, and a ring that writes to it over a connection as the agent makes them. */
 async function listingRing(): Promise<{
   receiver: RecordReceiver;
