@@ -4,7 +4,7 @@ import { existsSync, openSync, readdirSync, readFileSync, readlinkSync } from 'n
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/demo/haproxy.ts';
 import { until } from '../agent-process.ts';
-import { socketsOf } from '../end-to-end/sockets.ts';
+import { hasConnectionTo, socketsOf } from '../end-to-end/sockets.ts';
 import type { AgentTerms } from './account.ts';
 
 const MAIN = join(PACKAGE_ROOT, 'dist/main.js');
@@ -87,6 +87,11 @@ export class ChaosAgent {
   /** Whether it did not run all the time between. */
   wasAway(from: number, until: number): boolean {
     return this.absences.some((absence) => absence.from <= until && absence.until >= from);
+  }
+
+  /** Whether a ring of HAProxy's is connected: one tries once a second. */
+  get hasRing(): boolean {
+    return hasConnectionTo(this.port('HAPROXY_OTEL_RECORDS'));
   }
 
   /** Resolves when HAProxy may ask. */
@@ -208,7 +213,7 @@ export class ChaosAgent {
   /** What its open descriptors are, without connections of SPOP, of which HAProxy has as many as it likes. */
   descriptors(): string[] {
     const folder = `/proc/${this.pid}/fd`;
-    const ofSpop = socketsOf(Number(this.env.HAPROXY_OTEL_SPOP?.split(':').at(-1)));
+    const ofSpop = socketsOf(this.port('HAPROXY_OTEL_SPOP'));
     return readdirSync(folder).flatMap((fd) => {
       try {
         const name = readlinkSync(join(folder, fd));
@@ -223,6 +228,10 @@ export class ChaosAgent {
   residentMemory(): number {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+  }
+
+  private port(setting: string): number {
+    return Number(this.env[setting]?.split(':').at(-1));
   }
 
   private become(state: State): void {

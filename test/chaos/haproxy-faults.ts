@@ -24,6 +24,7 @@ export const OF_HAPROXY: readonly Fault[] = [
       const ended = formerWorkers(haproxy);
       const workers = workersOf(haproxy);
       const waiting = account.unexported();
+      const { hasRing } = agent;
       const closed = account.connectionsClose();
       reload(haproxy);
       await until('the new worker', () => startedWorkers(haproxy) > started, TIMEOUT);
@@ -45,7 +46,7 @@ export const OF_HAPROXY: readonly Fault[] = [
         from,
         until: Number.POSITIVE_INFINITY,
         most: Number.POSITIVE_INFINITY,
-        applies: (sent) => isOfFormer(sent) && agent.wasAway(from - IN_RING, exited),
+        applies: (sent) => isOfFormer(sent) && (!hasRing || agent.wasAway(from - IN_RING, exited)),
       });
       account.mayLose({
         reason: 'in the ring of a worker that was replaced',
@@ -65,6 +66,7 @@ export const OF_HAPROXY: readonly Fault[] = [
       const { account, agent } = installation;
       const from = performance.now();
       const waiting = account.unexported();
+      const { hasRing } = agent;
       const done = account.nobodyListens();
       await installation.haproxy?.stop();
       const ended = performance.now();
@@ -74,7 +76,7 @@ export const OF_HAPROXY: readonly Fault[] = [
         from,
         until: ended,
         most: Number.POSITIVE_INFINITY,
-        applies: () => agent.wasAway(from - IN_RING, ended),
+        applies: () => !hasRing || agent.wasAway(from - IN_RING, ended),
       });
       account.mayLose({
         reason: 'in the ring of a HAProxy that ended',
