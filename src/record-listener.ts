@@ -9,7 +9,6 @@ import {
   refuseExposed,
 } from './listener-tls.ts';
 import { readInPlace, socketInPlace } from './read-in-place.ts';
-import { PACED_SOCKETS } from './records/read-pacer.ts';
 import type { RecordReceiver } from './records/receiver.ts';
 import type { RingConnection } from './records/record-connection.ts';
 
@@ -19,7 +18,7 @@ const MAX_ACCEPTED = 2_048;
 /** A ring has one connection for each HAProxy process. */
 const TLS_LIMITS = { handshakeTimeout: 5_000, connectionsOfPeer: 64 };
 
-const OPTIONS = { pauseOnConnect: true, ...PACED_SOCKETS } as const;
+const OPTIONS = { pauseOnConnect: true } as const;
 
 /** Where records come in: connections wait until there is a receiver for them. */
 export class RecordListener {

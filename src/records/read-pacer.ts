@@ -3,9 +3,6 @@ import type { Socket } from 'node:net';
 /** Milliseconds between two reads of a connection: records are not urgent, and one read is for all that came meanwhile. */
 const READ_INTERVAL = 40;
 
-/** Options of sockets that are read by a `ReadPacer`: with a larger `highWaterMark` Node reads on while they are paused. */
-export const PACED_SOCKETS = { highWaterMark: 1 } as const;
-
 /** More than the time that reading the backlog of a pause needs, in milliseconds. */
 const BACKLOG = 10;
 
@@ -16,14 +13,12 @@ const BACKLOG = 10;
 const FEW_BYTES = 16_384;
 
 /**
- * Paces the reads of a socket with `data` events, as each read costs a wake-up of this process. The socket needs the
- * options `PACED_SOCKETS`.
+ * Paces the reads of a socket with `data` events, as each read costs a wake-up of this process. The socket is one that
+ * is read in place: any other is read once more after a pause has begun.
  */
 export class ReadPacer {
   private readonly socket: Socket;
   private timer: NodeJS.Timeout | undefined;
-  /** Node reads once more after a pause has begun: that read comes when the pause is over, and is followed by another. */
-  private isLate = false;
   /** When what came in pauses has been read, once there are none any more: by `performance.now`. */
   private liveFrom = 0;
 
@@ -31,18 +26,17 @@ export class ReadPacer {
     this.socket = socket;
   }
 
-  /** To be called once for each chunk: whether it was read before the pause was over, so that more may have come since. */
-  checkLate(): boolean {
-    const isLate = this.isLate || performance.now() < this.liveFrom;
-    this.isLate = false;
-    return isLate;
+  /** Whether what was read just now may have come in a pause. */
+  get isLate(): boolean {
+    return performance.now() < this.liveFrom;
   }
 
   /** @param bytes of the chunk that was read just now */
   afterRead(bytes: number): void {
     if (bytes >= FEW_BYTES) return;
     this.socket.pause();
-    if (this.timer === undefined) this.timer = setTimeout(() => this.resume(), READ_INTERVAL);
+    if (this.timer === undefined)
+      this.timer = setTimeout(() => this.socket.resume(), READ_INTERVAL);
     else this.timer.refresh();
   }
 
@@ -51,17 +45,12 @@ export class ReadPacer {
     this.end();
     if (this.socket.destroyed) return;
     this.liveFrom = performance.now() + BACKLOG;
-    this.resume();
+    this.socket.resume();
   }
 
   /** Leaves the socket as it is. */
   end(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-  }
-
-  private resume(): void {
-    this.isLate = this.socket.readableLength > 0;
-    this.socket.resume();
   }
 }

@@ -69,9 +69,9 @@ export class RecordConnection {
     this.pacer = new ReadPacer(socket);
     socket.setKeepAlive(true, KEEP_ALIVE);
     socket.on('data', (chunk: Buffer) => {
-      const isLate = this.pacer.checkLate();
-      this.data(chunk, isLate);
-      if (this.state === 'open' && !isLate) this.pacer.afterRead(chunk.length);
+      this.data(chunk, this.pacer.isLate);
+      // Each record of TLS is a chunk, however many have come.
+      if (this.state === 'open' && raw === socket) this.pacer.afterRead(chunk.length);
     });
     // HAProxy reconnects and continues with its next record: there is nothing to do or log.
     socket.on('error', () => {});

@@ -4,8 +4,8 @@ import { afterEach, expect, test } from 'vitest';
 import { Haproxy } from '../../src/demo/haproxy.ts';
 import { freePorts } from '../../src/demo/ports.ts';
 import { socketPath } from '../../src/listen-address.ts';
+import { readInPlace } from '../../src/read-in-place.ts';
 import type { AgeLimits } from '../../src/records/connection-age.ts';
-import { PACED_SOCKETS } from '../../src/records/read-pacer.ts';
 import { RecordReceiver } from '../../src/records/receiver.ts';
 import { until } from '../agent-process.ts';
 import { HAPROXY, VERSION } from './chain.ts';
@@ -149,9 +149,9 @@ ${rings.records.map((_, index) => `    log ring@r${index} len 16300 format rfc31
   }
 
   private async listen(port: number, receiver: RecordReceiver): Promise<Server> {
-    const server = createServer(PACED_SOCKETS, (socket) => {
+    const server = createServer({ pauseOnConnect: true }, (socket) => {
       this.connections += 1;
-      receiver.accept(socket);
+      receiver.accept(readInPlace(socket));
     });
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     return server;

@@ -218,6 +218,8 @@ test.each([
     const { port } = taken.address() as { port: number };
     set('OTEL_SERVICE_NAME=never', setting(port));
     const asking = await new Asking().hello();
+    // What was sent of the upgrade before may come after its end.
+    await until('STATUS', () => supervisor.messages.at(-1)?.startsWith('STATUS='));
     const messages = supervisor.messages.length;
     const failures = agent.logged('upgrade failed, this agent goes on').length;
     process.kill(agent.pid, 'SIGUSR2');
