@@ -29,10 +29,7 @@ async function receiveBehind(
       const body = Buffer.concat(chunks);
       if (!pass(stream, body)) return;
       spans += decodeSpans(body.subarray(5)).length;
-      stream.respond(
-        { ':status': 200, 'content-type': 'application/grpc' },
-        { waitForTrailers: true },
-      );
+      stream.respond(HEAD, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
       stream.end(Buffer.alloc(5));
     });
@@ -142,22 +139,38 @@ test('an HTTP status 413 of what is in front of the receiver is a size, too', as
   expect(agent.logged(SPLIT)).toBeDefined();
 });
 
-test('a stream that is reset in front of the receiver is no size: spans wait', async () => {
-  let resets = 0;
-  const receiver = await receiveBehind((stream) => {
-    if (resets === 3) return true;
-    resets += 1;
-    stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    return false;
-  });
-  const agent = await startExporting(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
-  await send(agent, 0, 200);
-  await until('400 spans', () => receiver.spans >= 400);
-  await agent.end();
-  expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 400, refused: 0 } });
-  expect(agent.logged(SPLIT)).toBeUndefined();
-  expect(agent.logged('export fails, spans wait')).toBeDefined();
-});
+const HEAD = { ':status': 200, 'content-type': 'application/grpc' };
+
+test.each<[string, (stream: ServerHttp2Stream) => void]>([
+  ['as by a rule', (stream) => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)],
+  ['as where a connection is cut', (stream) => stream.close(constants.NGHTTP2_NO_ERROR)],
+  ['for a fault of what is there', (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR)],
+  [
+    'within its response',
+    (stream) => {
+      stream.respond(HEAD);
+      setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
+    },
+  ],
+])(
+  'a stream that is reset in front of the receiver, %s, is no size: spans wait',
+  async (_, reset) => {
+    let resets = 0;
+    const receiver = await receiveBehind((stream) => {
+      if (resets === 3) return true;
+      resets += 1;
+      reset(stream);
+      return false;
+    });
+    const agent = await startExporting(receiver.endpoint, { OTEL_BSP_SCHEDULE_DELAY: '500' });
+    await send(agent, 0, 200);
+    await until('400 spans', () => receiver.spans >= 400);
+    await agent.end();
+    expect(agent.logged('stopped')).toMatchObject({ spans: { exported: 400, refused: 0 } });
+    expect(agent.logged(SPLIT)).toBeUndefined();
+    expect(agent.logged('export fails, spans wait')).toBeDefined();
+  },
+);
 
 test('a quota that is refused without RetryInfo is no storm, and what waits meanwhile arrives', async () => {
   let isRefusing = true;

@@ -19,11 +19,14 @@ const RETRYABLE: ReadonlySet<number> = new Set([
 
 /** gRPC's words for a response with an HTTP status of its own. */
 const OTHER_STATUS = /^Received HTTP status code (?!200$)/;
+/** gRPC's words for a stream that was reset before its status came, as where a connection is cut: nobody has refused anything. */
+const RESET = /^Received RST_STREAM with code \d/;
 const CONTENT_TOO_LARGE = 'Received HTTP status code 413';
 
 export function classifyFailure(error: ServiceError, headers: Metadata | undefined): CallFailure {
   const { code, details, metadata } = error;
   if (RETRYABLE.has(code)) return { kind: 'retryable', delay: retryDelay(metadata) };
+  if (RESET.test(details)) return { kind: 'retryable', delay: undefined };
   if (details === CONTENT_TOO_LARGE) return { kind: 'too_large' };
   // A page in place of a response: no receiver saw the spans.
   if (foreignContentType(error, headers) !== undefined && !OTHER_STATUS.test(details)) {
