@@ -92,7 +92,7 @@ function foreign({ current }: Subject, reason: string): Finding {
   return finding('lines-foreign', '', at, what, why);
 }
 
-/** HAProxy's own messages, about lines without another finding. */
+/** HAProxy's own messages, but for warnings that another finding explains, and alerts that an error of the same line does. */
 function programFindings(
   result: CheckResult | undefined,
   found: readonly Finding[],
@@ -101,17 +101,25 @@ function programFindings(
   const isExplained = found.some(({ severity }) => severity === 'error');
   return (result?.messages ?? []).flatMap(({ level, file, line, text }) => {
     const at = file === undefined || line === undefined ? undefined : { file, line };
+    const there = found.filter((each) => each.file === at?.file && each.line === at?.line);
     const isKnown =
-      at === undefined
-        ? isExplained
-        : found.some((each) => each.file === at.file && each.line === at.line);
-    if (isKnown || (level === 'alert' && result?.accepted)) return [];
+      level === 'alert'
+        ? result?.accepted || there.some(explainsAlert)
+        : at === undefined
+          ? isExplained
+          : there.length > 0;
+    if (isKnown) return [];
     const [code, why] =
       level === 'alert'
         ? (['haproxy-refuses', 'HAProxy does not start with it.'] as const)
         : (['haproxy-warns', 'HAProxy itself warns of it.'] as const);
     return [finding(code, '', at ?? whole(current), text, why)];
   });
+}
+
+/** What is of the whole configuration stands on its first line. */
+function explainsAlert({ severity, code }: Finding): boolean {
+  return severity === 'error' && code !== 'nothing-traced';
 }
 
 function inOrder(findings: readonly Finding[], files: readonly string[]): Finding[] {

@@ -84,6 +84,17 @@ function checked(
   return { status, report, found };
 }
 
+test('what HAProxy refuses of a configuration is quoted beside what else is wrong', () => {
+  writeFileSync(
+    join(root, 'refused.cfg'),
+    SITE.replace('default_backend app', 'default_backend zork'),
+  );
+  const { out } = tool(root, ['check', '--json', '--haproxy', HAPROXY, 'refused.cfg']);
+  const { findings }: Report = JSON.parse(out);
+  expect(findings.map(({ code }) => code)).toEqual(['haproxy-refuses', 'nothing-traced']);
+  expect(findings[0]?.what).toContain("'zork'");
+});
+
 test('of what add wrote there is no finding', () => {
   const { status, report } = checked((text) => text);
   expect(report.findings).toEqual([]);
