@@ -164,8 +164,8 @@ export function isMintedByAgent(buffer: Buffer, hop: number): boolean {
 }
 
 /**
- * Whether the request may have failed whose hop is at `hop`: `status` and `termination_state`, which follow in that order,
- * are neither below 500 nor normal.
+ * Whether the request whose hop is at `hop` may have failed, by the two places that follow: a `status` from 500 on, or a
+ * `termination_state` that is not normal. Also true where the line ends before these.
  */
 export function mayHaveFailed(buffer: Buffer, hop: number, end: number): boolean {
   let status = hop + ROOT_HOP_LENGTH;

@@ -12,6 +12,15 @@ afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
 });
 
+/** A receiver that lists what it gets. */
+function listing(): { receiver: RecordReceiver; lines: string[] } {
+  const lines: string[] = [];
+  const receiver = new RecordReceiver({
+    onRecord: (buffer, start, end) => lines.push(buffer.toString('latin1', start, end)),
+  });
+  return { receiver, lines };
+}
+
 /** Both ends of a connection of a ring; nothing came over it yet. */
 async function ringConnection(
   receiver: RecordReceiver,
@@ -67,10 +76,7 @@ test('a ring whose half-close is just being answered is closed, not reset', asyn
 });
 
 test('a ring whose first record comes when it is being left is left in the way of its framing', async () => {
-  const lines: string[] = [];
-  const receiver = new RecordReceiver({
-    onRecord: (buffer, start, end) => lines.push(buffer.toString('latin1', start, end)),
-  });
+  const { receiver, lines } = listing();
   const { ring, socket } = await ringConnection(receiver);
   const reset = vi.spyOn(socket, 'resetAndDestroy');
   const stopped = receiver.stop(5_000);
@@ -83,10 +89,7 @@ test('a ring whose first record comes when it is being left is left in the way o
 });
 
 test('a HAProxy that is held up has its time to answer a half-close: what it writes until then is read', async () => {
-  const lines: string[] = [];
-  const receiver = new RecordReceiver({
-    onRecord: (buffer, start, end) => lines.push(buffer.toString('latin1', start, end)),
-  });
+  const { receiver, lines } = listing();
   const { ring, socket } = await ringConnection(receiver, true);
   ring.write('6 a line');
   await once(socket, 'data');
@@ -101,10 +104,7 @@ test('a HAProxy that is held up has its time to answer a half-close: what it wri
 });
 
 test('a record that came while the process was held up is read before its ring is left', async () => {
-  const lines: string[] = [];
-  const receiver = new RecordReceiver({
-    onRecord: (buffer, start, end) => lines.push(buffer.toString('latin1', start, end)),
-  });
+  const { receiver, lines } = listing();
   const { ring, socket } = await ringConnection(receiver);
   ring.write('first\n');
   await once(socket, 'data');
@@ -116,10 +116,7 @@ test('a record that came while the process was held up is read before its ring i
 });
 
 test('what waits in the kernel behind a record is read before its ring is left', async () => {
-  const lines: string[] = [];
-  const receiver = new RecordReceiver({
-    onRecord: (buffer, start, end) => lines.push(buffer.toString('latin1', start, end)),
-  });
+  const { receiver, lines } = listing();
   const { ring, socket } = await ringConnection(receiver);
   ring.write('first\n');
   await once(socket, 'data');
@@ -144,10 +141,7 @@ async function listingRing(): Promise<{
   socket: Socket;
   reads: () => number;
 }> {
-  const lines: string[] = [];
-  const receiver = new RecordReceiver({
-    onRecord: (buffer, start, end) => lines.push(buffer.toString('latin1', start, end)),
-  });
+  const { receiver, lines } = listing();
   const server = createServer({ pauseOnConnect: true });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const ring = connect((server.address() as AddressInfo).port, '127.0.0.1').setNoDelay(true);
